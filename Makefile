@@ -1,0 +1,56 @@
+# zonemelt: `make help` lists what can be made.
+PYTHON ?= python3
+VENV   ?= .venv
+ORACLE ?= gpaw
+BIN    := $(VENV)/bin
+# One thread a process: workers share the cores, and oversubscription costs a factor of 30.
+export OMP_NUM_THREADS ?= 1
+
+.DEFAULT_GOAL := help
+.PHONY: help install oracle quickstart test test-slow lint format bench clean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(BIN)/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt "torch==2.13.0"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev,mpi,potentials]"
+	@touch $@
+
+install: $(BIN)/.installed ## Create .venv and install zonemelt with everything pinned (about 3 minutes)
+
+# GPAW lives in an environment of its own: the oracle never shares libraries with the campaign.
+.venv-gpaw/.installed: containers/gpaw-siteconfig.py
+	$(PYTHON) -m venv .venv-gpaw
+	GPAW_CONFIG=$(CURDIR)/containers/gpaw-siteconfig.py .venv-gpaw/bin/python -m pip install --quiet \
+	    --disable-pip-version-check "gpaw==26.7.0" "gpaw-data==1.2.1" "ase==3.29.0" "numpy==2.4.6" "scipy==1.17.1"
+	@touch $@
+
+oracle: $(if $(filter gpaw,$(ORACLE)),.venv-gpaw/.installed) ## Install the DFT code that labels structures (1 minute; needs g++)
+
+quickstart: install oracle ## Run the first campaign to its report (ORACLE=emt: under a minute, a toy potential)
+	$(BIN)/zonemelt run quickstart --oracle $(ORACLE) --directory quickstart-$(ORACLE)
+
+test: install ## Run the tests (under 15 minutes on 2 cores)
+	$(BIN)/python -m pytest -m "not slow"
+
+test-slow: install oracle ## Run everything, chaos and real DFT included
+	$(BIN)/python -m pytest
+
+lint: install ## Check style, types, imports between rooms and spelling
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/codespell
+
+format: install ## Format the code
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: install ## Measure the engine against its peers
+	$(BIN)/python -m benchmarks.engine --quick
+
+clean: ## Remove environments and caches
+	rm -rf $(VENV) .venv-gpaw .mypy_cache .ruff_cache .pytest_cache .import_linter_cache build dist src/*.egg-info

@@ -1,0 +1,1 @@
+"""jobflow Makers that wire tasks into graphs; no numerics here."""

@@ -1,0 +1,1 @@
+"""The science: pure functions and models, with thin jobflow jobs around them."""

@@ -1,0 +1,1 @@
+"""What a person submits and touches: campaigns, the engine that runs them, reports, the command line."""

@@ -1,0 +1,1 @@
+"""Campaigns: a validated spec becomes a jobflow graph."""

@@ -1,0 +1,1 @@
+"""The engine: runs any jobflow graph durably on Parsl."""

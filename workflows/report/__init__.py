@@ -1,0 +1,1 @@
+"""What a campaign shows a person when it is done."""
