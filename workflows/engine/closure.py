@@ -1,0 +1,161 @@
+"""The stores a job sees on a worker: what its references reach travelled with it, what it writes is caught."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from jobflow import JobStore
+from maggma.core import Store
+from mongomock.filtering import filter_applies
+
+from zonemelt.tasks.documents import loads
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+
+class ClosureStore(Store):
+    """Documents in memory, found by their key without a scan.
+
+    It answers what jobflow asks while a job runs (by ``uuid``, by ``blob_uuid``, by ``$in`` of either), and
+    anything else by scanning the few documents that travelled.
+
+    Args:
+        key: the field that names a document.
+    """
+
+    def __init__(self, key: str = "uuid") -> None:
+        super().__init__(key=key)
+        self.written: list[dict[str, Any]] = []
+        self._texts: dict[str, list[str]] = {}
+        self._documents: dict[str, list[dict[str, Any]]] = {}
+
+    @property
+    def name(self) -> str:
+        """What kind of store it is."""
+        return "closure"
+
+    @property
+    def _collection(self) -> None:
+        return None
+
+    def connect(self, force_reset: bool = False) -> None:
+        """Nothing to connect to."""
+
+    def close(self) -> None:
+        """Nothing to close."""
+
+    def fill(self, texts: dict[str, str]) -> None:
+        """Replace the content.
+
+        Args:
+            texts: key → document, JSON. A document is decoded when it is first asked for.
+        """
+        self.written = []
+        self._texts = {key: [text] for key, text in texts.items()}
+        self._documents = {}
+
+    def _of(self, key: str) -> list[dict[str, Any]]:
+        if key not in self._documents:
+            self._documents[key] = [loads(text) for text in self._texts.get(key, ())]
+        return self._documents[key]
+
+    def _candidates(self, criteria: dict[str, Any]) -> Iterable[dict[str, Any]]:
+        wanted = criteria.get(self.key)
+        if isinstance(wanted, str):
+            return self._of(wanted)
+        keys = wanted["$in"] if isinstance(wanted, dict) and "$in" in wanted else self._keys()
+        return (document for key in keys for document in self._of(key))
+
+    def _keys(self) -> Iterable[str]:
+        return dict.fromkeys([*self._texts, *self._documents])
+
+    def query(
+        self,
+        criteria: dict[str, Any] | None = None,
+        properties: Any = None,  # noqa: ARG002 (documents are given whole)
+        sort: dict[str, Any] | None = None,
+        skip: int = 0,
+        limit: int = 0,
+        hint: Any = None,  # noqa: ARG002
+        **_: Any,
+    ) -> Iterator[dict[str, Any]]:
+        """The documents that match, with MongoDB's semantics."""
+        criteria = criteria or {}
+        simple = criteria.keys() <= {self.key}
+        found = [d for d in self._candidates(criteria) if simple or filter_applies(criteria, d)]
+        for field, direction in reversed((sort or {}).items()):
+            found.sort(key=lambda d: d.get(field), reverse=int(direction) < 0)
+        yield from found[skip : skip + limit if limit else None]
+
+    def count(self, criteria: dict[str, Any] | None = None, hint: Any = None) -> int:  # noqa: ARG002
+        """How many documents match."""
+        return len(list(self.query(criteria)))
+
+    def update(self, docs: Any, key: Any = None) -> None:  # noqa: ARG002
+        """Catch what the job writes."""
+        for document in docs if isinstance(docs, list) else [docs]:
+            self.written.append(document)
+            self._of(document[self.key]).append(document)
+
+    def remove_docs(self, criteria: dict[str, Any]) -> None:
+        """Forget documents."""
+        for document in list(self.query(criteria)):
+            self._of(document[self.key]).remove(document)
+
+    def ensure_index(self, key: str, unique: bool = False) -> bool:  # noqa: ARG002
+        """Nothing to index."""
+        return True
+
+    def groupby(self, *_: Any, **__: Any) -> Iterator[Any]:
+        """Not offered.
+
+        Raises:
+            TypeError: always; a job that aggregates asks for the real store with ``expose_store``.
+        """
+        raise TypeError("a job without expose_store sees only the outputs it references")
+
+
+class ClosureStores(dict[str, ClosureStore]):
+    """The additional stores of a job, made when they are named.
+
+    Args:
+        known: the names there are; None allows any.
+    """
+
+    def __init__(self, known: list[str] | None) -> None:
+        super().__init__()
+        self.known = known
+        self.texts: dict[str, str] = {}
+
+    def __missing__(self, name: str) -> ClosureStore:
+        if self.known is not None and name not in self.known:
+            raise KeyError(name)
+        store = self[name] = ClosureStore("blob_uuid")
+        store.fill(self.texts)
+        return store
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """The store of that name; jobflow asks with ``get`` when it loads."""
+        try:
+            return self[name]
+        except KeyError:
+            return default
+
+
+def closure_job_store(
+    outputs: dict[str, tuple[int, str]], blobs: dict[str, str], *, known: list[str] | None
+) -> JobStore:
+    """The JobStore a job runs against.
+
+    Args:
+        outputs: uuid → index and document of each output its references reach.
+        blobs: blob_uuid → document of the additional stores.
+        known: names of the additional stores; None allows any.
+    """
+    documents = ClosureStore("uuid")
+    documents.fill({uuid: text for uuid, (_, text) in outputs.items()})
+    store = JobStore(documents)
+    store.additional_stores = ClosureStores(known)
+    store.additional_stores.texts = blobs
+    return store

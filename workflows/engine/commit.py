@@ -1,0 +1,129 @@
+"""What a result does to the ledger: jobflow's semantics, one transaction at a time."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import TYPE_CHECKING
+
+from zonemelt.tasks.errors import ZonemeltError
+from zonemelt.workflows.engine.graph import JobRow, leaves
+from zonemelt.workflows.engine.results import Cause
+from zonemelt.workflows.engine.states import JobState
+
+if TYPE_CHECKING:
+    from zonemelt.workflows.engine.ledger import Ledger
+    from zonemelt.workflows.engine.results import Result
+    from zonemelt.workflows.engine.retry import RetryPolicy
+
+
+def commit_success(ledger: Ledger, result: Result) -> None:
+    """Record a success: output, state, the jobs its response brings, the children it releases.
+
+    A second result of the same job changes nothing.
+
+    Args:
+        ledger: inside a transaction.
+        result: as the worker returned it.
+
+    Raises:
+        ZonemeltError: the jobs it brings ask for what the site does not have. The transaction must be
+            rolled back to before the call.
+    """
+    job = result["job"]
+    response = result.get("response", {})
+    stops = bool(response.get("stop_children"))
+    if not ledger.end(job, JobState.DONE, stops=stops):
+        return
+    for store, documents in result.get("blobs", {}).items():
+        ledger.record_blobs(store, documents)
+    ledger.record_output(job, result["uuid"], result["index"], result["document"])
+    if response:
+        ledger.connection.execute(
+            "INSERT OR REPLACE INTO responses VALUES (?, ?)", (job, json.dumps(response))
+        )
+    _note(ledger, "done", result)
+    if response.get("stop_jobflow"):
+        ledger.event("stop_jobflow", job)
+        ledger.stop_all()
+        return
+    _insert_brought(ledger, result)
+    ledger.settle([result["uuid"]])
+
+
+def _insert_brought(ledger: Ledger, result: Result) -> None:
+    """Insert what a response brings.
+
+    Children of the job wait for its replacement, or, where no replaced job carries the uuid on, for the
+    leaves of what replaces it, and for the leaves of a detour; nobody waits for an addition.
+    """
+    job, rows = result["job"], result.get("rows", {})
+    replace, detour = _rows(rows.get("replace")), _rows(rows.get("detour"))
+    holder = job
+    waited_for = leaves(detour)
+    if replace:
+        ids = ledger.insert(replace, origin=job)
+        carriers = [i for i, row in zip(ids, replace, strict=True) if row.uuid == result["uuid"]]
+        if carriers:
+            holder = carriers[0]
+            ledger.carry_over(job, holder)
+        else:
+            waited_for += leaves(replace)
+    if detour:
+        ledger.insert(detour, origin=job)
+    if waited_for:
+        ledger.hold(holder, waited_for)
+        ledger.settle(waited_for)  # some may have settled at once, e.g. skipped
+    if addition := _rows(rows.get("addition")):
+        ledger.insert(addition, origin=job)
+
+
+def _rows(rows: list[JobRow] | None) -> list[JobRow]:
+    return [JobRow(*row) for row in rows or ()]  # a spool gives them back as plain lists
+
+
+def commit_failure(ledger: Ledger, result: Result, policy: RetryPolicy) -> JobState:
+    """Record a failed attempt: the job rests and goes again, or it is over and its children are told.
+
+    Returns:
+        READY where it goes again, FAILED where it does not.
+    """
+    job, cause = result["job"], Cause(result["cause"])
+    row = ledger.connection.execute("SELECT uuid, state FROM jobs WHERE id = ?", (job,)).fetchone()
+    if row is None or row[1] != JobState.RUNNING:
+        return JobState.FAILED
+    earlier = ledger.failures(job, cause)
+    if earlier < policy.limit(cause):
+        _note(ledger, "retry", result)
+        ledger.mark_ready(job, not_before=time.time() + policy.delay(earlier))
+        return JobState.READY
+    _note(ledger, "failed", result)
+    ledger.end(job, JobState.FAILED)
+    ledger.settle([row[0]])
+    return JobState.FAILED
+
+
+def refused(result: Result, error: ZonemeltError) -> Result:
+    """The failure that a success becomes whose new jobs cannot be accepted."""
+    failure: Result = {
+        key: result[key]  # type: ignore[literal-required]
+        for key in ("job", "attempt", "start", "end", "host", "pid", "directory", "tail")
+        if key in result
+    }
+    failure.update(
+        ok=False,
+        cause=Cause.APPLICATION,
+        error=type(error).__name__,
+        message=str(error),
+        traceback=f"The response of this job was refused.\n{error}",
+    )
+    return failure
+
+
+_NOTED = (
+    "attempt", "start", "end", "host", "pid", "directory", "tail", "cause", "error", "message", "traceback",
+)  # fmt: skip
+
+
+def _note(ledger: Ledger, kind: str, result: Result) -> None:
+    ledger.event(kind, result["job"], **{k: result[k] for k in _NOTED if result.get(k)})  # type: ignore[literal-required]

@@ -1,0 +1,106 @@
+"""What a person asks of a running campaign: files in a folder, obeyed by the head, or at once without one."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from zonemelt.tasks.errors import InputError
+from zonemelt.workflows.engine.states import FINISHED, PENDING, JobState
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from zonemelt.workflows.engine.ledger import Ledger
+
+FOLDER = "control"
+
+
+def ask(directory: Path, verb: str, *, job: int | None = None) -> Path:
+    """Leave a request for the head.
+
+    Args:
+        directory: the campaign directory.
+        verb: ``pause``, ``resume``, ``cancel`` or ``retry``.
+        job: the job it concerns, with all that depends on it; None for the whole campaign.
+
+    Returns:
+        The file, which disappears when the request has been obeyed.
+    """
+    if verb not in _VERBS:
+        raise InputError(f"'{verb}' is not a request", where="control", remedy=f"one of {sorted(_VERBS)}")
+    folder = directory / FOLDER
+    folder.mkdir(exist_ok=True)
+    path = folder / f"{time.time_ns()}-{os.getpid()}.json"
+    temporary = path.with_suffix(".part")
+    temporary.write_text(json.dumps({"verb": verb, "job": job}))
+    temporary.replace(path)
+    return path
+
+
+def obey(ledger: Ledger) -> None:
+    """Do what was asked, in order."""
+    folder = ledger.directory / FOLDER
+    if not folder.is_dir():
+        return
+    for path in sorted(folder.glob("*.json")):
+        request: dict[str, Any] = json.loads(path.read_text())
+        with ledger.transaction():
+            _VERBS[request["verb"]](ledger, request["job"])
+            ledger.event("asked", request["job"], verb=request["verb"])
+        path.unlink()
+
+
+def pause(ledger: Ledger, job: int | None) -> None:
+    """Start nothing more; what runs comes to its end. Of one job: it and what depends on it is held."""
+    if job is None:
+        ledger.set("status", "paused")
+        return
+    ledger.move(ledger.family(job), frozenset({JobState.WAITING, JobState.READY}), JobState.HELD)
+
+
+def resume(ledger: Ledger, job: int | None) -> None:
+    """Go on; of one job: it and what depends on it is released."""
+    if job is None:
+        ledger.set("status", "running")
+        return
+    ledger.revive(ledger.family(job), frozenset({JobState.HELD}))
+
+
+def cancel(ledger: Ledger, job: int | None) -> None:
+    """End the campaign now; of one job: neither it nor what depends on it starts any more.
+
+    A single job that runs already comes to its end, and its result is recorded.
+    """
+    if job is None:
+        ledger.set("status", "cancelled")
+        ledger.stop_all(JobState.CANCELLED)
+        ledger.move(ledger.ids({JobState.RUNNING}), {JobState.RUNNING}, JobState.CANCELLED)
+        return
+    ledger.settle(ledger.move(ledger.family(job), PENDING, JobState.CANCELLED))
+
+
+def retry(ledger: Ledger, job: int | None) -> None:
+    """Run what failed or was cancelled again, and then what was skipped because of it.
+
+    The whole campaign, or one job and what depends on it.
+    """
+    again = frozenset({JobState.FAILED, JobState.CANCELLED})
+    failed = ledger.ids(again) if job is None else [job]
+    concerned = {member for root in failed for member in ledger.family(root)}
+    for member in concerned:
+        ledger.event("resubmitted", member)
+    ledger.revive(concerned, FINISHED - {JobState.DONE, JobState.STOPPED})
+    if ledger.get("status") != "running":
+        ledger.set("status", "running")
+
+
+_VERBS: dict[str, Callable[[Ledger, int | None], None]] = {
+    "pause": pause,
+    "resume": resume,
+    "cancel": cancel,
+    "retry": retry,
+}

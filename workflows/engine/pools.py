@@ -1,0 +1,223 @@
+"""Where chunks run: Parsl executors, or the head itself."""
+
+from __future__ import annotations
+
+import os
+import time
+import uuid
+from typing import TYPE_CHECKING, Protocol
+
+from zonemelt.tasks.errors import SiteError
+from zonemelt.workflows.engine.reap import reap
+from zonemelt.workflows.engine.worker import CAMPAIGN_VARIABLE, run_chunk
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from concurrent.futures import Future
+    from typing import Self
+
+    from parsl import Config, DataFlowKernel
+
+    from zonemelt.workflows.engine.results import Chunk, Result
+
+Arrived = "queue.SimpleQueue[tuple[Chunk, list[Result] | BaseException]]"
+
+
+class Workers(Protocol):
+    """What the head asks of the machine it runs on."""
+
+    pools: Sequence[str]
+    token: str
+
+    def capacity(self, pool: str) -> int:
+        """How many jobs the pool runs at once when it is whole."""
+
+    def submit(self, pool: str, chunk: Chunk, arrived: Arrived) -> None:
+        """Send a chunk out; what becomes of it is put into ``arrived``."""
+
+    def ailing(self) -> str | None:
+        """What is wrong with the machinery, in words; None while it works."""
+
+    def restart(self) -> None:
+        """Make the machinery anew; whatever was on its way is lost."""
+
+    def nodes_in_use(self) -> int:
+        """How many nodes are allocated now."""
+
+
+class InlineWorkers:
+    """Runs jobs in the head process, one after the other: for tests and for debugging a job."""
+
+    pools: Sequence[str] = ("cpu",)
+    token = ""
+
+    def capacity(self, pool: str) -> int:  # noqa: ARG002
+        """One: the head."""
+        return 1
+
+    def submit(self, pool: str, chunk: Chunk, arrived: Arrived) -> None:  # noqa: ARG002
+        """Run the chunk here and now."""
+        arrived.put((chunk, run_chunk(chunk)))
+
+    def ailing(self) -> str | None:
+        """Nothing can be."""
+        return None
+
+    def restart(self) -> None:
+        """Nothing to restart."""
+
+    def nodes_in_use(self) -> int:
+        """This one."""
+        return 1
+
+
+class ParslWorkers:
+    """Runs chunks on Parsl's executors, each a pool.
+
+    A context manager; workers stay warm between the flows that are run on them::
+
+        workers, _ = make_workers("local", directory)
+        with workers:
+            run_flow(first, site=workers)
+            run_flow(second, site=workers)
+
+    Args:
+        make_config: makes the configuration; called again after a breakdown, since Parsl's executors
+            cannot be started twice.
+        names: the labels of its executors, the default pool first.
+        capacities: workers per pool; default: what the executors say.
+    """
+
+    def __init__(
+        self,
+        make_config: Callable[[], Config],
+        *,
+        names: Sequence[str],
+        capacities: dict[str, int] | None = None,
+    ) -> None:
+        self._make_config = make_config
+        self._given = capacities or {}
+        self.token = uuid.uuid4().hex
+        self.pools = names
+        self._capacities: dict[str, int] = {}
+        self._kernel: DataFlowKernel | None = None
+        self._seen: dict[str, float] = {}
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def start(self) -> None:
+        """Start interchanges and ask for blocks; returns before the workers are there."""
+        from parsl import DataFlowKernel
+
+        config = self._make_config()
+        # Children inherit the mark by which orphans are found; Parsl starts some of them much later.
+        os.environ[CAMPAIGN_VARIABLE] = self.token
+        self._kernel = DataFlowKernel(config)
+        self._capacities = {e.label: self._given.get(e.label) or _capacity(e) for e in config.executors}
+        self._seen = dict.fromkeys(self.pools, 0.0)
+
+    def close(self) -> None:
+        """Stop the workers and everything that was started for them."""
+        if self._kernel is not None:
+            kernel, self._kernel = self._kernel, None
+            kernel.cleanup()
+        os.environ.pop(CAMPAIGN_VARIABLE, None)
+        reap(self.token)
+
+    def restart(self) -> None:
+        """Make everything anew under a new mark."""
+        from contextlib import suppress
+
+        kernel, self._kernel = self._kernel, None
+        reap(self.token)
+        if kernel is not None:
+            with suppress(Exception):  # parts of it are dead already: that is why we are here
+                kernel.cleanup()
+        self.token = uuid.uuid4().hex
+        self.start()
+
+    def capacity(self, pool: str) -> int:
+        """How many workers the pool has when all its blocks are up."""
+        return self._capacities[pool]
+
+    def submit(self, pool: str, chunk: Chunk, arrived: Arrived) -> None:
+        """Send a chunk to an executor.
+
+        Parsl's task graph is not used: dependencies, retries and memory are the ledger's.
+        """
+        assert self._kernel is not None, "start the workers first"
+
+        def done(future: Future[list[Result]]) -> None:
+            error = future.exception()
+            arrived.put((chunk, future.result() if error is None else error))
+
+        try:
+            future = self._kernel.executors[pool].submit(run_chunk, {}, chunk)
+        except Exception as error:  # noqa: BLE001 (an executor that gave up says so here)
+            arrived.put((chunk, error))
+            return
+        future.add_done_callback(done)
+
+    def ailing(self) -> str | None:
+        """Look for what hangs Parsl silently: a dead interchange, a block without managers, a bad state."""
+        assert self._kernel is not None, "start the workers first"
+        for pool in self.pools:
+            executor = self._kernel.executors[pool]
+            if executor.bad_state_is_set:
+                return f"pool '{pool}': {executor.executor_exception}"
+            process = getattr(executor, "interchange_proc", None)
+            if process is not None and process.poll() is not None:
+                return f"pool '{pool}': its interchange died with exit code {process.returncode}"
+            if process is not None and (trouble := self._without_managers(pool, executor)):
+                return trouble
+        return None
+
+    def _without_managers(self, pool: str, executor: object) -> str | None:
+        try:
+            connected = bool(executor.connected_managers())  # type: ignore[attr-defined]
+        except Exception as error:  # noqa: BLE001 (whatever it is, the interchange does not answer)
+            return f"pool '{pool}': its interchange does not answer ({type(error).__name__})"
+        now = time.monotonic()
+        if connected:
+            self._seen[pool] = now
+        elif self._seen[pool] and now - self._seen[pool] > _PATIENCE:
+            return f"pool '{pool}': no worker has answered for {_PATIENCE:g} s"
+        return None
+
+    def nodes_in_use(self) -> int:
+        """One for each connected manager: one runs on each node."""
+        assert self._kernel is not None, "start the workers first"
+        nodes = 0
+        for pool in self.pools:
+            executor = self._kernel.executors[pool]
+            nodes += len(executor.connected_managers()) if hasattr(executor, "connected_managers") else 1
+        return nodes
+
+
+_PATIENCE = 20.0  # seconds without a manager, after there was one, before a pool counts as lost
+
+
+def _capacity(executor: object) -> int:
+    """Workers of an executor when all its blocks are up.
+
+    Raises:
+        SiteError: it runs jobs in threads, which jobflow cannot do: its notion of the current job is one
+            for the process.
+    """
+    threads = getattr(executor, "max_threads", 1)
+    if threads > 1:
+        raise SiteError(
+            f"executor '{executor.label}' runs {threads} threads",  # type: ignore[attr-defined]
+            where="Parsl configuration",
+            remedy="jobflow jobs cannot share a process: use a HighThroughputExecutor, or max_threads=1",
+        )
+    provider = getattr(executor, "provider", None)
+    per_node = getattr(executor, "workers_per_node", 1)
+    if provider is None:
+        return max(1, int(per_node))
+    return max(1, int(per_node)) * int(provider.nodes_per_block) * int(provider.max_blocks)

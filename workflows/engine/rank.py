@@ -1,0 +1,50 @@
+"""One rank of a multi-rank job: ``python -m zonemelt.workflows.engine.rank ranks.json``."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from zonemelt.tasks.blobs import BlobDirectory
+from zonemelt.workflows.engine.execute import execute
+from zonemelt.workflows.engine.launch import RESULT_FILE
+from zonemelt.workflows.engine.results import Task
+
+
+def main(path: str) -> None:
+    """Run the job; rank 0 writes what it returns.
+
+    Raises:
+        RuntimeError: the world is not of the size that was asked for.
+    """
+    given: dict[str, Any] = json.loads(Path(path).read_text())
+    rank, world_size = _position(given["launcher"])
+    if world_size != given["world_size"]:
+        raise RuntimeError(
+            f"this is rank {rank} of {world_size}, the job asked for {given['world_size']}: the MPI "
+            "launcher and mpi4py belong to different MPI installations"
+        )
+    task = Task(*given["task"])
+    # Each rank computes, one records: arrays of the others must not reach the campaign.
+    blobs = BlobDirectory(Path(given["directory"]) / "blobs")
+    result = execute(task, blobs, known=given["known"])
+    if rank == 0:
+        temporary = Path(f"{RESULT_FILE}.part")
+        temporary.write_text(json.dumps({"token": given["token"], "result": result}))
+        temporary.replace(RESULT_FILE)
+
+
+def _position(launcher: str) -> tuple[int, int]:
+    """This process's rank and the world size."""
+    if launcher == "torch":
+        return int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
+    from mpi4py import MPI
+
+    return MPI.COMM_WORLD.Get_rank(), MPI.COMM_WORLD.Get_size()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

@@ -1,0 +1,79 @@
+"""What a worker is given and what it gives back: plain values only, so that they survive any transport."""
+
+from __future__ import annotations
+
+import enum
+from typing import Any, NamedTuple, TypedDict
+
+from zonemelt.workflows.engine.graph import JobRow
+
+
+class Cause(enum.StrEnum):
+    """Why an attempt did not succeed; retries are granted by cause."""
+
+    INFRASTRUCTURE = "infrastructure"  # a worker, a node or the network was lost; nobody's fault
+    WALLTIME = "walltime"  # the job ran out of its own time
+    MEMORY = "memory"
+    APPLICATION = "application"  # the function raised
+
+
+class Task(NamedTuple):
+    """One job as it travels to a worker."""
+
+    id: int
+    uuid: str
+    index: int
+    attempt: int
+    body: str
+    outputs: dict[str, tuple[int, str]]  # uuid → index, document: everything its references reach
+    blobs: dict[str, str]  # blob_uuid → document of an additional store
+    resources: dict[str, Any]
+    quorum: bool  # parents may be missing
+
+
+class Chunk(NamedTuple):
+    """What one Parsl task carries: a few short jobs, or one long one.
+
+    Attributes:
+        id: names the spool file.
+        epoch: the head's generation; a worker stops when the campaign has moved on to another.
+        directory: the campaign directory.
+        budget: seconds after which no further job of the chunk is begun.
+        additional: names of the additional stores, None where any is allowed.
+        path: what the head can import from, for modules beside a user's script.
+        tasks: the jobs.
+    """
+
+    id: str
+    epoch: int
+    directory: str
+    budget: float
+    additional: list[str] | None
+    path: list[str]
+    tasks: list[Task]
+
+
+class Result(TypedDict, total=False):
+    """What became of one attempt."""
+
+    job: int
+    attempt: int
+    ok: bool
+    start: float  # seconds since the epoch
+    end: float
+    host: str
+    pid: int
+    directory: str | None  # None: the job left no file behind, its directory is gone
+    tail: str  # the end of what it printed
+    # of a success
+    uuid: str
+    index: int
+    document: str  # the output document, JSON
+    blobs: dict[str, list[str]]  # additional store → documents, JSON
+    response: dict[str, Any]  # what the Response holds besides the output; absent: nothing
+    rows: dict[str, list[JobRow]]  # "replace", "detour", "addition" → the jobs each brings
+    # of a failure
+    cause: str
+    error: str  # the exception's class
+    message: str
+    traceback: str

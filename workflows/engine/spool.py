@@ -1,0 +1,76 @@
+"""What workers have finished, on disk before they report it: the truth after a crash.
+
+A worker writes each result to the spool file of its chunk, then returns it; the returned message is only
+the faster way. The head removes a file once the results are in the ledger, so after a crash the files that
+are left hold exactly what the ledger may not know. A record is a line of its own: length, CRC-32 and JSON.
+A torn tail, from a worker killed in the middle of a write, is recognised and ignored.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import zlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+FOLDER = "spool"
+EPOCH_FILE = "epoch"
+
+
+def spool_path(directory: str | Path, chunk: str) -> Path:
+    """Where the results of a chunk are spooled."""
+    return Path(directory, FOLDER, f"{chunk}.spool")
+
+
+class SpoolWriter:
+    """Appends the records of one chunk."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+
+    def write(self, record: dict[str, Any]) -> None:
+        """Append one record: it survives the death of this process as soon as this returns."""
+        data = json.dumps(record, separators=(",", ":")).encode()
+        line = b"%d %d " % (len(data), zlib.crc32(data)) + data + b"\n"
+        while line:
+            line = line[os.write(self._file, line) :]
+
+    def close(self) -> None:
+        """Close the file."""
+        os.close(self._file)
+
+
+def read_spool(path: Path) -> Iterator[dict[str, Any]]:
+    """The whole records of a spool file, up to the first torn one."""
+    data = path.read_bytes()
+    at = 0
+    while at < len(data):
+        try:
+            size, crc, _ = data[at : at + 40].split(b" ", 2)
+            start = at + len(size) + len(crc) + 2
+            record = data[start : start + int(size)]
+            if len(record) < int(size) or zlib.crc32(record) != int(crc):
+                return
+            yield json.loads(record)
+            at = start + int(size) + 1
+        except ValueError:
+            return
+
+
+def write_epoch(directory: Path, epoch: int) -> None:
+    """Move the campaign to a new generation: workers of older ones stop before their next job."""
+    temporary = directory / f"{EPOCH_FILE}.{os.getpid()}"
+    temporary.write_text(str(epoch))
+    temporary.replace(directory / EPOCH_FILE)
+
+
+def read_epoch(directory: str | Path) -> int:
+    """The campaign's generation; 0 before the first."""
+    try:
+        return int(Path(directory, EPOCH_FILE).read_text())
+    except FileNotFoundError:
+        return 0
