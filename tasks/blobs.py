@@ -107,9 +107,7 @@ class BlobDirectory:
             ) from error
         return digest
 
-    def get(
-        self, digest: str, kind: Kind, *, nbytes: int | None = None, verify: bool = False
-    ) -> bytes:
+    def get(self, digest: str, kind: Kind, *, nbytes: int | None = None, verify: bool = False) -> bytes:
         """Read a blob.
 
         Args:
@@ -136,9 +134,7 @@ class BlobDirectory:
             what = "a blob does not have the content that its name promises"
         else:
             return data
-        raise StoreError(
-            what, where=str(path), remedy="restore the file from a copy, or rerun its job"
-        )
+        raise StoreError(what, where=str(path), remedy="restore the file from a copy, or rerun its job")
 
     @contextmanager
     def active(self) -> Iterator[BlobDirectory]:
@@ -267,14 +263,10 @@ def put_array(array: NDArray[Any], blobs: BlobDirectory, *, fsync: bool = False)
     np.lib.format.write_array(buffer, np.ascontiguousarray(array), allow_pickle=False)
     data = buffer.getbuffer()
     digest = blobs.put(data, kind="array", fsync=fsync)
-    return FileReference(
-        "array", sha256=digest, nbytes=data.nbytes, shape=array.shape, dtype=array.dtype.str
-    )
+    return FileReference("array", sha256=digest, nbytes=data.nbytes, shape=array.shape, dtype=array.dtype.str)
 
 
-def put_structure(
-    structure: Any, blobs: BlobDirectory, *, fsync: bool = False
-) -> FileReference | None:
+def put_structure(structure: Any, blobs: BlobDirectory, *, fsync: bool = False) -> FileReference | None:
     """Save a pymatgen Structure; None if it cannot be kept exactly (then it stays JSON)."""
     from zonemelt.tasks.structure_blobs import encode_structure
 
@@ -296,9 +288,7 @@ def put_json(document: Any, blobs: BlobDirectory, *, fsync: bool = False) -> Fil
     return FileReference("json", sha256=digest, nbytes=len(data))
 
 
-def offload(
-    obj: Any, blobs: BlobDirectory, threshold: int = THRESHOLD, *, fsync: bool = False
-) -> Any:
+def offload(obj: Any, blobs: BlobDirectory, threshold: int = THRESHOLD, *, fsync: bool = False) -> Any:
     """Replace large arrays and structures in dicts, lists and tuples by file references.
 
     Only plain containers are entered, never other objects. Arrays of at least ``threshold`` bytes

@@ -12,16 +12,19 @@ The functions here neither begin nor commit: they join the transaction of their 
 
 from __future__ import annotations
 
+import os
 import re
 import sqlite3
+import threading
 import time
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
 from zonemelt.tasks.errors import InputError, StoreError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
 OUTPUT_KEY: Final = ("uuid", "index")
 """The key of a collection of job outputs: a job's uuid and the index of its run."""
@@ -108,6 +111,57 @@ def connect(
     return connection
 
 
+class Connections:
+    """One connection to a database per thread and process, opened when first asked for.
+
+    Args:
+        path: the database file.
+        read_only: refuse every write.
+    """
+
+    def __init__(self, path: str | Path, *, read_only: bool = False) -> None:
+        self._path = path
+        self._read_only = read_only
+        self._open: dict[tuple[int, int], sqlite3.Connection] = {}
+
+    def get(self) -> sqlite3.Connection:
+        """Return the connection of this thread of this process (a fork gets its own)."""
+        owner = (os.getpid(), threading.get_ident())
+        if owner not in self._open:
+            self._open[owner] = connect(self._path, read_only=self._read_only, check_same_thread=False)
+        return self._open[owner]
+
+    def close(self) -> None:
+        """Close the connections of every thread, but never those of the process we forked from."""
+        while self._open:
+            (process, _), connection = self._open.popitem()
+            if process == os.getpid():
+                connection.close()
+
+    @contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """Commit what the block does, all or nothing; other writers wait.
+
+        Raises:
+            StoreError: another writer holds the database too long, or the disk is full.
+        """
+        connection = self.get()
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield connection
+            except BaseException:
+                connection.execute("ROLLBACK")
+                raise
+            connection.execute("COMMIT")
+        except sqlite3.OperationalError as error:
+            raise StoreError(
+                f"a write failed: {error}",
+                where=str(self._path),
+                remedy="check free space and quota, and what else is writing to this file",
+            ) from error
+
+
 def _unusable(path: Path, error: sqlite3.Error) -> StoreError:
     return StoreError(
         f"the database cannot be opened: {error}",
@@ -143,9 +197,7 @@ def quote(name: str) -> str:
     return f'"{name}"'
 
 
-def create_collection(
-    connection: sqlite3.Connection, name: str, *, key: Sequence[str] = OUTPUT_KEY
-) -> None:
+def create_collection(connection: sqlite3.Connection, name: str, *, key: Sequence[str] = OUTPUT_KEY) -> None:
     """Create the table of a collection unless it exists.
 
     A document that lacks a key field, or has something else than text or a number there, keeps
@@ -172,7 +224,7 @@ def upsert_statement(name: str, *, key: Sequence[str] = OUTPUT_KEY) -> str:
     columns = ", ".join(quote(field) for field in key)
     marks = ", ".join("?" for _ in key)
     return (
-        f"INSERT INTO {quote(name)} ({columns}, doc) VALUES ({marks}, ?) "  # noqa: S608 (quoted)
+        f"INSERT INTO {quote(name)} ({columns}, doc) VALUES ({marks}, ?) "
         f"ON CONFLICT ({columns}) DO UPDATE SET doc = excluded.doc"
     )
 

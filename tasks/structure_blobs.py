@@ -11,6 +11,7 @@ Legend: N sites. Coordinates are fractional unless said otherwise; cells are row
 from __future__ import annotations
 
 import json
+from enum import Enum
 from functools import cache
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
@@ -112,9 +113,7 @@ def decode_structure(data: bytes) -> Any:
     probe = cls(lattice, ["H"], [[0, 0, 0]])
     site_class: Any = type(probe[0])
     sites = []
-    rows = zip(
-        tensors["frac"].copy(), kinds, labels, _site_properties(header, tensors), strict=True
-    )
+    rows = zip(tensors["frac"].copy(), kinds, labels, _site_properties(header, tensors), strict=True)
     for frac, kind, label, properties in rows:
         site = site_class.__new__(site_class)
         site.__dict__.update(
@@ -216,12 +215,7 @@ def _species_table(
         if kind is None:
             if type(composition) is not Composition:
                 return None
-            key = tuple(
-                (id(s), n, type(n))
-                if type(s) is Element
-                else (type(s), str(s.symbol), s.oxi_state, type(s.oxi_state), s.spin, n, type(n))
-                for s, n in composition.items()
-            )
+            key = tuple([_species_key(s, n) for s, n in composition.items()])
             kind = seen.get(key)
             if kind is None:
                 for s in composition:
@@ -232,12 +226,19 @@ def _species_table(
                 kind = seen[key] = len(table)
                 table.append([_species_entry(s, n) for s, n in composition.items()])
                 names.append(_species_string(composition))
-                charges.append(
-                    [(getattr(s, "oxi_state", 0) or 0) * n for s, n in composition.items()]
-                )
+                charges.append([(getattr(s, "oxi_state", 0) or 0) * n for s, n in composition.items()])
             by_id[id(composition)] = kind
         kinds.append(kind)
     return table, kinds, names, charges
+
+
+def _species_key(species: Any, occupation: float) -> tuple[Any, ...]:
+    """Identify what a site holds; 1 and 1.0 differ, since their JSON texts do."""
+    if isinstance(species, Enum):  # an Element: one object per symbol
+        return (id(species), occupation, type(occupation))
+    charge = species.oxi_state
+    kind = (type(species), species.symbol, species.spin, type(charge), type(occupation))
+    return (*kind, charge, occupation)
 
 
 def _species_entry(species: Any, occupation: float) -> Json:
@@ -286,10 +287,10 @@ def _property_columns(
         elif types == {np.ndarray} and _uniform(values):
             tensors[name] = np.stack(values)
         else:
-            plain = _plain(values)
-            if plain is None or not _flat(plain[0]):
+            column = _flat(values)
+            if column is None:
                 return None
-            columns[name] = plain[0]
+            columns[name] = column
     return tensors, columns
 
 
@@ -311,11 +312,16 @@ def _site_properties(header: Json, tensors: Mapping[str, NDArray[Any]]) -> list[
     return [dict(zip(keys, row, strict=True)) for row in zip(*columns, strict=True)]
 
 
-def _flat(value: Any) -> bool:
-    """Tell whether a value is text, a number, None, or nested lists of these."""
-    if isinstance(value, list):
-        return all(_flat(item) for item in value)
-    return value is None or type(value) in (str, int, float, bool)
+def _flat(values: list[Any]) -> list[Any] | None:
+    """Sanitise a column of text, numbers, None and lists of these; None if it holds more."""
+    text = _dumps(values)
+    if text is None:
+        plain = _plain(values)
+        text = None if plain is None else _dumps(plain[0])
+    if text is None or "{" in text:  # a dictionary may stand for an object: not for us
+        return None
+    column: list[Any] = json.loads(text)
+    return column
 
 
 def _plain(value: Any) -> tuple[Any] | None:
