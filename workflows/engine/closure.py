@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from jobflow import JobStore
@@ -54,6 +55,11 @@ class ClosureStore(Store):
         self.written = []
         self._texts = {key: [text] for key, text in texts.items()}
         self._documents = {}
+
+    def take_written(self) -> list[dict[str, Any]]:
+        """What the job wrote; the next job starts with nothing written."""
+        written, self.written = self.written, []
+        return written
 
     def _of(self, key: str) -> list[dict[str, Any]]:
         if key not in self._documents:
@@ -117,16 +123,18 @@ class ClosureStore(Store):
 
 
 class ClosureStores(dict[str, ClosureStore]):
-    """The additional stores of a job, made when they are named.
+    """The additional stores of a job, made when they are named."""
 
-    Args:
-        known: the names there are; None allows any.
-    """
-
-    def __init__(self, known: list[str] | None) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self.known = known
+        self.known: list[str] | None = None
         self.texts: dict[str, str] = {}
+
+    def fill(self, texts: dict[str, str], known: list[str] | None) -> None:
+        """Replace the content; ``known`` are the names there are, None allows any."""
+        self.texts, self.known = texts, known
+        for store in self.values():
+            store.fill(texts)
 
     def __missing__(self, name: str) -> ClosureStore:
         if self.known is not None and name not in self.known:
@@ -143,19 +151,22 @@ class ClosureStores(dict[str, ClosureStore]):
             return default
 
 
-def closure_job_store(
-    outputs: dict[str, tuple[int, str]], blobs: dict[str, str], *, known: list[str] | None
-) -> JobStore:
-    """The JobStore a job runs against.
+@cache  # maggma registers a log handler for every store that is made: a worker makes these once
+def _job_store() -> JobStore:
+    store = JobStore(ClosureStore("uuid"))
+    store.additional_stores = ClosureStores()
+    return store
+
+
+def closure_job_store(outputs: dict[str, str], blobs: dict[str, str], *, known: list[str] | None) -> JobStore:
+    """The JobStore that jobs of this process run against, filled for those of one chunk.
 
     Args:
-        outputs: uuid → index and document of each output its references reach.
+        outputs: uuid → document of each output that references reach.
         blobs: blob_uuid → document of the additional stores.
         known: names of the additional stores; None allows any.
     """
-    documents = ClosureStore("uuid")
-    documents.fill({uuid: text for uuid, (_, text) in outputs.items()})
-    store = JobStore(documents)
-    store.additional_stores = ClosureStores(known)
-    store.additional_stores.texts = blobs
+    store = _job_store()
+    store.docs_store.fill(outputs)
+    store.additional_stores.fill(blobs, known)
     return store

@@ -10,15 +10,15 @@ from monty.json import jsanitize
 
 from zonemelt.tasks.blobs import BlobDirectory, offload, put_json
 from zonemelt.tasks.documents import dumps
-from zonemelt.workflows.engine.closure import ClosureStore, ClosureStores, closure_job_store
+from zonemelt.workflows.engine.closure import ClosureStore
 from zonemelt.workflows.engine.graph import decode_job, job_rows, skeleton
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from jobflow import Job, JobStore
 
+    from zonemelt.workflows.engine.closure import ClosureStores
     from zonemelt.workflows.engine.results import Result, Task
 
 # Above this many bytes of JSON an output goes to a file of its own.
@@ -26,16 +26,13 @@ LARGE_DOCUMENT = 1 << 20
 _DIVERSIONS = ("replace", "detour", "addition")
 
 
-def execute(
-    task: Task, blobs: BlobDirectory, *, known: list[str] | None, store: JobStore | None = None
-) -> Result:
+def execute(task: Task, blobs: BlobDirectory, store: JobStore) -> Result:
     """Run a job by jobflow's own ``Job.run`` and return what the ledger needs to know.
 
     Args:
-        task: the job and what its references reach.
+        task: the job.
         blobs: where large arrays go; they never become JSON lists.
-        known: names of the additional stores; None allows any.
-        store: a store to run against instead, for a job with ``expose_store``.
+        store: what it runs against: a closure store, or for a job with ``expose_store`` the real one.
 
     Returns:
         The fields of a success.
@@ -43,20 +40,21 @@ def execute(
     Raises:
         Exception: whatever the job raises.
     """
-    seen = store or closure_job_store(task.outputs, task.blobs, known=known)
+    closed = isinstance(store.docs_store, ClosureStore)
     with blobs.active():
         job = decode_job(task.body)
         if task.quorum:
             job.config.on_missing_references = OnMissing.NONE
-        if not job._kwargs and job.output_schema is None:  # noqa: SLF001 (as jobflow: what goes to which store)
+        if closed and not job._kwargs and job.output_schema is None:  # noqa: SLF001 (what goes to which store)
             job.__dict__["function"] = _offloading(job, blobs)
-        response = job.run(store=seen)
+        response = job.run(store=store)
     result: Result = {"ok": True, "uuid": job.uuid, "index": job.index}
-    if store is None:
-        result["document"], result["blobs"] = _caught(seen, blobs)
+    if closed:
+        _take_caught(store, result, blobs)
     else:
-        result["document"] = dumps(store.query_one({"uuid": job.uuid, "index": job.index}))
-        result["blobs"] = {}
+        document = store.query_one({"uuid": job.uuid, "index": job.index})
+        document.pop("_id", None)
+        result["document"] = dumps(document)
     _describe(response, result, blobs)
     return result
 
@@ -81,21 +79,20 @@ def _offloading(job: Job, blobs: BlobDirectory) -> Callable[..., Any]:
     return call
 
 
-def _caught(store: JobStore, blobs: BlobDirectory) -> tuple[str, dict[str, list[str]]]:
-    """The documents a job wrote, large parts in files."""
-    documents: ClosureStore = store.docs_store
-    (document,) = documents.written
+def _take_caught(store: JobStore, result: Result, blobs: BlobDirectory) -> None:
+    """Put the documents a job wrote into the result, large parts in files."""
+    (document,) = store.docs_store.take_written()
     text = dumps(document)
     if len(text) > LARGE_DOCUMENT:
         document["output"] = put_json(document["output"], blobs).as_dict()
         text = dumps(document)
+    result["document"] = text
     additional: ClosureStores = store.additional_stores
-    caught = {}
     for name, blob_store in additional.items():
-        for blob in blob_store.written:
-            blob["data"] = put_json(blob["data"], blobs).as_dict()
-        caught[name] = [dumps(blob) for blob in blob_store.written]
-    return text, {name: texts for name, texts in caught.items() if texts}
+        if written := blob_store.take_written():
+            for blob in written:
+                blob["data"] = put_json(blob["data"], blobs).as_dict()
+            result.setdefault("blobs", {})[name] = [dumps(blob) for blob in written]
 
 
 def _describe(response: Response, result: Result, blobs: BlobDirectory) -> None:
@@ -116,8 +113,3 @@ def _describe(response: Response, result: Result, blobs: BlobDirectory) -> None:
         result["response"] = described
     if rows:
         result["rows"] = rows
-
-
-def job_directory(directory: Path, uuid: str, index: int) -> Path:
-    """Where a job runs: two levels, so that no folder holds a million entries."""
-    return directory / "jobs" / uuid[-2:] / f"{uuid}_{index}"

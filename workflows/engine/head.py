@@ -22,6 +22,7 @@ from zonemelt.workflows.engine.lock import HEARTBEAT
 from zonemelt.workflows.engine.results import Cause, Chunk, Task
 from zonemelt.workflows.engine.spool import FOLDER, read_epoch, read_spool, spool_path, write_epoch
 from zonemelt.workflows.engine.states import JobState
+from zonemelt.workflows.engine.worker import run_jobs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -300,11 +301,10 @@ class Head:
             limit = min(room.chunks * MOST, jobs_left)
             if limit <= 0:
                 continue
-            inputs = Inputs(self.ledger, self.store if self.external else None)
             for jobs in plan(self.ledger.ready(pool, limit), room, self.durations.of):
                 self.ledger.mark_running(job.id for job in jobs)
                 jobs_left -= len(jobs)
-                yield pool, self._pack(jobs, inputs), jobs
+                yield pool, self._pack(jobs), jobs
 
     def _room(self, pool: str) -> Room:
         capacity = 1 if pool == HEAD_POOL else self.workers.capacity(pool)
@@ -315,8 +315,11 @@ class Head:
             idle=not self._on_the_way[pool],
         )
 
-    def _pack(self, jobs: list[ReadyJob], inputs: Inputs) -> Chunk:
+    def _pack(self, jobs: list[ReadyJob]) -> Chunk:
         self._next_chunk += 1
+        inputs = Inputs(self.ledger, self.store if self.external else None)
+        for job in jobs:
+            inputs.add(job.body)
         return Chunk(
             id=f"{self.epoch}-{self._next_chunk}",
             epoch=self.epoch,
@@ -324,17 +327,18 @@ class Head:
             budget=_BUDGET,
             additional=self.additional,
             path=sys.path,
-            tasks=[self._task(job, inputs) for job in jobs],
+            outputs=inputs.outputs,
+            blobs=inputs.blobs,
+            tasks=[self._task(job) for job in jobs],
         )
 
-    def _task(self, job: ReadyJob, inputs: Inputs) -> Task:
-        outputs, blobs = inputs.of(job.body)
-        wanted = dict(job.wanted)
+    def _task(self, job: ReadyJob) -> Task:
+        wanted = job.wanted
         if job.resources.memory and (times := self.ledger.failures(job.id, Cause.MEMORY)):
-            wanted["memory"] = job.resources.memory * 2**times
+            wanted = {**wanted, "memory": job.resources.memory * 2**times}
         return Task(
             id=job.id, uuid=job.uuid, index=job.index, attempt=job.attempts + 1, body=job.body,
-            outputs=outputs, blobs=blobs, resources=wanted, quorum=bool(job.resources.quorum),
+            resources=wanted, quorum=bool(job.resources.quorum),
         )  # fmt: skip
 
     def _send(self, pool: str, chunk: Chunk, jobs: list[ReadyJob]) -> None:
@@ -349,17 +353,9 @@ class Head:
 
     def _run_beside(self, chunk: Chunk) -> None:
         """Run jobs that see the store: only the head has it."""
-        from pathlib import Path
-
-        from zonemelt.workflows.engine.worker import run_task
-
         if self.mirror is not None:
             self.mirror.flush()  # what the job refers to must be where it looks
-        results = [
-            run_task(task, Path(chunk.directory), known=self.additional, store=self.store)
-            for task in chunk.tasks
-        ]
-        self.arrived.put((chunk, results))
+        self.arrived.put((chunk, run_jobs(chunk, store=self.store)))
 
     # ── now and then ────────────────────────────────────────────────────────────────────────────────
 

@@ -20,9 +20,7 @@ _BLOB = '"blob_uuid"'
 
 
 class Inputs:
-    """Looks up outputs for the jobs of one round of dispatching.
-
-    An output that several jobs of a chunk reference is the same object in each, so it is sent once.
+    """Gathers what the jobs of a chunk need; an output that several of them reference is sent once.
 
     Args:
         ledger: where outputs are.
@@ -32,51 +30,42 @@ class Inputs:
     def __init__(self, ledger: Ledger, store: JobStore | None) -> None:
         self._ledger = ledger
         self._store = store
-        self._outputs: dict[str, tuple[int, str] | None] = {}
+        self.outputs: dict[str, str] = {}  # uuid → document
+        self.blobs: dict[str, str] = {}  # blob_uuid → document
 
-    def of(self, body: str) -> tuple[dict[str, tuple[int, str]], dict[str, str]]:
-        """What a job reaches.
+    def add(self, body: str) -> None:
+        """Add what a job reaches.
 
         References inside outputs count too: the output of a job that was replaced by a flow holds
         references to the outputs of that flow.
-
-        Returns:
-            uuid → index and document of outputs; blob_uuid → document of additional stores.
         """
-        outputs: dict[str, tuple[int, str]] = {}
-        blobs: dict[str, str] = {}
         if _UNRESOLVED in body:
-            return outputs, blobs
+            return
         queue = referenced_uuids(body)
         while queue:
             uuid = queue.pop()
-            if uuid in outputs or (found := self._output(uuid)) is None:
+            if uuid in self.outputs or (text := self._output(uuid)) is None:
                 continue
-            outputs[uuid] = found
-            queue += referenced_uuids(found[1])
-            if _BLOB in found[1]:
-                for store, blob_uuid in blob_names(json.loads(found[1])):
-                    if (text := self._ledger.blob(store, blob_uuid)) is not None:
-                        blobs[blob_uuid] = text
-        return outputs, blobs
+            self.outputs[uuid] = text
+            queue += referenced_uuids(text)
+            if _BLOB in text:
+                for store, blob_uuid in blob_names(json.loads(text)):
+                    if (blob := self._ledger.blob(store, blob_uuid)) is not None:
+                        self.blobs[blob_uuid] = blob
 
-    def _output(self, uuid: str) -> tuple[int, str] | None:
-        if uuid not in self._outputs:
-            found = self._ledger.output_of(uuid)
-            if found is None and self._store is not None:
-                found = self._external(uuid)
-            self._outputs[uuid] = found
-        return self._outputs[uuid]
-
-    def _external(self, uuid: str) -> tuple[int, str] | None:
+    def _output(self, uuid: str) -> str | None:
+        text = self._ledger.output_of(uuid)
+        if text is not None or self._store is None:
+            return text
         document = self._store.query_one({"uuid": uuid}, sort={"index": -1}, load=True)
         if document is None:
             return None
         document.pop("_id", None)
-        return document["index"], dumps(document)
+        return dumps(document)
 
 
 def blob_names(node: Any) -> Iterator[tuple[str, str]]:
+    """The additional stores and blob_uuids that a document names."""
     if isinstance(node, dict):
         if "blob_uuid" in node and "store" in node:
             yield node["store"], node["blob_uuid"]

@@ -25,7 +25,7 @@ RESULT_FILE = "rank0.json"
 _MODULE = "zonemelt.workflows.engine.rank"
 
 
-def run_ranks(task: Task, resources: Resources, *, directory: Path, known: list[str] | None) -> Result:
+def run_ranks(task: Task, resources: Resources, chunk: Chunk) -> Result:
     """Run a job as ``resources.ranks`` processes in the current directory.
 
     Every rank calls the job's function; the output is what rank 0 returns. Ranks started by ``mpi`` share
@@ -43,10 +43,11 @@ def run_ranks(task: Task, resources: Resources, *, directory: Path, known: list[
             remedy="run it on a site whose pool gives several nodes a block",
         )
     secret = uuid.uuid4().hex
+    alone = chunk._replace(tasks=[task])
     Path(TASK_FILE).write_text(
         json.dumps(
-            {"task": task, "directory": str(directory), "known": known, "token": secret,
-             "launcher": resources.launcher, "world_size": resources.ranks}
+            {"chunk": alone.encode().decode(), "token": secret, "launcher": resources.launcher,
+             "world_size": resources.ranks}
         )
     )  # fmt: skip
     command = [sys.executable, "-m", _MODULE, TASK_FILE]

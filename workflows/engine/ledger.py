@@ -488,13 +488,9 @@ class Ledger:
 
     # ── what was computed ───────────────────────────────────────────────────────────────────────────
 
-    def output_of(self, uuid: str) -> tuple[int, str] | None:
-        """The index and document (JSON) of the latest output of a uuid."""
-        row = self.connection.execute(
-            f'SELECT "index", doc FROM {OUTPUTS} WHERE uuid = ? ORDER BY "index" DESC LIMIT 1',
-            (uuid,),
-        ).fetchone()
-        return None if row is None else (row[0], row[1])
+    def output_of(self, uuid: str) -> str | None:
+        """The document (JSON) of the latest output of a uuid."""
+        return self._value(f'SELECT doc FROM {OUTPUTS} WHERE uuid = ? ORDER BY "index" DESC LIMIT 1', uuid)
 
     def record_output(self, job: int, uuid: str, index: int, document: str) -> None:
         """Keep an output document, once and for all."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
 import uuid
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from zonemelt.tasks.errors import SiteError
 from zonemelt.workflows.engine.reap import reap
-from zonemelt.workflows.engine.worker import CAMPAIGN_VARIABLE, run_chunk
+from zonemelt.workflows.engine.worker import CAMPAIGN_VARIABLE, run_chunk, run_jobs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
     from parsl import Config, DataFlowKernel
 
-    from zonemelt.workflows.engine.results import Chunk, Result
+    from zonemelt.workflows.engine.results import Chunk
 
 Arrived = "queue.SimpleQueue[tuple[Chunk, list[Result] | BaseException]]"
 
@@ -57,7 +58,7 @@ class InlineWorkers:
 
     def submit(self, pool: str, chunk: Chunk, arrived: Arrived) -> None:  # noqa: ARG002
         """Run the chunk here and now."""
-        arrived.put((chunk, run_chunk(chunk)))
+        arrived.put((chunk, run_jobs(chunk)))
 
     def ailing(self) -> str | None:
         """Nothing can be."""
@@ -152,12 +153,12 @@ class ParslWorkers:
         """
         assert self._kernel is not None, "start the workers first"
 
-        def done(future: Future[list[Result]]) -> None:
+        def done(future: Future[bytes]) -> None:
             error = future.exception()
-            arrived.put((chunk, future.result() if error is None else error))
+            arrived.put((chunk, json.loads(future.result()) if error is None else error))
 
         try:
-            future = self._kernel.executors[pool].submit(run_chunk, {}, chunk)
+            future = self._kernel.executors[pool].submit(run_chunk, {}, chunk.encode())
         except Exception as error:  # noqa: BLE001 (an executor that gave up says so here)
             arrived.put((chunk, error))
             return

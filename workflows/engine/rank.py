@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from zonemelt.tasks.blobs import BlobDirectory
+from zonemelt.workflows.engine.closure import closure_job_store
 from zonemelt.workflows.engine.execute import execute
 from zonemelt.workflows.engine.launch import RESULT_FILE
-from zonemelt.workflows.engine.results import Task
+from zonemelt.workflows.engine.results import Chunk
 
 
 def main(path: str) -> None:
@@ -27,10 +28,10 @@ def main(path: str) -> None:
             f"this is rank {rank} of {world_size}, the job asked for {given['world_size']}: the MPI "
             "launcher and mpi4py belong to different MPI installations"
         )
-    task = Task(*given["task"])
-    # Each rank computes, one records: arrays of the others must not reach the campaign.
-    blobs = BlobDirectory(Path(given["directory"]) / "blobs")
-    result = execute(task, blobs, known=given["known"])
+    chunk = Chunk.decode(given["chunk"].encode())
+    sys.path.extend(entry for entry in chunk.path if entry not in sys.path)
+    store = closure_job_store(chunk.outputs, chunk.blobs, known=chunk.additional)
+    result = execute(chunk.tasks[0], BlobDirectory(Path(chunk.directory, "blobs")), store)
     if rank == 0:
         temporary = Path(f"{RESULT_FILE}.part")
         temporary.write_text(json.dumps({"token": given["token"], "result": result}))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import json
 from typing import Any, NamedTuple, TypedDict
 
 from zonemelt.workflows.engine.graph import JobRow
@@ -25,8 +26,6 @@ class Task(NamedTuple):
     index: int
     attempt: int
     body: str
-    outputs: dict[str, tuple[int, str]]  # uuid → index, document: everything its references reach
-    blobs: dict[str, str]  # blob_uuid → document of an additional store
     resources: dict[str, Any]
     quorum: bool  # parents may be missing
 
@@ -41,6 +40,8 @@ class Chunk(NamedTuple):
         budget: seconds after which no further job of the chunk is begun.
         additional: names of the additional stores, None where any is allowed.
         path: what the head can import from, for modules beside a user's script.
+        outputs: uuid → document of everything that references in the jobs reach.
+        blobs: blob_uuid → document of additional stores, likewise.
         tasks: the jobs.
     """
 
@@ -50,7 +51,19 @@ class Chunk(NamedTuple):
     budget: float
     additional: list[str] | None
     path: list[str]
+    outputs: dict[str, str]
+    blobs: dict[str, str]
     tasks: list[Task]
+
+    def encode(self) -> bytes:
+        """The chunk as JSON, to travel: Parsl would pickle a tuple item by item."""
+        return json.dumps(self, separators=(",", ":")).encode()
+
+    @classmethod
+    def decode(cls, data: bytes) -> Chunk:
+        """The chunk that :meth:`encode` wrote."""
+        *head, tasks = json.loads(data)
+        return cls(*head, [Task(*task) for task in tasks])
 
 
 class Result(TypedDict, total=False):

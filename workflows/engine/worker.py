@@ -1,8 +1,9 @@
-"""What runs in a worker process: one chunk of jobs, each in its own directory, each spooled before reported."""
+"""What runs in a worker process: a chunk of jobs, each in its own directory, each spooled before reported."""
 
 from __future__ import annotations
 
 import contextlib
+import json
 import logging
 import os
 import resource
@@ -13,25 +14,35 @@ import threading
 import time
 import traceback
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from zonemelt.workflows.engine.resources import read_resources
+from zonemelt.workflows.engine.results import Chunk
 from zonemelt.workflows.engine.retry import WalltimeExceeded, cause_of
 from zonemelt.workflows.engine.spool import SpoolWriter, read_epoch, spool_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from zonemelt.workflows.engine.results import Chunk, Result, Task
+    from jobflow import JobStore
+
+    from zonemelt.workflows.engine.results import Result, Task
 
 # Set in every process that the head starts: names the campaign, so that orphans can be found.
 CAMPAIGN_VARIABLE = "ZONEMELT_CAMPAIGN"
 WORKER_VARIABLE = "ZONEMELT_WORKER"
 OUTPUT_FILE = "output.log"
+_HOST = socket.gethostname()
 _TAIL = 4000  # bytes of a job's output that go with a failure
 _HARD_STOP = 30.0  # seconds after the walltime at which a job that does not react loses its process
 
 
-def run_chunk(chunk: Chunk) -> list[Result]:
+def run_chunk(data: bytes) -> bytes:
+    """What Parsl calls in a worker process: a chunk in, its results out, both JSON."""
+    return json.dumps(run_jobs(Chunk.decode(data)), separators=(",", ":")).encode()
+
+
+def run_jobs(chunk: Chunk, *, store: JobStore | None = None) -> list[Result]:
     """Run the jobs of a chunk, one after the other.
 
     Jobs that were not begun, because the budget ran out or because the campaign moved on to another epoch,
@@ -39,13 +50,18 @@ def run_chunk(chunk: Chunk) -> list[Result]:
 
     Args:
         chunk: the jobs and where their campaign lives.
+        store: a store to run against instead of what came with the chunk, for jobs with ``expose_store``.
 
     Returns:
         One result per job that was begun, failures included.
     """
-    os.environ.setdefault(WORKER_VARIABLE, "1")
+    from zonemelt.workflows.engine.closure import closure_job_store
+
     sys.path.extend(entry for entry in chunk.path if entry not in sys.path)
     log = _worker_log(chunk.directory)
+    if store is None:
+        store = closure_job_store(chunk.outputs, chunk.blobs, known=chunk.additional)
+    place = Place(chunk.directory)
     spool = SpoolWriter(spool_path(chunk.directory, chunk.id))
     results: list[Result] = []
     begun = time.monotonic()
@@ -56,75 +72,119 @@ def run_chunk(chunk: Chunk) -> list[Result]:
             if read_epoch(chunk.directory) != chunk.epoch:
                 break
             spool.write({"begun": task.id, "attempt": task.attempt, "pid": os.getpid()})
-            result = run_task(task, Path(chunk.directory), known=chunk.additional, log=log)
+            result = _run_job(task, chunk, place, store, log)
             with contextlib.suppress(OSError):  # a full disk: the message still carries it
                 spool.write(result)  # type: ignore[arg-type]
             results.append(result)
     finally:
         spool.close()
+        place.leave()
     return results
 
 
-def run_task(
-    task: Task,
-    directory: Path,
-    *,
-    known: list[str] | None,
-    log: int | None = None,
-    store: Any = None,
-) -> Result:
-    """Run one job in a directory of its own and describe how it went; never raises what the job raises.
+def _run_job(task: Task, chunk: Chunk, place: Place, store: JobStore, log: int | None) -> Result:
+    """Run one job in a directory of its own and describe how it went; never raises what the job raises."""
+    from jobflow import CURRENT_JOB
 
-    Args:
-        task: the job.
-        directory: the campaign directory.
-        known: names of the additional stores; None allows any.
-        log: descriptor of the file that standard output goes to, to tell what this job printed.
-        store: a store to run against, for a job with ``expose_store``.
-    """
     from zonemelt.tasks.blobs import BlobDirectory
-    from zonemelt.workflows.engine.execute import execute, job_directory
+    from zonemelt.workflows.engine.execute import execute
     from zonemelt.workflows.engine.launch import run_ranks
-    from zonemelt.workflows.engine.resources import read_resources
 
     resources = read_resources(task.resources)
-    place: Path | None = None
     printed = _position(log)
     start = time.time()
-    home = Path.cwd() if log is None else Path(directory)
     try:
-        place = _make_place(job_directory(directory, task.uuid, task.index))
-        os.chdir(place)
+        place.enter(task.uuid, task.index)
         with _limits(resources.walltime, resources.memory):
             if resources.ranks > 1:
-                result = run_ranks(task, resources, directory=directory, known=known)
+                result = run_ranks(task, resources, chunk)
             else:
-                result = execute(task, BlobDirectory(directory / "blobs"), known=known, store=store)
+                result = execute(task, BlobDirectory(Path(chunk.directory, "blobs")), store)
     except (Exception, SystemExit, WalltimeExceeded) as error:  # noqa: BLE001 (whatever a job raises is reported)
         result = _failure(error)
     finally:
-        os.chdir(home)
-        _reset_current_job()
+        CURRENT_JOB.reset()  # jobflow's is one for the process and outlives a job that fails
     result.update(
-        job=task.id, attempt=task.attempt, start=start, end=time.time(),
-        host=socket.gethostname(), pid=os.getpid(),
-    )  # fmt: skip
-    _keep_output(result, place, log, printed)
+        job=task.id, attempt=task.attempt, start=start, end=time.time(), host=_HOST, pid=os.getpid()
+    )
+    if log is not None and (text := _printed(log, printed)):
+        result["tail"] = text[-_TAIL:].decode(errors="replace")
+        place.keep(OUTPUT_FILE, text)
+    result["directory"] = place.kept()
     return result
 
 
-def _make_place(path: Path) -> Path:
-    """The job's directory, empty: what an earlier attempt left is kept beside it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        path.mkdir()
-    except FileExistsError:
-        number = 1
-        while (earlier := path.with_name(f"{path.name}.attempt{number}")).exists():
+def job_directory(directory: str, uuid: str, index: int) -> str:
+    """Where a job runs: two levels, so that no folder holds a million entries."""
+    return f"{directory}/jobs/{uuid[-2:]}/{uuid}_{index}"
+
+
+class Place:
+    """The directory a job runs in, under the job's own name.
+
+    Most short jobs leave nothing behind. Making and removing a directory for each costs more than the job
+    (2 ms on ext4), so an empty one is handed on to the next job by renaming it.
+
+    Args:
+        directory: the campaign directory.
+    """
+
+    def __init__(self, directory: str) -> None:
+        self._home = os.getcwd()  # noqa: PTH109
+        self._directory = directory
+        self._idle = f"{directory}/jobs/.idle-{_HOST}-{os.getpid()}"
+        self._empty: str | None = self._idle if os.path.isdir(self._idle) else None  # noqa: PTH112
+        self._path = ""
+
+    def enter(self, uuid: str, index: int) -> None:
+        """Go into the directory of a job, empty; what an earlier attempt left is kept beside it."""
+        path = job_directory(self._directory, uuid, index)
+        self._path = ""
+        number = 0
+        while os.path.exists(path):  # noqa: PTH110
             number += 1
-        path.rename(earlier)
-        path.mkdir()
-    return path
+            path = f"{job_directory(self._directory, uuid, index)}.attempt{number + 1}"
+        try:
+            self._make(path)
+        except FileNotFoundError:
+            os.makedirs(os.path.dirname(path), exist_ok=True)  # noqa: PTH103, PTH120
+            self._make(path)
+        os.chdir(path)
+        self._path = path
+
+    def _make(self, path: str) -> None:
+        if self._empty is None:
+            os.mkdir(path)  # noqa: PTH102
+        else:
+            os.rename(self._empty, path)  # noqa: PTH104
+            self._empty = None
+
+    def keep(self, name: str, content: bytes) -> None:
+        """Write a file into the job's directory."""
+        with contextlib.suppress(OSError):
+            Path(self._path, name).write_bytes(content)
+
+    def kept(self) -> str | None:
+        """The directory, if the job left anything in it; otherwise it is handed on."""
+        if not self._path:
+            return None
+        if os.listdir(self._path):  # noqa: PTH208
+            return self._path
+        self._empty = self._path
+        return None
+
+    def leave(self) -> None:
+        """Go back to where the process was."""
+        os.chdir(self._home)
+        if self._empty not in {None, self._idle}:
+            os.rename(self._empty, self._idle)  # type: ignore[arg-type]  # noqa: PTH104
+
+
+def _printed(log: int, start: int) -> bytes:
+    """What this process printed since a position of its log."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    return os.pread(log, _position(log) - start, start)
 
 
 def _failure(error: BaseException) -> Result:
@@ -137,26 +197,6 @@ def _failure(error: BaseException) -> Result:
         "message": str(error),
         "traceback": "".join(traceback.format_exception(error)),
     }
-
-
-def _keep_output(result: Result, place: Path | None, log: int | None, printed: int) -> None:
-    """Give the job's directory what it printed; remove the directory if nothing is in it."""
-    if log is not None:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        size = _position(log) - printed
-        if size > 0 and place is not None:
-            text = os.pread(log, size, printed)
-            result["tail"] = text[-_TAIL:].decode(errors="replace")
-            with contextlib.suppress(OSError):
-                (place / OUTPUT_FILE).write_bytes(text)
-    if place is None:
-        return
-    try:
-        place.rmdir()
-        result["directory"] = None
-    except OSError:
-        result["directory"] = str(place)
 
 
 def _position(log: int | None) -> int:
@@ -173,9 +213,10 @@ def _worker_log(directory: str) -> int | None:
     """
     if "PARSL_WORKER_RANK" not in os.environ:
         return None
+    os.environ.setdefault(WORKER_VARIABLE, "1")
     folder = Path(directory, "logs")
     folder.mkdir(exist_ok=True)
-    path = folder / f"worker-{socket.gethostname()}-{os.getpid()}.log"
+    path = folder / f"worker-{_HOST}-{os.getpid()}.log"
     if not _log or not path.exists():
         file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
         os.dup2(file, 1)
@@ -221,10 +262,3 @@ def _raise_walltime(walltime: float) -> None:
 def _hard_stop(stopped: threading.Event, walltime: float) -> None:
     if not stopped.wait(walltime + _HARD_STOP):
         os._exit(124)
-
-
-def _reset_current_job() -> None:
-    """jobflow's notion of the current job is one for the process and outlives a job that fails."""
-    from jobflow import CURRENT_JOB
-
-    CURRENT_JOB.reset()
