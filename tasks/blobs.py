@@ -20,7 +20,7 @@ import os
 import re
 import secrets
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import KW_ONLY, dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
@@ -46,6 +46,7 @@ THRESHOLD: Final = 8192
 """Smallest array (bytes) worth a file."""
 SITE_BYTES: Final = 24
 """What a site counts for: three coordinates in double precision."""
+ATOMS: Final = frozenset({str, int, float, bool, type(None)})
 MARK: Final = "zonemelt.tasks.blobs"
 """The module name inside every reference: text without it holds no reference."""
 
@@ -82,11 +83,9 @@ class BlobDirectory:
         digest = hashlib.sha256(data).hexdigest()
         path = self.path(digest, kind)
         size = data.nbytes if isinstance(data, memoryview) else len(data)
-        try:
+        with suppress(OSError):
             if path.stat().st_size == size:
                 return digest
-        except FileNotFoundError:
-            pass
         temporary = path.with_name(f".{digest[:16]}.{secrets.token_hex(6)}.tmp")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -99,7 +98,8 @@ class BlobDirectory:
             if fsync:
                 _fsync_directory(path.parent)
         except OSError as error:
-            temporary.unlink(missing_ok=True)
+            with suppress(OSError):
+                temporary.unlink()
             raise StoreError(
                 f"a blob of {size} bytes cannot be written: {error.strerror}",
                 where=str(path),
@@ -338,9 +338,9 @@ def is_reference(doc: Any) -> bool:
 def _rebuild(value: Any, replace: Callable[[Any], Any]) -> Any:
     """Apply ``replace`` to the items of a plain container; the same object if none changed."""
     if type(value) is dict:
-        changed = {k: n for k, v in value.items() if (n := replace(v)) is not v}
+        changed = {k: n for k, v in value.items() if type(v) not in ATOMS and (n := replace(v)) is not v}
         return {**value, **changed} if changed else value
-    if type(value) is list or type(value) is tuple:
+    if (type(value) is list or type(value) is tuple) and not ATOMS.issuperset(map(type, value)):
         items = [replace(v) for v in value]
         same = all(a is b for a, b in zip(items, value, strict=True))
         return value if same else type(value)(items)

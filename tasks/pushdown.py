@@ -34,6 +34,8 @@ def key_value(value: Any) -> str | int | float | None:
 
 
 def _is_plain_text(text: str) -> bool:
+    if text.isascii():
+        return "\x00" not in text
     return "\x00" not in text and not any("\ud800" <= c <= "\udfff" for c in text)
 
 
