@@ -143,7 +143,8 @@ class Connections:
         """Commit what the block does, all or nothing; other writers wait.
 
         Raises:
-            StoreError: another writer holds the database too long, or the disk is full.
+            StoreError: another writer holds the database too long, the disk is full, or a unique index
+                refuses a document.
         """
         connection = self.get()
         try:
@@ -154,11 +155,11 @@ class Connections:
                 connection.execute("ROLLBACK")
                 raise
             connection.execute("COMMIT")
-        except sqlite3.OperationalError as error:
+        except sqlite3.Error as error:
             raise StoreError(
                 f"a write failed: {error}",
                 where=str(self._path),
-                remedy="check free space and quota, and what else is writing to this file",
+                remedy="check free space, quota, unique indexes, and what else is writing to this file",
             ) from error
 
 

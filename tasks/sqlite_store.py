@@ -141,10 +141,9 @@ class SQLiteStore(Store):
     def count(self, criteria: Criteria | None = None) -> int:
         """Count the documents that match a filter; all of them at once for None."""
         if not criteria:
-            if not self._key:
-                return 0
             statement = f"SELECT count(*) FROM {self._table}"
-            return int(self._collection.execute(statement).fetchone()[0])
+            connection = self._collection
+            return int(connection.execute(statement).fetchone()[0]) if self._key else 0
         return sum(1 for _ in self._find(check_criteria(criteria)))
 
     def query(
@@ -219,13 +218,10 @@ class SQLiteStore(Store):
             StoreError: a document lacks a key field, or cannot be written as JSON.
             ValueError: a strict validator refuses a document.
         """
-        from monty.json import jsanitize
-
         fields = [key or self.key] if not isinstance(key, list) else key
         ready: list[tuple[Document, str]] = []
         for doc in docs if isinstance(docs, list) else [docs]:
-            light = doc if self._directory is None else offload(doc, self._directory)
-            clean = jsanitize(light, allow_bson=True, recursive_msonable=True)
+            clean = self._sanitised(doc)
             if self._valid(clean):
                 missing = [field for field in fields if field not in clean]
                 if missing:
@@ -286,9 +282,9 @@ class SQLiteStore(Store):
 
     def _find(self, criteria: Criteria) -> Iterator[_Row]:
         """Yield every match in order of arrival, loading only the files that the filter needs."""
+        connection = self._collection
         if not self._key:  # read-only, and nothing has been written yet
             return
-        connection = self._collection
         condition, parameters = where(criteria, self._key)
         # Ids first: documents written while a caller reads are not seen, and batches stay small.
         ids = connection.execute(
@@ -308,6 +304,20 @@ class SQLiteStore(Store):
                 row = _Row(n, loads(text), blobs).load(fields)
                 if not criteria or matches(criteria, row.document):
                     yield row
+
+    def _sanitised(self, doc: Document) -> Document:
+        from monty.json import jsanitize
+
+        light = doc if self._directory is None else offload(doc, self._directory)
+        try:
+            clean: Document = jsanitize(light, strict=True, allow_bson=True, recursive_msonable=True)
+        except AttributeError as error:
+            raise StoreError(
+                f"a document cannot be written as JSON: {error}",
+                where=self.name,
+                remedy="store numbers, text, lists, dictionaries and MSONable objects",
+            ) from error
+        return clean
 
     def _valid(self, document: Document) -> bool:
         """Apply the store's validator, as Maggma does: strict ones raise, others skip and log."""

@@ -1,0 +1,433 @@
+"""The SQLite store: durable, concurrent, indexed, and light on what it reads."""
+
+# ruff: noqa: DTZ001 (stores keep dates without time zone)
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import pytest
+from maggma.core import Sort
+from maggma.core.validator import Validator
+from monty.json import MontyDecoder
+
+from zonemelt.tasks import sqlite as module
+from zonemelt.tasks.blobs import MARK, BlobDirectory, offload, put_json
+from zonemelt.tasks.documents import dumps, loads
+from zonemelt.tasks.errors import InputError, StoreError
+from zonemelt.tasks.pushdown import where
+from zonemelt.tasks.sqlite import connect, create_collection, journal_mode, upsert
+from zonemelt.tasks.sqlite_store import SQLiteStore
+
+
+@pytest.fixture
+def store(tmp_path):
+    with SQLiteStore(tmp_path / "s.db", blobs=tmp_path / "blobs", key="uuid") as store:
+        yield store
+
+
+def rows(store: SQLiteStore) -> list[str]:
+    return [text for (text,) in store._collection.execute("SELECT doc FROM outputs ORDER BY id")]
+
+
+def plan(store: SQLiteStore, criteria: dict) -> str:
+    condition, parameters = where(criteria, store._key)
+    statement = f"EXPLAIN QUERY PLAN SELECT id FROM outputs WHERE {condition}"
+    return "\n".join(row[3] for row in store._collection.execute(statement, parameters))
+
+
+WRITER = """
+import sys
+from zonemelt.tasks.sqlite_store import SQLiteStore
+path, first, last, step, mark = sys.argv[1], *map(int, sys.argv[2:5]), sys.argv[5]
+store = SQLiteStore(path, key="uuid")
+store.connect()
+sys.stdin.readline()
+for n in range(first, last, step):
+    store.update({"uuid": str(n), "index": 1, "mark": mark, "pad": "x" * 300})
+    print(n, flush=True)
+"""
+
+
+def writer(path: Path, *arguments: object) -> subprocess.Popen:
+    command = [sys.executable, "-c", WRITER, str(path), *map(str, arguments)]
+    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+
+class TestDurability:
+    def test_every_acknowledged_document_survives_kill_9(self, tmp_path):
+        process = writer(tmp_path / "s.db", 0, 10**6, 1, "a")
+        process.stdin.write("go\n")
+        process.stdin.flush()
+        acknowledged = [int(process.stdout.readline()) for _ in range(200)]
+        os.kill(process.pid, signal.SIGKILL)
+        acknowledged += [int(line) for line in process.stdout if line.endswith("\n")]
+        process.wait()
+        process.stdin.close()
+        process.stdout.close()
+        with SQLiteStore(tmp_path / "s.db", key="uuid") as store:
+            present = {int(n) for n in store.distinct("uuid")}
+            assert set(acknowledged) <= present
+            assert len(present) <= len(acknowledged) + 1
+            assert store._collection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+
+    @pytest.mark.parametrize("distinct", [True, False])
+    @pytest.mark.parametrize("mode", ["wal", "truncate"])
+    def test_two_writers_neither_lose_nor_duplicate(self, tmp_path, distinct, mode):
+        path = tmp_path / "s.db"
+        with sqlite3.connect(path) as connection:
+            connection.execute(f"PRAGMA journal_mode = {mode}")
+        ranges = [(0, 300, 2), (1, 300, 2)] if distinct else [(0, 150, 1), (0, 150, 1)]
+        processes = [writer(path, *r, name) for r, name in zip(ranges, "ab", strict=True)]
+        for process in processes:
+            process.stdin.write("go\n")
+            process.stdin.flush()
+        acknowledged = {int(n) for p in processes for n in p.communicate()[0].split()}
+        assert [p.returncode for p in processes] == [0, 0]
+        with SQLiteStore(path, key="uuid") as store:
+            found = sorted(int(d["uuid"]) for d in store.query())
+        assert found == list(range(300 if distinct else 150)) == sorted(acknowledged)
+
+    def test_an_update_is_all_or_nothing(self, store):
+        with pytest.raises(StoreError, match="lacks the key field 'uuid'"):
+            store.update([{"uuid": "a", "index": 1}, {"index": 2}])
+        with pytest.raises(StoreError, match="cannot be written as JSON"):
+            store.update([{"uuid": "a", "index": 1, "x": 1j}])
+        assert store.count() == 0
+
+
+class TestPlans:
+    def test_keys_and_indexed_fields_need_no_scan(self, store):
+        for criteria in (
+            {"uuid": "a"},
+            {"uuid": "a", "index": 2},
+            {"uuid": {"$in": ["a", "b", "c"]}},
+            {"$and": [{"uuid": "a"}, {"e": {"$gt": 1}}]},
+        ):
+            assert "sqlite_autoindex_outputs_1 (uuid=?" in plan(store, criteria)
+            assert "SCAN outputs" not in plan(store, criteria)
+        for criteria in ({"name": "x"}, {"out.n": {"$in": [1, 2]}}, {"out.n": {"$eq": 3}}):
+            assert "SCAN outputs" in plan(store, criteria)
+        assert store.ensure_index("name")
+        assert store.ensure_index("out.n")
+        assert "USING INDEX outputs:name:0" in plan(store, {"name": "x"})
+        assert "USING INDEX outputs:out.n:0" in plan(store, {"out.n": {"$in": [1, 2]}})
+        assert "SCAN outputs" not in plan(store, {"out.n": {"$eq": 3}})
+
+    def test_an_upsert_looks_its_key_up(self, store):
+        statement = module.upsert_statement("outputs")
+        program = store._collection.execute(f"EXPLAIN {statement}", ("a", 1, "{}")).fetchall()
+        assert "NoConflict" in {row[1] for row in program}
+        assert "Rewind" not in {row[1] for row in program}, "a loop over the table"
+
+    def test_updates_by_another_key_get_an_index(self, store):
+        store.update([{"uuid": "a", "index": 1, "k": 1}], key="k")
+        assert "USING INDEX outputs:k:0" in plan(store, {"k": 1})
+
+    def test_documents_that_sqlite_cannot_judge_still_match(self, store):
+        store.ensure_index("a")
+        store.ensure_index("a.b")
+        store.update(
+            [
+                {"uuid": "nan", "index": 1, "a": "x", "v": float("nan")},
+                {"uuid": "array", "index": 1, "a": ["x", "y"]},
+                {"uuid": "objects", "index": 1, "a": [{"b": 7}, {"b": 8}]},
+                {"uuid": "plain", "index": 1, "a": "x"},
+                {"uuid": "file", "index": 1, "a": np.arange(5000)},
+            ]
+        )
+        assert [d["uuid"] for d in store.query({"a": "x"})] == ["nan", "array", "plain"]
+        assert [d["uuid"] for d in store.query({"a.b": 8})] == ["objects"]
+        assert [d["uuid"] for d in store.query({"a": 4999})] == ["file"]
+
+    def test_unique_indexes(self, store):
+        store.update(
+            [{"uuid": "1", "index": 1, "n": 5}, {"uuid": "2", "index": 1}, {"uuid": "3", "index": 1}]
+        )
+        assert store.ensure_index("n", unique=True)
+        with pytest.raises(StoreError, match="UNIQUE"):
+            store.update({"uuid": "4", "index": 1, "n": 5})
+        store.update([{"uuid": "5", "index": 1, "m": 1}, {"uuid": "6", "index": 1, "m": 1}])
+        assert not store.ensure_index("m", unique=True)
+        assert not store.ensure_index("tags.0")
+        assert not store.ensure_index('odd"; DROP TABLE outputs')
+
+
+class TestFiles:
+    def test_large_values_are_files_and_read_as_if_they_were_not(self, store):
+        output = {"x": np.arange(2000.0), "e": -1.0}
+        store.update({"uuid": "a", "index": 1, "output": output})
+        assert len(rows(store)[0]) < 500
+        assert MARK in rows(store)[0]
+        assert store.query_one()["output"] == {"x": list(np.arange(2000.0)), "e": -1.0}
+        assert store.count({"output.x.3": 3}) == 1
+        assert store.count({"output.x": 1999}) == 1
+        assert store.distinct("output.x", {"output.e": -1.0})[-1] == 1999
+        assert store.query_one({}, ["output.x"])["output"]["x"][-1] == 1999
+        assert store.query_one({}, {"output.e": 0})["output"]["x"][-1] == 1999
+        assert next(store.query(sort={"output.x": 1}))["uuid"] == "a"
+
+    def test_files_that_a_query_does_not_need_are_not_opened(self, store):
+        store.update(
+            {"uuid": "a", "index": 1, "output": {"x": np.arange(2000), "l": [np.arange(2000)], "e": 1}}
+        )
+        for path in Path(store.blobs).rglob("*.npy"):
+            path.unlink()
+        assert store.query_one({"output.e": {"$gt": 0}}, ["uuid", "output.e"], {"output.e": 1})["output"] == {
+            "e": 1
+        }
+        assert store.distinct("output.e") == [1]
+        with pytest.raises(StoreError, match="cannot be read"):
+            store.query_one({"uuid": "a"})
+
+    def test_documents_written_by_the_ledger(self, store):
+        blobs = BlobDirectory(Path(store.blobs))
+        reference = offload(np.arange(3000), blobs).as_dict()
+        nested = put_json({"deep": {"array": reference}, "n": 2}, blobs).as_dict()
+        text = dumps({"uuid": "a", "index": 1, "output": nested})
+        with store._connections.transaction() as connection:
+            upsert(connection, "outputs", [("a", 1, text)])
+        assert store.query_one({"output.n": 2})["output"]["deep"]["array"][-1] == 2999
+        assert store.query_one({}, ["output.deep"])["output"] == {"deep": {"array": list(range(3000))}}
+
+    def test_documents_above_a_megabyte_are_split(self, store):
+        output = {"rows": [f"{n:09d}" for n in range(120_000)], "small": {"a": 1}, "text": "x" * 100_000}
+        store.update({"uuid": "a", "index": 1, "name": "big", "output": output})
+        assert len(rows(store)[0]) < 1500
+        assert json.loads(rows(store)[0])["output"]["small"] == {"a": 1}
+        assert store.query_one({"output.rows": "000119999"})["output"] == output
+
+    def test_without_a_directory_everything_is_in_the_database(self, tmp_path):
+        with SQLiteStore(tmp_path / "s.db", key="uuid") as store:
+            store.update({"uuid": "a", "index": 1, "x": np.arange(5000)})
+            assert len(rows(store)[0]) > 20_000
+            assert store.query_one()["x"] == list(range(5000))
+        assert [p.name for p in tmp_path.iterdir()] == ["s.db"]
+
+
+class Positive(Validator):
+    def __init__(self, strict=False):
+        self.strict = strict
+
+    def is_valid(self, doc):
+        return doc["e"] > 0
+
+    def validation_errors(self, doc):
+        return [f"e = {doc['e']}"]
+
+
+class TestMaggma:
+    """What Maggma's own tests ask of a store, as far as it makes sense here."""
+
+    @pytest.fixture
+    def tasks(self, tmp_path):
+        with SQLiteStore(tmp_path / "t.db", "tasks") as store:
+            yield store
+
+    def test_keys_of_every_shape(self, tasks):
+        tasks.update({"task_id": "mp-1", "a": 1})
+        tasks.update({"task_id": "mp-1", "a": 2})
+        tasks.update([{"e": 6, "d": 4}, {"e": 7, "d": 8, "f": 9}], key="e")
+        tasks.update([{"e": 6, "d": 5}], key=["e"])
+        tasks.update([{"d": 8, "f": 9, "new": 1}, {"d": 8, "f": 10}], key=["d", "f"])
+        assert [d.get("a") for d in tasks.query({"task_id": "mp-1"})] == [2]
+        assert [d["d"] for d in tasks.query({"e": 6})] == [5]
+        assert tasks.count({"d": 8}) == 2
+        tasks.update(
+            [{"task_id": [1, 2], "x": 1}, {"task_id": [1, 2], "x": 2}, {"task_id": None}, {"task_id": 1.5}]
+        )
+        assert [d["x"] for d in tasks.query({"task_id": [1, 2]})] == [2]
+        assert tasks.count({"task_id": 1.5}) == 1
+
+    def test_the_key_of_the_collection_stays_unique(self, store):
+        store.update([{"uuid": "a", "index": 1, "k": 1}, {"uuid": "a", "index": 2, "k": 2}])
+        store.update({"uuid": "a", "index": 2, "k": 1}, key="k")
+        assert list(store.query()) == [{"uuid": "a", "index": 2, "k": 1}]
+
+    def test_newer_in(self, tmp_path):
+        old = SQLiteStore(tmp_path / "n.db", "old")
+        new = SQLiteStore(tmp_path / "n.db", "new")
+        with old, new:
+            old.update([{"task_id": n, "last_updated": datetime(2026, 1, 1, n)} for n in range(5)])
+            new.update([{"task_id": n, "last_updated": datetime(2026, 1, 2, n)} for n in range(10)])
+            assert len(old.newer_in(new)) == 10
+            assert len(old.newer_in(new, exhaustive=True)) == 10
+            assert new.newer_in(old) == []
+
+    def test_dates_are_utc_to_the_millisecond_as_in_mongodb(self, tasks):
+        when = datetime(2026, 5, 1, 12, 0, 0, 123456, tzinfo=UTC)
+        tasks.update({"task_id": 1, "when": when})
+        assert tasks.query_one()["when"] == datetime(2026, 5, 1, 12, 0, 0, 123000)
+
+    def test_validators(self, tmp_path, caplog):
+        with SQLiteStore(tmp_path / "v.db", validator=Positive()) as store:
+            store.update([{"task_id": 1, "e": 1}, {"task_id": 2, "e": -1}])
+            assert [d["task_id"] for d in store.query()] == [1]
+            assert "e = -1" in caplog.text
+        with (
+            SQLiteStore(tmp_path / "w.db", validator=Positive(strict=True)) as store,
+            pytest.raises(ValueError, match="e = -1"),
+        ):
+            store.update({"task_id": 2, "e": -1})
+
+    def test_sort_by_enum_and_mongodb_projections(self, tasks):
+        tasks.update([{"task_id": n, "v": [n, n + 1, {"q": n}]} for n in range(3)])
+        assert [d["task_id"] for d in tasks.query(sort={"task_id": Sort.Descending})] == [2, 1, 0]
+        assert tasks.query_one({"task_id": 1}, {"v": {"$slice": 1}})["v"] == [1]
+        assert tasks.query_one({"task_id": 1}, {"v.q": 1, "_id": 0}) == {"v": [{"q": 1}]}
+
+    def test_equality_and_serialisation(self, store, tmp_path):
+        for copy in (MontyDecoder().process_decoded(store.as_dict()), pickle.loads(pickle.dumps(store))):
+            assert copy == store
+            assert hash(copy) == hash(store)
+            assert (copy.key, copy.blobs) == (store.key, store.blobs)
+        assert store != SQLiteStore(store.path, "other", key="uuid")
+        assert store != 1
+        assert store.name == f"sqlite://{store.path}/outputs"
+
+
+class TestErrors:
+    @pytest.mark.parametrize(
+        ("criteria", "what"),
+        [
+            ({"$where": "this.a == 1"}, "would run code"),
+            ({"$or": [{"$where": "1"}]}, "would run code"),
+            ({"a": {"$unknown": 1}}, "unknown operator"),
+            ({"$nothing": 1}, "unknown top level operator"),
+            ({"a": {"$in": 3}}, "needs an array"),
+            ("a", "dictionary"),
+        ],
+    )
+    def test_malformed_queries(self, store, criteria, what):
+        store.update({"uuid": "a", "index": 1, "a": 1})
+        with pytest.raises(StoreError, match=what):
+            list(store.query(criteria))
+
+    def test_malformed_projections_and_sorts(self, store):
+        with pytest.raises(StoreError, match="both includes and excludes"):
+            list(store.query({}, {"a": 1, "b": 0}))
+        with pytest.raises(StoreError, match="sort direction 2"):
+            list(store.query({}, sort={"a": 2}))
+
+    def test_not_connected(self, tmp_path):
+        with pytest.raises(StoreError, match="not connected"):
+            SQLiteStore(tmp_path / "s.db").count()
+
+    def test_files_that_cannot_be_databases(self, tmp_path):
+        (tmp_path / "text.db").write_text("not a database, and long enough to tell" * 9)
+        with pytest.raises(StoreError, match="cannot be opened"):
+            SQLiteStore(tmp_path / "text.db").connect()
+        with pytest.raises(StoreError, match="cannot be opened"):
+            connect(tmp_path, read_only=True)
+        with pytest.raises(InputError, match="needs a file"):
+            SQLiteStore(":memory:")
+        with pytest.raises(InputError, match="cannot name"):
+            SQLiteStore(tmp_path / "s.db", 'x"; DROP TABLE y')
+
+    def test_read_only(self, store):
+        store.update({"uuid": "a", "index": 1})
+        with SQLiteStore(store.path, read_only=True, key="uuid") as reader:
+            assert reader.count() == 1
+            with pytest.raises(StoreError, match="readonly"):
+                reader.update({"uuid": "b", "index": 1})
+            assert not reader.ensure_index("x")
+        with SQLiteStore(store.path, "nothing", read_only=True) as reader:
+            assert (reader.count(), list(reader.query())) == (0, [])
+
+    def test_literal_text_that_looks_like_extended_json(self):
+        for document in ({"$ref": "#/definitions/x"}, {"a": {"$date": 5}}, {"a": [{"$oid": "x", "b": 1}]}):
+            assert loads(dumps(document)) == document
+
+
+class TestThreads:
+    def test_each_thread_has_its_connection(self, store):
+        def write(name):
+            for n in range(50):
+                store.update({"uuid": name, "index": n}, key=["uuid", "index"])
+
+        threads = [threading.Thread(target=write, args=(str(n),)) for n in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert store.count() == 200
+        store.close()
+        assert store._connections._open == {}
+
+    def test_reading_while_writing_sees_what_was_there(self, store):
+        store.update([{"uuid": str(n), "index": 1} for n in range(500)])
+        for document in store.query():
+            store.update({"uuid": document["uuid"] + "x", "index": 1})
+        assert store.count() == 1000
+
+
+class TestConnections:
+    @pytest.mark.parametrize(
+        ("kind", "mode"),
+        [("ext4", "wal"), ("xfs", "wal"), ("tmpfs", "wal"), ("overlay", "wal"), ("lustre", "truncate"),
+         ("nfs4", "truncate"), ("gpfs", "truncate"), ("beegfs", "truncate"), ("fuse.sshfs", "truncate"),
+         ("cifs", "truncate"), ("never heard of", "truncate")],
+    )  # fmt: skip
+    def test_the_journal_follows_the_file_system(self, tmp_path, monkeypatch, kind, mode):
+        monkeypatch.setattr(module, "file_system", lambda path: kind)
+        assert journal_mode(tmp_path) == mode
+        with SQLiteStore(tmp_path / "s.db", key="uuid") as store:
+            assert store._collection.execute("PRAGMA journal_mode").fetchone() == (mode,)
+            store.update({"uuid": "a", "index": 1})
+            assert store.count() == 1
+
+    def test_the_innermost_mount_counts(self, tmp_path, monkeypatch):
+        import psutil
+
+        class Mount:
+            def __init__(self, mountpoint, fstype):
+                self.mountpoint, self.fstype = str(mountpoint), fstype
+
+        mounts = [
+            Mount("/", "ext4"),
+            Mount(tmp_path, "xfs"),
+            Mount(tmp_path / "a", "lustre"),
+            Mount(tmp_path, "Nfs4"),
+        ]
+        monkeypatch.setattr(psutil, "disk_partitions", lambda **kwargs: mounts)
+        assert module.file_system(tmp_path / "a" / "missing" / "s.db") == "lustre"
+        assert module.file_system(tmp_path / "ab") == "nfs4"
+        assert module.file_system("/") == "ext4"
+
+    def test_a_moved_database_changes_its_journal(self, tmp_path, monkeypatch):
+        connect(tmp_path / "s.db").close()
+        monkeypatch.setattr(module, "file_system", lambda path: "lustre")
+        connection = connect(tmp_path / "s.db")
+        assert connection.execute("PRAGMA journal_mode").fetchone() == ("truncate",)
+        connection.close()
+
+    def test_helpers_join_the_callers_transaction(self, tmp_path):
+        connection = connect(tmp_path / "s.db")
+        create_collection(connection, "outputs")
+        connection.execute("BEGIN IMMEDIATE")
+        upsert(connection, "outputs", [("a", 1, '{"v":1}'), ("a", 2, '{"v":2}'), ("a", 1, '{"v":3}')])
+        connection.execute("ROLLBACK")
+        assert connection.execute("SELECT count(*) FROM outputs").fetchone() == (0,)
+        connection.close()
+
+    def test_a_fork_gets_its_own_connection(self, store):
+        store.update({"uuid": "a", "index": 1})
+        child = os.fork()
+        if child == 0:
+            try:
+                store.update({"uuid": "b", "index": 1})
+                os._exit(0)
+            except BaseException:  # noqa: BLE001
+                os._exit(1)
+        assert os.waitpid(child, 0)[1] == 0
+        assert store.count() == 2
