@@ -62,7 +62,7 @@ def _executor(name: str, pool: Pool) -> HighThroughputExecutor:
         heartbeat_period=2,
         heartbeat_threshold=30,
         block_error_handler=False,
-        provider=LocalProvider(
+        provider=LocalProvider(  # type: ignore[no-untyped-call]
             launcher=SimpleLauncher(),
             init_blocks=1,
             min_blocks=1,

@@ -1,8 +1,9 @@
-"""The stores a job sees on a worker: what its references reach travelled with it, what it writes is caught."""
+"""The stores a job sees on a worker: what its references reach came with it, what it writes is caught."""
 
 from __future__ import annotations
 
 from functools import cache
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from jobflow import JobStore
@@ -83,15 +84,14 @@ class ClosureStore(Store):
         sort: dict[str, Any] | None = None,
         skip: int = 0,
         limit: int = 0,
-        hint: Any = None,  # noqa: ARG002
         **_: Any,
     ) -> Iterator[dict[str, Any]]:
         """The documents that match, with MongoDB's semantics."""
         criteria = criteria or {}
         simple = criteria.keys() <= {self.key}
-        found = [d for d in self._candidates(criteria) if simple or filter_applies(criteria, d)]
+        found = [d for d in self._candidates(criteria) if simple or filter_applies(criteria, d)]  # type: ignore[no-untyped-call]
         for field, direction in reversed((sort or {}).items()):
-            found.sort(key=lambda d: d.get(field), reverse=int(direction) < 0)
+            found.sort(key=itemgetter(field), reverse=int(direction) < 0)
         yield from found[skip : skip + limit if limit else None]
 
     def count(self, criteria: dict[str, Any] | None = None, hint: Any = None) -> int:  # noqa: ARG002
@@ -154,7 +154,7 @@ class ClosureStores(dict[str, ClosureStore]):
 @cache  # maggma registers a log handler for every store that is made: a worker makes these once
 def _job_store() -> JobStore:
     store = JobStore(ClosureStore("uuid"))
-    store.additional_stores = ClosureStores()
+    store.additional_stores = ClosureStores()  # type: ignore[has-type]
     return store
 
 
@@ -167,6 +167,8 @@ def closure_job_store(outputs: dict[str, str], blobs: dict[str, str], *, known: 
         known: names of the additional stores; None allows any.
     """
     store = _job_store()
-    store.docs_store.fill(outputs)
-    store.additional_stores.fill(blobs, known)
+    documents: ClosureStore = store.docs_store  # type: ignore[assignment]
+    documents.fill(outputs)
+    additional: ClosureStores = store.additional_stores  # type: ignore[has-type]
+    additional.fill(blobs, known)
     return store

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
-from zonemelt.tasks.errors import ZonemeltError
 from zonemelt.workflows.engine.graph import JobRow, leaves
 from zonemelt.workflows.engine.results import Cause
+from zonemelt.workflows.engine.settle import carry_over, hold, settle
 from zonemelt.workflows.engine.states import JobState
 
 if TYPE_CHECKING:
+    from zonemelt.tasks.errors import ZonemeltError
     from zonemelt.workflows.engine.ledger import Ledger
     from zonemelt.workflows.engine.results import Result
     from zonemelt.workflows.engine.retry import RetryPolicy
@@ -47,18 +48,19 @@ def commit_success(ledger: Ledger, result: Result) -> None:
         ledger.event("stop_jobflow", job)
         ledger.stop_all()
         return
-    _insert_brought(ledger, result)
-    ledger.settle([result["uuid"]])
+    settle(ledger, [*_insert_brought(ledger, result), result["uuid"]])
 
 
-def _insert_brought(ledger: Ledger, result: Result) -> None:
-    """Insert what a response brings.
+def _insert_brought(ledger: Ledger, result: Result) -> list[str]:
+    """Insert what a response brings; returns its uuids, some of which may have settled at once.
 
     Children of the job wait for its replacement, or, where no replaced job carries the uuid on, for the
     leaves of what replaces it, and for the leaves of a detour; nobody waits for an addition.
     """
-    job, rows = result["job"], result.get("rows", {})
-    replace, detour = _rows(rows.get("replace")), _rows(rows.get("detour"))
+    job, rows = result["job"], result.get("rows")
+    if not rows:
+        return []
+    replace, detour, addition = (_rows(rows.get(way)) for way in ("replace", "detour", "addition"))
     holder = job
     waited_for = leaves(detour)
     if replace:
@@ -66,16 +68,13 @@ def _insert_brought(ledger: Ledger, result: Result) -> None:
         carriers = [i for i, row in zip(ids, replace, strict=True) if row.uuid == result["uuid"]]
         if carriers:
             holder = carriers[0]
-            ledger.carry_over(job, holder)
+            carry_over(ledger, job, holder)
         else:
             waited_for += leaves(replace)
-    if detour:
-        ledger.insert(detour, origin=job)
-    if waited_for:
-        ledger.hold(holder, waited_for)
-        ledger.settle(waited_for)  # some may have settled at once, e.g. skipped
-    if addition := _rows(rows.get("addition")):
-        ledger.insert(addition, origin=job)
+    ledger.insert(detour, origin=job)
+    hold(ledger, holder, waited_for)
+    ledger.insert(addition, origin=job)
+    return [row.uuid for row in (*replace, *detour, *addition)]
 
 
 def _rows(rows: list[JobRow] | None) -> list[JobRow]:
@@ -99,24 +98,21 @@ def commit_failure(ledger: Ledger, result: Result, policy: RetryPolicy) -> JobSt
         return JobState.READY
     _note(ledger, "failed", result)
     ledger.end(job, JobState.FAILED)
-    ledger.settle([row[0]])
+    settle(ledger, [row[0]])
     return JobState.FAILED
 
 
 def refused(result: Result, error: ZonemeltError) -> Result:
     """The failure that a success becomes whose new jobs cannot be accepted."""
-    failure: Result = {
-        key: result[key]  # type: ignore[literal-required]
-        for key in ("job", "attempt", "start", "end", "host", "pid", "directory", "tail")
-        if key in result
+    kept = ("job", "attempt", "start", "end", "host", "pid", "directory", "tail")
+    failure = cast("Result", {key: value for key, value in result.items() if key in kept})
+    failure |= {
+        "ok": False,
+        "cause": Cause.APPLICATION,
+        "error": type(error).__name__,
+        "message": str(error),
+        "traceback": f"The response of this job was refused.\n{error}",
     }
-    failure.update(
-        ok=False,
-        cause=Cause.APPLICATION,
-        error=type(error).__name__,
-        message=str(error),
-        traceback=f"The response of this job was refused.\n{error}",
-    )
     return failure
 
 
@@ -126,4 +122,4 @@ _NOTED = (
 
 
 def _note(ledger: Ledger, kind: str, result: Result) -> None:
-    ledger.event(kind, result["job"], **{k: result[k] for k in _NOTED if result.get(k)})  # type: ignore[literal-required]
+    ledger.event(kind, result["job"], **{key: result[key] for key in _NOTED if result.get(key)})  # type: ignore[literal-required]

@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 import os
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zonemelt.tasks.errors import InputError
+from zonemelt.workflows.engine.families import family, move, revive
+from zonemelt.workflows.engine.settle import settle
 from zonemelt.workflows.engine.states import FINISHED, PENDING, JobState
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from zonemelt.workflows.engine.ledger import Ledger
 
@@ -57,17 +59,17 @@ def obey(ledger: Ledger) -> None:
 def pause(ledger: Ledger, job: int | None) -> None:
     """Start nothing more; what runs comes to its end. Of one job: it and what depends on it is held."""
     if job is None:
-        ledger.set("status", "paused")
+        ledger.put("status", "paused")
         return
-    ledger.move(ledger.family(job), frozenset({JobState.WAITING, JobState.READY}), JobState.HELD)
+    move(ledger, family(ledger, job), frozenset({JobState.WAITING, JobState.READY}), JobState.HELD)
 
 
 def resume(ledger: Ledger, job: int | None) -> None:
     """Go on; of one job: it and what depends on it is released."""
     if job is None:
-        ledger.set("status", "running")
+        ledger.put("status", "running")
         return
-    ledger.revive(ledger.family(job), frozenset({JobState.HELD}))
+    revive(ledger, family(ledger, job), frozenset({JobState.HELD}))
 
 
 def cancel(ledger: Ledger, job: int | None) -> None:
@@ -76,11 +78,11 @@ def cancel(ledger: Ledger, job: int | None) -> None:
     A single job that runs already comes to its end, and its result is recorded.
     """
     if job is None:
-        ledger.set("status", "cancelled")
+        ledger.put("status", "cancelled")
         ledger.stop_all(JobState.CANCELLED)
-        ledger.move(ledger.ids({JobState.RUNNING}), {JobState.RUNNING}, JobState.CANCELLED)
+        move(ledger, ledger.ids(JobState.RUNNING), {JobState.RUNNING}, JobState.CANCELLED)
         return
-    ledger.settle(ledger.move(ledger.family(job), PENDING, JobState.CANCELLED))
+    settle(ledger, move(ledger, family(ledger, job), PENDING, JobState.CANCELLED))
 
 
 def retry(ledger: Ledger, job: int | None) -> None:
@@ -88,14 +90,13 @@ def retry(ledger: Ledger, job: int | None) -> None:
 
     The whole campaign, or one job and what depends on it.
     """
-    again = frozenset({JobState.FAILED, JobState.CANCELLED})
-    failed = ledger.ids(again) if job is None else [job]
-    concerned = {member for root in failed for member in ledger.family(root)}
+    failed = ledger.ids(JobState.FAILED, JobState.CANCELLED) if job is None else [job]
+    concerned = {member for root in failed for member in family(ledger, root)}
     for member in concerned:
         ledger.event("resubmitted", member)
-    ledger.revive(concerned, FINISHED - {JobState.DONE, JobState.STOPPED})
+    revive(ledger, concerned, FINISHED - {JobState.DONE, JobState.STOPPED})
     if ledger.get("status") != "running":
-        ledger.set("status", "running")
+        ledger.put("status", "running")
 
 
 _VERBS: dict[str, Callable[[Ledger, int | None], None]] = {

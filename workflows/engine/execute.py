@@ -40,7 +40,8 @@ def execute(task: Task, blobs: BlobDirectory, store: JobStore) -> Result:
     Raises:
         Exception: whatever the job raises.
     """
-    closed = isinstance(store.docs_store, ClosureStore)
+    documents: Any = store.docs_store
+    closed = isinstance(documents, ClosureStore)
     with blobs.active():
         job = decode_job(task.body)
         if task.quorum:
@@ -52,9 +53,9 @@ def execute(task: Task, blobs: BlobDirectory, store: JobStore) -> Result:
     if closed:
         _take_caught(store, result, blobs)
     else:
-        document = store.query_one({"uuid": job.uuid, "index": job.index})
-        document.pop("_id", None)
-        result["document"] = dumps(document)
+        stored: dict[str, Any] = store.query_one({"uuid": job.uuid, "index": job.index}) or {}
+        stored.pop("_id", None)
+        result["document"] = dumps(stored)
     _describe(response, result, blobs)
     return result
 
@@ -81,13 +82,14 @@ def _offloading(job: Job, blobs: BlobDirectory) -> Callable[..., Any]:
 
 def _take_caught(store: JobStore, result: Result, blobs: BlobDirectory) -> None:
     """Put the documents a job wrote into the result, large parts in files."""
-    (document,) = store.docs_store.take_written()
+    documents: ClosureStore = store.docs_store  # type: ignore[assignment]
+    (document,) = documents.take_written()
     text = dumps(document)
     if len(text) > LARGE_DOCUMENT:
         document["output"] = put_json(document["output"], blobs).as_dict()
         text = dumps(document)
     result["document"] = text
-    additional: ClosureStores = store.additional_stores
+    additional: ClosureStores = store.additional_stores  # type: ignore[has-type]
     for name, blob_store in additional.items():
         if written := blob_store.take_written():
             for blob in written:
@@ -95,7 +97,7 @@ def _take_caught(store: JobStore, result: Result, blobs: BlobDirectory) -> None:
             result.setdefault("blobs", {})[name] = [dumps(blob) for blob in written]
 
 
-def _describe(response: Response, result: Result, blobs: BlobDirectory) -> None:
+def _describe(response: Response[Any], result: Result, blobs: BlobDirectory) -> None:
     """Put what the response holds besides the output into the result."""
     described: dict[str, Any] = {}
     rows = {}

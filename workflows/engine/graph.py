@@ -27,7 +27,7 @@ class JobRow(NamedTuple):
     """One job as the ledger stores it; also what a worker returns for the jobs a Response adds."""
 
     uuid: str
-    index: int
+    index: int  # type: ignore[assignment]  # tuple.index is not needed, jobflow's word is
     name: str
     kind: str  # the function, as module.qualname
     body: str  # the job as JSON, for MontyDecoder
@@ -140,7 +140,8 @@ def encode_job(job: Job, *, blobs: BlobDirectory | None = None) -> str:
 
 def decode_job(body: str) -> Job:
     """The job that :func:`encode_job` serialised."""
-    return MontyDecoder().process_decoded(json.loads(body))
+    job: Job = MontyDecoder().process_decoded(json.loads(body))
+    return job
 
 
 def _check_importable(job: Job) -> None:

@@ -17,15 +17,15 @@ from zonemelt.workflows.engine import control
 from zonemelt.workflows.engine.commit import commit_failure, commit_success, refused
 from zonemelt.workflows.engine.dispatch import MOST, Durations, Room, plan
 from zonemelt.workflows.engine.inputs import Inputs
-from zonemelt.workflows.engine.ledger import HEAD_POOL
 from zonemelt.workflows.engine.lock import HEARTBEAT
 from zonemelt.workflows.engine.results import Cause, Chunk, Task
+from zonemelt.workflows.engine.schema import HEAD_POOL
 from zonemelt.workflows.engine.spool import FOLDER, read_epoch, read_spool, spool_path, write_epoch
 from zonemelt.workflows.engine.states import JobState
 from zonemelt.workflows.engine.worker import run_jobs
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from jobflow import JobStore
 
@@ -132,8 +132,8 @@ class Head:
         write_epoch(self.ledger.directory, self.epoch)
         (self.ledger.directory / FOLDER).mkdir(exist_ok=True)
         with self.ledger.transaction():
-            self.ledger.set("workers", self.workers.token)
-            self.ledger.set("status", "running")
+            self.ledger.put("workers", self.workers.token)
+            self.ledger.put("status", "running")
             self.ledger.event("head", epoch=self.epoch)
         self.harvest()
 
@@ -205,7 +205,7 @@ class Head:
         """Nothing runs and nothing can: held jobs wait for a person; others wait for one another."""
         with self.ledger.transaction():
             if self.ledger.count(JobState.HELD):
-                self.ledger.set("status", "paused")
+                self.ledger.put("status", "paused")
                 self.ledger.event("paused", reason="only held jobs are left")
             else:
                 self.ledger.event("stuck", jobs=self.ledger.unfinished)
@@ -289,7 +289,7 @@ class Head:
     # ── jobs go out ─────────────────────────────────────────────────────────────────────────────────
 
     def _may_send(self) -> bool:
-        return self.ledger.get("status") == "running"
+        return bool(self.ledger.get("status") == "running")
 
     def _choose(self) -> Iterator[tuple[str, Chunk, list[ReadyJob]]]:
         """Take jobs out of the ledger and pack them for their workers."""
@@ -384,10 +384,10 @@ class Head:
         self._spent_at = now
         with self.ledger.transaction():
             spent = self.ledger.get("node_hours", 0.0) + hours
-            self.ledger.set("node_hours", spent)
+            self.ledger.put("node_hours", spent)
             limit = self.limits.node_hours
             if limit is not None and spent > limit and self.ledger.get("status") == "running":
-                self.ledger.set("status", "paused")
+                self.ledger.put("status", "paused")
                 self.ledger.event("paused", reason=f"the budget of {limit:g} node-hours is spent")
 
     def _mend(self, trouble: str) -> None:
@@ -406,13 +406,13 @@ class Head:
                 remedy="mend the cause, then `zonemelt resume`: nothing is lost",
             ) from error
         with self.ledger.transaction():
-            self.ledger.set("workers", self.workers.token)
+            self.ledger.put("workers", self.workers.token)
         self.harvest()
 
 
-def _slots(jobs: object) -> int:
+def _slots(jobs: Iterable[ReadyJob]) -> int:
     """Workers that a chunk takes: one, or those of its multi-rank job."""
-    return max(job.resources.slots for job in jobs)  # type: ignore[attr-defined]
+    return max(job.resources.slots for job in jobs)
 
 
 def _lost(task: Task, error: BaseException) -> Result:

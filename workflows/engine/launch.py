@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from zonemelt.workflows.engine.resources import Resources
-    from zonemelt.workflows.engine.results import Result, Task
+    from zonemelt.workflows.engine.results import Chunk, Result, Task
 
 TASK_FILE = "ranks.json"
 RESULT_FILE = "rank0.json"

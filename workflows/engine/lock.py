@@ -8,12 +8,12 @@ import json
 import os
 import socket
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zonemelt.tasks.errors import HeadRunningError
 
 if TYPE_CHECKING:
+    from pathlib import Path
     from typing import Self
 
 LOCK_FILE = "head.lock"
@@ -61,7 +61,7 @@ class HeadLock:
         return HeadRunningError(
             f"process {holder['pid']} on {holder['host']} is running this campaign",
             where=str(self.path.parent),
-            remedy="watch it with `zonemelt status --watch`, or end it first (`zonemelt cancel`, or Ctrl-C there)",
+            remedy="watch it with `zonemelt status --watch`, or end it with `zonemelt cancel`",
         )
 
     def beat(self) -> None:

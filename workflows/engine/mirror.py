@@ -17,7 +17,7 @@ from zonemelt.tasks.documents import loads
 from zonemelt.tasks.errors import StoreError
 from zonemelt.tasks.sqlite import connect, quote
 from zonemelt.workflows.engine.inputs import blob_names
-from zonemelt.workflows.engine.ledger import BLOB_KEY, FILE_NAME, OUTPUTS, additional_collection
+from zonemelt.workflows.engine.schema import BLOB_KEY, FILE_NAME, OUTPUTS, additional_collection
 
 if TYPE_CHECKING:
     import sqlite3
@@ -45,6 +45,7 @@ class Mirror:
 
     def __init__(self, directory: Path, store: JobStore) -> None:
         self.store = store
+        self._additional: Any = store.additional_stores  # type: ignore[has-type]
         self._path = directory / FILE_NAME
         self._blobs = BlobDirectory(directory / "blobs")
         self._stop = threading.Event()
@@ -136,7 +137,7 @@ class Mirror:
             ).fetchone()
             if row is not None:
                 blob = hydrate(loads(row[0]), self._blobs)
-                self.store.additional_stores[name].update([blob], key="blob_uuid")
+                self._additional[name].update([blob], key="blob_uuid")
 
 
 def _size(document: Any, text: str) -> int:

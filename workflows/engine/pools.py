@@ -6,22 +6,23 @@ import json
 import os
 import time
 import uuid
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from zonemelt.tasks.errors import SiteError
 from zonemelt.workflows.engine.reap import reap
 from zonemelt.workflows.engine.worker import CAMPAIGN_VARIABLE, run_chunk, run_jobs
 
 if TYPE_CHECKING:
+    import queue
     from collections.abc import Callable, Sequence
     from concurrent.futures import Future
     from typing import Self
 
     from parsl import Config, DataFlowKernel
 
-    from zonemelt.workflows.engine.results import Chunk
+    from zonemelt.workflows.engine.results import Chunk, Result
 
-Arrived = "queue.SimpleQueue[tuple[Chunk, list[Result] | BaseException]]"
+    Arrived = queue.SimpleQueue[tuple[Chunk, list[Result] | BaseException]]
 
 
 class Workers(Protocol):
@@ -168,7 +169,7 @@ class ParslWorkers:
         """Look for what hangs Parsl silently: a dead interchange, a block without managers, a bad state."""
         assert self._kernel is not None, "start the workers first"
         for pool in self.pools:
-            executor = self._kernel.executors[pool]
+            executor: Any = self._kernel.executors[pool]
             if executor.bad_state_is_set:
                 return f"pool '{pool}': {executor.executor_exception}"
             process = getattr(executor, "interchange_proc", None)
@@ -178,9 +179,9 @@ class ParslWorkers:
                 return trouble
         return None
 
-    def _without_managers(self, pool: str, executor: object) -> str | None:
+    def _without_managers(self, pool: str, executor: Any) -> str | None:
         try:
-            connected = bool(executor.connected_managers())  # type: ignore[attr-defined]
+            connected = bool(executor.connected_managers())
         except Exception as error:  # noqa: BLE001 (whatever it is, the interchange does not answer)
             return f"pool '{pool}': its interchange does not answer ({type(error).__name__})"
         now = time.monotonic()
@@ -203,7 +204,7 @@ class ParslWorkers:
 _PATIENCE = 20.0  # seconds without a manager, after there was one, before a pool counts as lost
 
 
-def _capacity(executor: object) -> int:
+def _capacity(executor: Any) -> int:
     """Workers of an executor when all its blocks are up.
 
     Raises:
@@ -213,7 +214,7 @@ def _capacity(executor: object) -> int:
     threads = getattr(executor, "max_threads", 1)
     if threads > 1:
         raise SiteError(
-            f"executor '{executor.label}' runs {threads} threads",  # type: ignore[attr-defined]
+            f"executor '{executor.label}' runs {threads} threads",
             where="Parsl configuration",
             remedy="jobflow jobs cannot share a process: use a HighThroughputExecutor, or max_threads=1",
         )

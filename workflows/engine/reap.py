@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import psutil
 
 from zonemelt.workflows.engine.worker import CAMPAIGN_VARIABLE
@@ -13,11 +15,11 @@ def orphans(token: str) -> list[psutil.Process]:
     mark = f"{CAMPAIGN_VARIABLE}={token}".encode()
     for process in psutil.process_iter():
         try:
-            with open(f"/proc/{process.pid}/environ", "rb") as file:  # psutil decodes all of it: slower
-                if mark in file.read().split(b"\0"):
-                    found.append(process)
-        except (OSError, psutil.Error):
+            environment = Path(f"/proc/{process.pid}/environ").read_bytes()
+        except OSError:
             continue  # gone meanwhile, or another user's
+        if mark in environment.split(b"\0"):
+            found.append(process)
     return found
 
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 # Keys that other jobflow managers read: a graph written for them runs here unchanged.
 _FOREIGN = frozenset({"worker", "resources", "exec_config", "hooks", "delay_download"})
 _MEMORY = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt]?)i?b?", re.IGNORECASE)
+_CLOCK = ("hours", "minutes", "seconds")
 _LAUNCHERS = ("mpi", "torch")
 
 
@@ -103,7 +104,7 @@ def _read(key: str, value: Any, where: str) -> Any:
     if key in {"gpus_per_rank", "quorum"} and value < 0:
         raise InputError(f"{value!r} is negative", where=where, remedy="give at least 0")
     if key == "launcher" and value not in _LAUNCHERS:
-        raise UnknownKeyError.of(value, _LAUNCHERS, where=where)
+        raise UnknownKeyError.of(str(value), _LAUNCHERS, where=where)
     return wanted(value)
 
 
@@ -120,7 +121,7 @@ def seconds(value: float | str, *, where: str = "walltime") -> float:
     if isinstance(value, (int, float)) and not isinstance(value, bool) and value >= 0:
         return float(value)
     parts = str(value).split(":")
-    if not isinstance(value, str) or len(parts) > 3 or not all(p.isdigit() for p in parts):
+    if not isinstance(value, str) or len(parts) > len(_CLOCK) or not all(p.isdigit() for p in parts):
         raise InputError(f"{value!r} is not a duration", where=where, remedy="give seconds, or 'HH:MM:SS'")
     total = 0
     for part in parts:

@@ -13,7 +13,7 @@ from zonemelt.tasks.blobs import BlobDirectory
 from zonemelt.tasks.documents import loads
 from zonemelt.tasks.sqlite import connect
 from zonemelt.workflows.engine.graph import rebuild
-from zonemelt.workflows.engine.ledger import FILE_NAME, OUTPUTS, check_version
+from zonemelt.workflows.engine.schema import FILE_NAME, OUTPUTS, check_version
 from zonemelt.workflows.engine.states import JobState
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ class Responses(Mapping[str, dict[int, Response[Any]]]):
                 if diversion in described:
                     described[diversion] = rebuild(described[diversion], self._body)
             output = MontyDecoder().process_decoded(loads(text)["output"])
-        return Response(output=output, job_dir=self._directory_of(job), **described)
+        return Response(output=output, job_dir=self._directory_of(job), **described)  # type: ignore[arg-type]
 
     def _body(self, uuid: str, index: int) -> str:
         return str(

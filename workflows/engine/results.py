@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import enum
 import json
-from typing import Any, NamedTuple, TypedDict
+from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict
 
-from zonemelt.workflows.engine.graph import JobRow
+if TYPE_CHECKING:
+    from zonemelt.workflows.engine.graph import JobRow
 
 
 class Cause(enum.StrEnum):
@@ -23,7 +24,7 @@ class Task(NamedTuple):
 
     id: int
     uuid: str
-    index: int
+    index: int  # type: ignore[assignment]  # tuple.index is not needed, jobflow's word is
     attempt: int
     body: str
     resources: dict[str, Any]
@@ -62,8 +63,8 @@ class Chunk(NamedTuple):
     @classmethod
     def decode(cls, data: bytes) -> Chunk:
         """The chunk that :meth:`encode` wrote."""
-        *head, tasks = json.loads(data)
-        return cls(*head, [Task(*task) for task in tasks])
+        chunk = cls(*json.loads(data))
+        return chunk._replace(tasks=[Task(*task) for task in chunk.tasks])
 
 
 class Result(TypedDict, total=False):

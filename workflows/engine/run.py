@@ -17,17 +17,21 @@ from zonemelt.tasks.errors import CampaignError, InputError, JobError
 from zonemelt.tasks.stores import open_store
 from zonemelt.workflows.engine.graph import check_acyclic, job_rows
 from zonemelt.workflows.engine.head import Head, Limits
-from zonemelt.workflows.engine.ledger import FILE_NAME, Ledger
+from zonemelt.workflows.engine.ledger import Ledger
 from zonemelt.workflows.engine.lock import HeadLock
 from zonemelt.workflows.engine.mirror import Mirror
 from zonemelt.workflows.engine.pools import InlineWorkers, ParslWorkers, Workers
 from zonemelt.workflows.engine.reap import reap
 from zonemelt.workflows.engine.responses import Responses
 from zonemelt.workflows.engine.retry import RetryPolicy
+from zonemelt.workflows.engine.schema import FILE_NAME
+from zonemelt.workflows.engine.settle import settle
+from zonemelt.workflows.engine.states import UNSUCCESSFUL
 from zonemelt.workflows.engine.worker import WORKER_VARIABLE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import Self
 
     from jobflow import JobStore
     from parsl import Config
@@ -99,9 +103,9 @@ def run_flow(
         raise_immediately=raise_immediately, reuse=reuse, new=True,
     ) as campaign:  # fmt: skip
         with campaign.ledger.transaction():
-            campaign.ledger.set("name", name or getattr(flow, "name", "campaign"))
-            campaign.ledger.set("streamed", feed is not None)
-            campaign.ledger.set("external", allow_external_references)
+            campaign.ledger.put("name", name or getattr(flow, "name", "campaign"))
+            campaign.ledger.put("streamed", feed is not None)
+            campaign.ledger.put("external", allow_external_references)
             campaign.ledger.insert(rows)
             campaign.ledger.event("submitted", jobs=len(rows))
         del rows
@@ -230,7 +234,7 @@ class Campaign:
         self.new = new
         self.mirror: Mirror | None = None
 
-    def __enter__(self) -> Campaign:
+    def __enter__(self) -> Self:
         with ExitStack() as stack:
             self.lock = stack.enter_context(HeadLock(self.directory))
             workers, owned = make_workers(self.site, self.directory)
@@ -238,6 +242,7 @@ class Campaign:
             self.ledger = Ledger(self.directory, pools=_pools(workers), mirrored=mirrored)
             stack.callback(self.ledger.close)
             self._check_resumed(mirrored)
+            self._check_pools(workers)
             reap(self.ledger.get("workers", ""))
             store = open_store(self.given_store, directory=self.directory)
             store.connect()
@@ -255,13 +260,13 @@ class Campaign:
             self._stack = stack.pop_all()
         return self
 
-    def __exit__(self, *error: object) -> None:
-        self._stack.__exit__(*error)
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
 
     def _check_resumed(self, mirrored: bool) -> None:
         if self.new:
             with self.ledger.transaction():
-                self.ledger.set("mirrored", mirrored)
+                self.ledger.put("mirrored", mirrored)
             return
         if self.ledger.get("mirrored") and not mirrored:
             raise CampaignError(
@@ -275,8 +280,17 @@ class Campaign:
                 where=str(self.directory),
                 remedy="give flow= an iterator that yields the same graphs again",
             )
-        for _ in range(self.ledger.get("taken", 0) if self.items is not None else 0):
-            next(self.items, None)
+        if self.items is not None:
+            for _ in range(self.ledger.get("taken", 0)):
+                next(self.items, None)
+
+    def _check_pools(self, workers: Workers) -> None:
+        if lacking := self.ledger.pools_wanted() - set(workers.pools):
+            raise InputError(
+                f"its jobs wait for the pools {', '.join(sorted(lacking))}, which this site does not have",
+                where=str(self.directory),
+                remedy=f"the site has {', '.join(workers.pools)}: resume on the site it was made for",
+            )
 
     def _feed(self) -> bool:
         """Take one more graph from the stream; False at its end."""
@@ -286,7 +300,8 @@ class Campaign:
             return False
         rows = _checked_rows(graph, self.directory, self.external)
         self.ledger.insert(rows)
-        self.ledger.set("taken", self.ledger.get("taken", 0) + 1)
+        settle(self.ledger, [row.uuid for row in rows])
+        self.ledger.put("taken", self.ledger.get("taken", 0) + 1)
         return True
 
     def run(self, *, ensure_success: bool) -> Responses:
@@ -299,14 +314,14 @@ class Campaign:
         if self.mirror is not None:
             self.mirror.flush()
         ledger = self.ledger
-        unsuccessful = ledger.unsuccessful()
+        unsuccessful = ledger.count(*UNSUCCESSFUL)
         with ledger.transaction():
             if ledger.unfinished == 0:
-                ledger.set("status", "failed" if unsuccessful else "finished")
+                ledger.put("status", "failed" if unsuccessful else "finished")
             ledger.event("ended", status=ledger.get("status"))
         if ensure_success and (unsuccessful or ledger.unfinished):
             raise JobError(
-                f"{unsuccessful} of {ledger.total()} jobs did not succeed",
+                f"{unsuccessful} of {ledger.count()} jobs did not succeed",
                 where=str(self.directory),
                 remedy="`zonemelt jobs --failed` lists them, `zonemelt show JOB` tells why",
             )
@@ -352,5 +367,5 @@ def _pools(workers: Any) -> tuple[str, ...]:
 
 def _additional(store: JobStore) -> list[str] | None:
     """The names a job may use for additional stores; None where any will do."""
-    stores = store.additional_stores
+    stores: Any = store.additional_stores  # type: ignore[has-type]
     return list(stores) if type(stores) is dict else None

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 CAMPAIGN_VARIABLE = "ZONEMELT_CAMPAIGN"
 WORKER_VARIABLE = "ZONEMELT_WORKER"
 OUTPUT_FILE = "output.log"
+ERROR_FILE = "error.txt"
 _HOST = socket.gethostname()
 _TAIL = 4000  # bytes of a job's output that go with a failure
 _HARD_STOP = 30.0  # seconds after the walltime at which a job that does not react loses its process
@@ -103,13 +104,17 @@ def _run_job(task: Task, chunk: Chunk, place: Place, store: JobStore, log: int |
     except (Exception, SystemExit, WalltimeExceeded) as error:  # noqa: BLE001 (whatever a job raises is reported)
         result = _failure(error)
     finally:
-        CURRENT_JOB.reset()  # jobflow's is one for the process and outlives a job that fails
-    result.update(
-        job=task.id, attempt=task.attempt, start=start, end=time.time(), host=_HOST, pid=os.getpid()
-    )
+        # jobflow's current job is one for the process and outlives a job that fails.
+        CURRENT_JOB.reset()  # type: ignore[no-untyped-call]
+    result |= {
+        "job": task.id, "attempt": task.attempt, "start": start, "end": time.time(),
+        "host": _HOST, "pid": os.getpid(),
+    }  # fmt: skip
     if log is not None and (text := _printed(log, printed)):
         result["tail"] = text[-_TAIL:].decode(errors="replace")
         place.keep(OUTPUT_FILE, text)
+    if not result["ok"]:
+        place.keep(ERROR_FILE, result["traceback"].encode())
     result["directory"] = place.kept()
     return result
 
@@ -177,7 +182,7 @@ class Place:
         """Go back to where the process was."""
         os.chdir(self._home)
         if self._empty not in {None, self._idle}:
-            os.rename(self._empty, self._idle)  # type: ignore[arg-type]  # noqa: PTH104
+            os.rename(str(self._empty), self._idle)  # noqa: PTH104
 
 
 def _printed(log: int, start: int) -> bytes:

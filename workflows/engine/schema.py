@@ -1,0 +1,95 @@
+"""The tables of a ledger, and what every reader of one must know."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from zonemelt import __version__
+from zonemelt.tasks.errors import CampaignError, LedgerVersionError
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from zonemelt.workflows.engine.states import JobState
+
+SCHEMA_VERSION = 1
+FILE_NAME = "ledger.db"
+OUTPUTS = "outputs"
+BLOB_KEY = ("blob_uuid",)
+HEAD_POOL = "@head"  # jobs that see the store run beside the head
+
+SCHEMA = """
+CREATE TABLE campaign(key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE jobs(
+    id INTEGER PRIMARY KEY,
+    uuid TEXT NOT NULL,
+    "index" INTEGER NOT NULL,
+    name TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    state INTEGER NOT NULL,
+    waits INTEGER NOT NULL,
+    arrived INTEGER NOT NULL,
+    failed INTEGER NOT NULL,
+    stopped INTEGER NOT NULL,
+    quorum INTEGER,
+    holds INTEGER NOT NULL DEFAULT 0,
+    stops INTEGER NOT NULL DEFAULT 0,
+    settled INTEGER NOT NULL DEFAULT 0,
+    needs_parents INTEGER NOT NULL,
+    pool TEXT NOT NULL,
+    priority INTEGER NOT NULL,
+    attempts INTEGER NOT NULL DEFAULT 0,
+    not_before REAL NOT NULL DEFAULT 0,
+    origin INTEGER,
+    resources TEXT,
+    cache_key TEXT,
+    body TEXT NOT NULL,
+    UNIQUE(uuid, "index")
+);
+CREATE INDEX by_state ON jobs(state, pool, priority DESC, id);
+CREATE INDEX by_cache_key ON jobs(cache_key) WHERE cache_key IS NOT NULL;
+CREATE TABLE edges(
+    parent TEXT NOT NULL, child INTEGER NOT NULL, kind INTEGER NOT NULL,
+    PRIMARY KEY(parent, child, kind)
+) WITHOUT ROWID;
+CREATE INDEX by_child ON edges(child);
+CREATE TABLE responses(job INTEGER PRIMARY KEY, response TEXT NOT NULL);
+CREATE TABLE events(
+    id INTEGER PRIMARY KEY, time REAL NOT NULL, job INTEGER, kind TEXT NOT NULL, data TEXT
+);
+CREATE INDEX by_job ON events(job) WHERE job IS NOT NULL;
+CREATE TABLE outbox(job INTEGER PRIMARY KEY);
+"""
+
+WAITS_FOR = 0  # edges.kind: the child starts after the parent
+HOLDS = 1  # edges.kind: the child, finished, does not settle before the parent
+
+
+def in_states(states: Iterable[JobState]) -> str:
+    """SQL for the states, to follow ``state``."""
+    return f"IN ({','.join(str(int(state)) for state in states)})"
+
+
+def additional_collection(store: str) -> str:
+    """The collection that stands for an additional store."""
+    return f"additional.{store}"
+
+
+def check_version(connection: sqlite3.Connection, path: Path) -> None:
+    """Refuse a ledger that another version of the schema wrote.
+
+    Raises:
+        LedgerVersionError: naming both versions.
+        CampaignError: it is no ledger at all.
+    """
+    found = connection.execute("PRAGMA user_version").fetchone()[0]
+    if found == 0:
+        raise CampaignError("this is not a ledger", where=str(path), remedy="name a campaign directory")
+    if found != SCHEMA_VERSION:
+        raise LedgerVersionError(
+            f"the ledger has schema {found}, this zonemelt ({__version__}) reads {SCHEMA_VERSION}",
+            where=str(path),
+            remedy="go on with the zonemelt that wrote it (`zonemelt status` of that version names it)",
+        )

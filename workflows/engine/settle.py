@@ -1,0 +1,137 @@
+"""Jobs release one another: what it means to the rest of a graph that a job has ended.
+
+Each uuid settles once. It has settled when the job with its highest index is finished and holds for nothing
+more; those that wait for it then count one parent less, and what that frees, or skips, may settle in turn.
+The cost is that of the edges concerned, whatever the size of the graph.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from zonemelt.workflows.engine.schema import HOLDS, WAITS_FOR
+from zonemelt.workflows.engine.states import FINISHED, JobState, Outcome, next_state, outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from zonemelt.workflows.engine.ledger import Ledger
+
+_LATEST = 'SELECT id, state, holds, stops, settled FROM jobs WHERE uuid = ? ORDER BY "index" DESC LIMIT 1'
+
+
+def standing(ledger: Ledger, uuid: str) -> Outcome | None:
+    """How a uuid has settled, or would; None while it has not.
+
+    Raises:
+        KeyError: the ledger does not know it.
+    """
+    row = ledger.connection.execute(_LATEST, (uuid,)).fetchone()
+    if row is None:
+        raise KeyError(uuid)
+    return _outcome(row)
+
+
+def _outcome(row: tuple[int, int, int, int, int]) -> Outcome | None:
+    _, state, holds, stops, _ = row
+    if state < JobState.DONE or holds:
+        return None
+    return outcome(JobState(state), stops_children=bool(stops))
+
+
+def hold(ledger: Ledger, job: int, uuids: Iterable[str]) -> None:
+    """Let the children of ``job`` wait for ``uuids`` as well."""
+    pairs = [(uuid, job, HOLDS) for uuid in uuids]
+    ledger.connection.executemany("INSERT OR IGNORE INTO edges VALUES (?, ?, ?)", pairs)
+    ledger.connection.execute("UPDATE jobs SET holds = holds + ? WHERE id = ?", (len(pairs), job))
+
+
+def carry_over(ledger: Ledger, old: int, new: int) -> None:
+    """A replacement takes over what its predecessor holds for, and whether it stops its children."""
+    execute = ledger.connection.execute
+    execute("UPDATE edges SET child = ? WHERE child = ? AND kind = ?", (new, old, HOLDS))
+    execute(
+        "UPDATE jobs SET (holds, stops) = (SELECT holds, stops FROM jobs WHERE id = ?) WHERE id = ?",
+        (old, new),
+    )
+    execute("UPDATE jobs SET holds = 0 WHERE id = ?", (old,))
+
+
+def settle(ledger: Ledger, uuids: Iterable[str]) -> None:
+    """Release what waits for ``uuids``, as far as these have settled, and what that settles.
+
+    Asking again changes nothing.
+    """
+    execute = ledger.connection.execute
+    queue = list(uuids)
+    while queue:
+        changes: dict[int, list[int]] = {}
+        held: dict[int, int] = {}
+        for uuid in queue:
+            row = execute(_LATEST, (uuid,)).fetchone()
+            if row[4] or (how := _outcome(row)) is None:
+                continue
+            execute("UPDATE jobs SET settled = 1 WHERE id = ?", (row[0],))
+            for child, kind in execute("SELECT child, kind FROM edges WHERE parent = ?", (uuid,)):
+                if kind == HOLDS:
+                    held[child] = held.get(child, 0) + 1
+                else:
+                    changes.setdefault(child, [0, 0, 0])[how] += 1
+        queue = _release(ledger, changes)
+        for job, count in held.items():
+            queue += execute(
+                "UPDATE jobs SET holds = holds - ? WHERE id = ? RETURNING uuid", (count, job)
+            ).fetchone()
+
+
+def _release(ledger: Ledger, changes: dict[int, list[int]]) -> list[str]:
+    """Count the settled parents of jobs and move on those that wait no more; returns what ended."""
+    ended: list[str] = []
+    for child, (arrived, failed, stopped) in changes.items():
+        row = ledger.connection.execute(
+            "UPDATE jobs SET waits = waits - ?, arrived = arrived + ?, failed = failed + ?,"
+            " stopped = stopped + ? WHERE id = ? AND state IN (?, ?)"
+            " RETURNING uuid, state, waits, arrived, failed, stopped, quorum, needs_parents",
+            (
+                arrived + failed + stopped, arrived, failed, stopped, child,
+                int(JobState.WAITING), int(JobState.HELD),
+            ),
+        ).fetchone()  # fmt: skip
+        if row is None or row[1] == JobState.HELD:
+            continue
+        state = next_state(
+            waits=row[2], arrived=row[3], failed=row[4], stopped=row[5],
+            quorum=row[6], needs_parents=bool(row[7]),
+        )  # fmt: skip
+        if state is JobState.WAITING:
+            continue
+        ledger.connection.execute("UPDATE jobs SET state = ? WHERE id = ?", (int(state), child))
+        if state in FINISHED:
+            ledger.unfinished -= 1
+            ended.append(row[0])
+    return ended
+
+
+def recount(ledger: Ledger, job: int) -> None:
+    """Set the counters of a waiting job from how its parents stand now."""
+    parents = ledger.connection.execute(
+        "SELECT parent FROM edges WHERE child = ? AND kind = ?", (job, WAITS_FOR)
+    ).fetchall()
+    standings = [standing(ledger, parent) for (parent,) in parents]
+    quorum, needs_parents = ledger.connection.execute(
+        "SELECT quorum, needs_parents FROM jobs WHERE id = ?", (job,)
+    ).fetchone()
+    counts = {
+        "waits": standings.count(None),
+        "arrived": standings.count(Outcome.ARRIVED),
+        "failed": standings.count(Outcome.FAILED),
+        "stopped": standings.count(Outcome.STOPPED),
+    }
+    state = next_state(**counts, quorum=quorum, needs_parents=bool(needs_parents))
+    ledger.connection.execute(
+        "UPDATE jobs SET state = ?, waits = ?, arrived = ?, failed = ?, stopped = ?, not_before = 0"
+        " WHERE id = ?",
+        (int(state), *counts.values(), job),
+    )
+    if state in FINISHED:
+        ledger.unfinished -= 1
