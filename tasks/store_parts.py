@@ -145,16 +145,36 @@ def _mongo_options(spec: MongoSpec) -> dict[str, Any]:
             "auth_source": spec.auth_source,
             "mongoclient_kwargs": client,
         }
-    path = unquote(urlsplit(spec.uri).path).strip("/")
-    database = spec.database or path.partition(".")[0]
-    if not database or not urlsplit(spec.uri).netloc:
+    _check_uri(spec.uri)
+    database = spec.database or unquote(urlsplit(spec.uri).path).strip("/").partition(".")[0]
+    if not database:
         raise InputError(
-            f"the URI names no {'database' if urlsplit(spec.uri).netloc else 'host'}",
+            "the URI names no database",
             where=redact(spec.uri),
             remedy="write mongodb://host/database or mongodb://host/database.collection",
         )
     uri = re.sub(r"(//[^/?]+/[^/?.]*)\.[^/?]*", r"\1", spec.uri, count=1)
     return {"uri": uri, "database": database, "mongoclient_kwargs": client}
+
+
+def _check_uri(uri: str) -> None:
+    """Refuse a malformed URI before a driver quotes it, password and all.
+
+    Raises:
+        InputError: the URI cannot be parsed.
+    """
+    from pymongo.errors import PyMongoError
+    from pymongo.uri_parser import parse_uri
+
+    try:  # resolving mongodb+srv asks a name server: not before connect()
+        parse_uri(uri.replace("mongodb+srv://", "mongodb://", 1))
+    except (PyMongoError, ValueError) as error:
+        what = "malformed" if "@" in uri else str(error)  # the reason may quote the password
+        raise InputError(
+            f"the URI cannot be used: {what:.200}",
+            where=redact(uri),
+            remedy="write mongodb://user:password@host/database, with %40 for @ in a password",
+        ) from None
 
 
 def _additional(name: str, spec: Blobs, *, docs: Store, make: Callable[[str], Store], base: Path) -> Store:
