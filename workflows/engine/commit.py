@@ -117,7 +117,7 @@ def refused(result: Result, error: ZonemeltError) -> Result:
 
 
 _NOTED = (
-    "attempt", "start", "end", "host", "pid", "directory", "tail", "cause", "error", "message", "traceback",
+    "attempt", "start", "end", "host", "pid", "directory", "tail", "reused", "cause", "error", "message", "traceback",
 )  # fmt: skip
 
 

@@ -175,19 +175,20 @@ def referenced_uuids(text: str) -> list[str]:
     """The uuids of all output references in a JSON text, each once, in order."""
     if _REFERENCE not in text:
         return []
-    return list(dict.fromkeys(_walk_references(json.loads(text))))
+    return list(dict.fromkeys(walk_references(json.loads(text))))
 
 
-def _walk_references(node: Any) -> Iterator[str]:
+def walk_references(node: Any) -> Iterator[str]:
+    """The uuids of all output references in a decoded JSON value, in order, repeated ones too."""
     if isinstance(node, dict):
         if node.get("@class") == "OutputReference":
             yield node["uuid"]
             return
         for value in node.values():
-            yield from _walk_references(value)
+            yield from walk_references(value)
     elif isinstance(node, list):
         for value in node:
-            yield from _walk_references(value)
+            yield from walk_references(value)
 
 
 def check_acyclic(rows: Iterable[JobRow]) -> None:

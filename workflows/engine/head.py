@@ -19,6 +19,7 @@ from zonemelt.workflows.engine.dispatch import MOST, Durations, Room, plan
 from zonemelt.workflows.engine.inputs import Inputs
 from zonemelt.workflows.engine.lock import HEARTBEAT
 from zonemelt.workflows.engine.results import Cause, Chunk, Task
+from zonemelt.workflows.engine.reuse import source_digest
 from zonemelt.workflows.engine.schema import HEAD_POOL
 from zonemelt.workflows.engine.spool import FOLDER, read_epoch, read_spool, spool_path, write_epoch
 from zonemelt.workflows.engine.states import JobState
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from zonemelt.workflows.engine.pools import Workers
     from zonemelt.workflows.engine.results import Result
     from zonemelt.workflows.engine.retry import RetryPolicy
+    from zonemelt.workflows.engine.reuse import Reuse
 
 logger = logging.getLogger("zonemelt.engine")
 
@@ -68,6 +70,7 @@ class Head:
         store: a store that holds outputs of other campaigns, and that jobs with ``expose_store`` see.
         external: jobs may refer to outputs that are only in the store.
         mirror: brings outputs to the store.
+        reuse: finds results of identical jobs of earlier campaigns.
         additional: names of the store's additional stores; None where any is allowed.
         feed: adds more jobs when called, until it returns False (streamed campaigns).
         raise_immediately: raise on the first failed job.
@@ -84,6 +87,7 @@ class Head:
         store: JobStore,
         external: bool = False,
         mirror: Mirror | None = None,
+        reuse: Reuse | None = None,
         additional: list[str] | None = None,
         feed: Callable[[], bool] | None = None,
         raise_immediately: bool = False,
@@ -96,6 +100,7 @@ class Head:
         self.store = store
         self.external = external
         self.mirror = mirror
+        self.reuse = reuse
         self.additional = additional
         self.feed = feed
         self.raise_immediately = raise_immediately
@@ -107,6 +112,8 @@ class Head:
         self._slots: Counter[str] = Counter()  # pool → workers that what is on the way takes
         self._jobs = 0
         self._uncommitted: list[tuple[Chunk, list[Result] | BaseException]] = []
+        self._sources: set[str] = set()
+        self._again = False  # something became ready in the last round without a result arriving
         self._next_chunk = 0
         self._tick_at = 0.0
         self._beat_at = 0.0
@@ -215,19 +222,20 @@ class Head:
     def _wait(self) -> list[tuple[Chunk, list[Result] | BaseException]]:
         """What has arrived, waiting for it up to the next tick."""
         arrivals = self._uncommitted
-        if arrivals or not (self._chunks or self.arrived.qsize()):
-            timeout = 0.0
-            if not arrivals and not self._may_send():
-                timeout = _TICK
-            elif not arrivals and (at := self.ledger.next_retry()) is not None:
-                timeout = min(max(0.0, at - time.time()), _TICK)
-        else:
-            timeout = _TICK
         with contextlib.suppress(queue.Empty):
-            arrivals.append(self.arrived.get(timeout=timeout) if timeout else self.arrived.get_nowait())
+            arrivals.append(self.arrived.get(timeout=self._patience()))
             while True:
                 arrivals.append(self.arrived.get_nowait())
         return arrivals
+
+    def _patience(self) -> float:
+        """Seconds to wait for a result before there is something else to do."""
+        if self._uncommitted or self._again:
+            return 0.0
+        if self._chunks or not self._may_send():
+            return _TICK
+        at = self.ledger.next_retry()
+        return _TICK if at is None else min(max(0.0, at - time.time()), _TICK)
 
     # ── results come in ─────────────────────────────────────────────────────────────────────────────
 
@@ -293,6 +301,7 @@ class Head:
 
     def _choose(self) -> Iterator[tuple[str, Chunk, list[ReadyJob]]]:
         """Take jobs out of the ledger and pack them for their workers."""
+        self._again = False
         if not self._may_send():
             return
         jobs_left = sys.maxsize if self.limits.in_flight is None else self.limits.in_flight - self._jobs
@@ -301,10 +310,25 @@ class Head:
             limit = min(room.chunks * MOST, jobs_left)
             if limit <= 0:
                 continue
-            for jobs in plan(self.ledger.ready(pool, limit), room, self.durations.of):
+            ready = [job for job in self.ledger.ready(pool, limit) if not self._reused(job)]
+            for jobs in plan(ready, room, self.durations.of):
                 self.ledger.mark_running(job.id for job in jobs)
                 jobs_left -= len(jobs)
                 yield pool, self._pack(jobs), jobs
+
+    def _reused(self, job: ReadyJob) -> bool:
+        """Let an earlier result stand in for a job; note the source of its function for later ones."""
+        if job.kind not in self._sources:
+            self._sources.add(job.kind)
+            if (digest := source_digest(job.kind)) is not None:
+                self.ledger.record_source(job.kind, digest)
+        result = self.reuse.result(job) if self.reuse is not None else None
+        if result is None:
+            return False
+        self.ledger.mark_running([job.id])
+        commit_success(self.ledger, result)
+        self._again = True
+        return True
 
     def _room(self, pool: str) -> Room:
         capacity = 1 if pool == HEAD_POOL else self.workers.capacity(pool)

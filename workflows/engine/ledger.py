@@ -311,6 +311,10 @@ class Ledger:
         if self.mirrored:
             self.connection.execute("INSERT OR IGNORE INTO outbox VALUES (?)", (job,))
 
+    def record_source(self, kind: str, digest: str) -> None:
+        """Note which source a function had."""
+        self.connection.execute("INSERT OR IGNORE INTO sources VALUES (?, ?)", (kind, digest))
+
     def record_blobs(self, store: str, documents: Iterable[str]) -> None:
         """Keep documents of an additional store."""
         collection = additional_collection(store)

@@ -79,6 +79,7 @@ class Result(TypedDict, total=False):
     pid: int
     directory: str | None  # None: the job left no file behind, its directory is gone
     tail: str  # the end of what it printed
+    reused: str  # the earlier campaign and job whose result this is
     # of a success
     uuid: str
     index: int

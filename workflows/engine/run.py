@@ -14,7 +14,7 @@ from jobflow import Flow, Job
 
 from zonemelt.tasks.blobs import BlobDirectory
 from zonemelt.tasks.errors import CampaignError, InputError, JobError
-from zonemelt.tasks.stores import open_store
+from zonemelt.tasks.stores import check_store, open_store
 from zonemelt.workflows.engine.graph import check_acyclic, job_rows
 from zonemelt.workflows.engine.head import Head, Limits
 from zonemelt.workflows.engine.ledger import Ledger
@@ -24,6 +24,7 @@ from zonemelt.workflows.engine.pools import InlineWorkers, ParslWorkers, Workers
 from zonemelt.workflows.engine.reap import reap
 from zonemelt.workflows.engine.responses import Responses
 from zonemelt.workflows.engine.retry import RetryPolicy
+from zonemelt.workflows.engine.reuse import Reuse
 from zonemelt.workflows.engine.schema import FILE_NAME
 from zonemelt.workflows.engine.settle import settle
 from zonemelt.workflows.engine.states import UNSUCCESSFUL
@@ -244,9 +245,11 @@ class Campaign:
             self._check_resumed(mirrored)
             self._check_pools(workers)
             reap(self.ledger.get("workers", ""))
-            store = open_store(self.given_store, directory=self.directory)
-            store.connect()
+            store = _opened(self.given_store, self.directory)
             stack.callback(store.close)
+            reuse = Reuse(self.reuse, self.ledger.output_of, self.directory) if self.reuse else None
+            if reuse is not None:
+                stack.callback(reuse.close)
             if mirrored:
                 self.mirror = stack.enter_context(Mirror(self.directory, store))
             if owned:
@@ -254,7 +257,7 @@ class Campaign:
             self.head = Head(
                 self.ledger, workers, lock=self.lock, policy=self.policy, limits=self.limits, store=store,
                 external=self.external or self.ledger.get("external", False), mirror=self.mirror,
-                additional=_additional(store), feed=self._feed if self.items is not None else None,
+                reuse=reuse,                additional=_additional(store), feed=self._feed if self.items is not None else None,
                 raise_immediately=self.raise_immediately,
             )  # fmt: skip
             self._stack = stack.pop_all()
@@ -359,6 +362,19 @@ def make_workers(site: Any, directory: Path) -> tuple[Any, bool]:
         given = site
         return ParslWorkers(lambda: copy.deepcopy(given), names=tuple(e.label for e in given.executors)), True
     return site, False
+
+
+def _opened(given: Any, directory: Path) -> JobStore:
+    """The store, answering.
+
+    Raises:
+        StoreError: it does not answer.
+    """
+    from jobflow import JobStore
+
+    store: JobStore = given if isinstance(given, JobStore) else open_store(given, directory=directory)
+    check_store(store)
+    return store
 
 
 def _pools(workers: Any) -> tuple[str, ...]:

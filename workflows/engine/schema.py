@@ -44,12 +44,11 @@ CREATE TABLE jobs(
     not_before REAL NOT NULL DEFAULT 0,
     origin INTEGER,
     resources TEXT,
-    cache_key TEXT,
     body TEXT NOT NULL,
     UNIQUE(uuid, "index")
 );
 CREATE INDEX by_state ON jobs(state, pool, priority DESC, id);
-CREATE INDEX by_cache_key ON jobs(cache_key) WHERE cache_key IS NOT NULL;
+CREATE TABLE sources(kind TEXT NOT NULL, digest TEXT NOT NULL, PRIMARY KEY(kind, digest)) WITHOUT ROWID;
 CREATE TABLE edges(
     parent TEXT NOT NULL, child INTEGER NOT NULL, kind INTEGER NOT NULL,
     PRIMARY KEY(parent, child, kind)
@@ -74,7 +73,7 @@ def in_states(states: Iterable[JobState]) -> str:
 
 def additional_collection(store: str) -> str:
     """The collection that stands for an additional store."""
-    return f"additional.{store}"
+    return f"{OUTPUTS}_{store}"
 
 
 def check_version(connection: sqlite3.Connection, path: Path) -> None:
