@@ -44,11 +44,14 @@ def commit_success(ledger: Ledger, result: Result) -> None:
             "INSERT OR REPLACE INTO responses VALUES (?, ?)", (job, json.dumps(response))
         )
     _note(ledger, "done", result)
+    brought = _insert_brought(ledger, result)
     if response.get("stop_jobflow"):
         ledger.event("stop_jobflow", job)
-        ledger.stop_all()
+        ledger.put("stopped", value=True)
+    if response.get("stop_jobflow") or (brought and ledger.get("stopped")):
+        ledger.stop_all()  # what it brought as well
         return
-    settle(ledger, [*_insert_brought(ledger, result), result["uuid"]])
+    settle(ledger, [*brought, result["uuid"]])
 
 
 def _insert_brought(ledger: Ledger, result: Result) -> list[str]:
@@ -117,7 +120,8 @@ def refused(result: Result, error: ZonemeltError) -> Result:
 
 
 _NOTED = (
-    "attempt", "start", "end", "host", "pid", "directory", "tail", "reused", "cause", "error", "message", "traceback",
+    "attempt", "start", "end", "host", "pid", "directory", "tail", "reused",
+    "cause", "error", "message", "traceback",
 )  # fmt: skip
 
 

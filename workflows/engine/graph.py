@@ -8,7 +8,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from jobflow import Flow, Job, JobConfig, JobOrder
+from jobflow import Flow, Job, JobConfig, JobOrder, OnMissing
+from jobflow.utils import ValueEnum
 from monty.json import MontyDecoder, MontyEncoder
 
 from zonemelt.tasks.blobs import BlobDirectory, offload
@@ -86,7 +87,7 @@ def _row(job: Job, blobs: BlobDirectory | None) -> JobRow:
         body=body,
         parents=[uuid for uuid in referenced_uuids(body) if uuid != job.uuid],
         manager_config=config.manager_config,
-        needs_parents=config.on_missing_references.value == "error",
+        needs_parents=OnMissing(config.on_missing_references) is OnMissing.ERROR,  # a text, once decoded
         expose_store=config.expose_store,
     )
 
@@ -127,7 +128,7 @@ def encode_job(job: Job, *, blobs: BlobDirectory | None = None) -> str:
             document[field] = value
     document.update(job._kwargs)  # noqa: SLF001 (the one place jobflow keeps what goes to which store)
     try:
-        text = json.dumps(document, cls=MontyEncoder, separators=(",", ":"))
+        text = json.dumps(document, cls=_Encoder, separators=(",", ":"))
     except (TypeError, ValueError, AttributeError) as error:
         raise InputError(
             f"an argument cannot be serialised: {error}",
@@ -136,6 +137,15 @@ def encode_job(job: Job, *, blobs: BlobDirectory | None = None) -> str:
             "by their path",
         ) from error
     return _importable_main(text)
+
+
+class _Encoder(MontyEncoder):
+    """Monty's encoder, which does not know jobflow's enumerations: their ``as_dict`` gives a text."""
+
+    def default(self, o: Any) -> Any:
+        if isinstance(o, ValueEnum):
+            return {"@module": type(o).__module__, "@class": type(o).__name__, "value": o.value}
+        return super().default(o)
 
 
 def decode_job(body: str) -> Job:
@@ -181,7 +191,7 @@ def referenced_uuids(text: str) -> list[str]:
 def walk_references(node: Any) -> Iterator[str]:
     """The uuids of all output references in a decoded JSON value, in order, repeated ones too."""
     if isinstance(node, dict):
-        if node.get("@class") == "OutputReference":
+        if node.get("@class") == "OutputReference" and "uuid" in node:  # without: it is in another store
             yield node["uuid"]
             return
         for value in node.values():

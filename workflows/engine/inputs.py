@@ -36,10 +36,10 @@ class Inputs:
     def add(self, body: str) -> None:
         """Add what a job reaches.
 
-        References inside outputs count too: the output of a job that was replaced by a flow holds
-        references to the outputs of that flow.
+        References inside outputs count too, wherever these are: the output of a job that was replaced by a
+        flow holds references to the outputs of that flow.
         """
-        if _UNRESOLVED in body:
+        if _UNRESOLVED in body and json.loads(body).get("config", {}).get("resolve_references") is False:
             return
         queue = referenced_uuids(body)
         while queue:
@@ -52,6 +52,7 @@ class Inputs:
                 for store, blob_uuid in blob_names(json.loads(text)):
                     if (blob := self._ledger.blob(store, blob_uuid)) is not None:
                         self.blobs[blob_uuid] = blob
+                        queue += referenced_uuids(blob)
 
     def _output(self, uuid: str) -> str | None:
         text = self._ledger.output_of(uuid)

@@ -43,8 +43,8 @@ if TYPE_CHECKING:
     from zonemelt.workflows.engine.graph import JobRow
 
 _INSERT_JOB = """INSERT INTO jobs(id, uuid, "index", name, kind, state, waits, arrived, failed, stopped,
-    quorum, needs_parents, pool, priority, origin, resources, body)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
+    quorum, needs_parents, pool, priority, origin, resources)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
 
 
 class ReadyJob(NamedTuple):
@@ -188,10 +188,12 @@ class Ledger:
                 (
                     self._last_id, row.uuid, row.index, row.name, row.kind, int(state), waits, *counts,
                     quorum, row.needs_parents, self._pool(row, resources), resources.priority, origin,
-                    json.dumps(row.manager_config) if row.manager_config else None, row.body,
+                    json.dumps(row.manager_config) if row.manager_config else None,
                 )
             )  # fmt: skip
         self.connection.executemany(_INSERT_JOB, jobs)
+        bodies = zip(range(first, self._last_id + 1), (row.body for row in rows), strict=True)
+        self.connection.executemany("INSERT INTO bodies VALUES (?, ?)", bodies)
         self.connection.executemany("INSERT OR IGNORE INTO edges VALUES (?, ?, ?)", edges)
         return list(range(first, self._last_id + 1))
 
@@ -212,6 +214,7 @@ class Ledger:
         """The jobs of a pool that could be dispatched now, the most urgent first."""
         rows = self.connection.execute(
             'SELECT id, uuid, "index", name, kind, attempts, resources, body FROM jobs'
+            " JOIN bodies ON bodies.job = jobs.id"
             " WHERE state = ? AND pool = ? AND not_before <= ? ORDER BY priority DESC, id LIMIT ?",
             (int(JobState.READY), pool, time.time(), limit),
         )
@@ -257,7 +260,7 @@ class Ledger:
             False where it was not running any more: somebody else's result came first.
         """
         done = self.connection.execute(
-            "UPDATE jobs SET state = ?, stops = ? WHERE id = ? AND state = ?",
+            "UPDATE jobs SET state = ?, stops = MAX(stops, ?) WHERE id = ? AND state = ?",
             (int(state), stops, job, int(JobState.RUNNING)),
         ).rowcount
         self.unfinished -= done

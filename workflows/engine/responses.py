@@ -72,7 +72,7 @@ class Responses(Mapping[str, dict[int, Response[Any]]]):
     def _body(self, uuid: str, index: int) -> str:
         return str(
             self._connection.execute(
-                'SELECT body FROM jobs WHERE uuid = ? AND "index" = ?', (uuid, index)
+                'SELECT body FROM jobs JOIN bodies ON job = id WHERE uuid = ? AND "index" = ?', (uuid, index)
             ).fetchone()[0]
         )
 

@@ -165,7 +165,8 @@ class Earlier:
         sources = dict(rows.fetchall())
         outputs = Outputs(self._output)
         done = self._connection.execute(
-            'SELECT id, uuid, "index", kind, body FROM jobs WHERE state = ?', (int(JobState.DONE),)
+            'SELECT id, uuid, "index", kind, body FROM jobs JOIN bodies ON job = id WHERE state = ?',
+            (int(JobState.DONE),),
         )
         return {
             job_digest(body, kind, sources[kind], outputs): (job, name, index)
@@ -186,54 +187,54 @@ class Earlier:
         they are ready. Files that the output names are linked into the campaign.
         """
         old, name, index = found
-        document = json.loads(
-            self._connection.execute(
-                f'SELECT doc FROM {OUTPUTS} WHERE uuid = ? AND "index" = ?', (name, index)
-            ).fetchone()[0]
-        )
+        text, response = self._connection.execute(
+            f"SELECT doc, (SELECT response FROM responses WHERE job = ?) FROM {OUTPUTS}"
+            ' WHERE uuid = ? AND "index" = ?',
+            (old, name, index),
+        ).fetchone()
         body = json.loads(job.body)
-        document |= {
+        names = {name: job.uuid}
+        if "OutputReference" in text:  # to what the job was given, or to what its response brought
+            names |= zip(self._references(old), walk_references(body), strict=True)
+        rows = self._brought(old, json.loads(response), names) if response else {}
+        document = json.loads(text) | {
             "uuid": job.uuid, "index": job.index, "name": job.name,
             "metadata": body.get("metadata", {}), "hosts": body.get("hosts", []),
         }  # fmt: skip
-        # An output may hold references, to what the job was given or to what its response brought.
-        names = dict(zip(self._references(old), walk_references(body), strict=True))
-        names[name] = job.uuid
-        rows, response = self._brought(old, names)
-        text = json.dumps(document, separators=(",", ":"))
+        result: Result = {
+            "ok": True, "job": job.id, "attempt": job.attempts + 1, "uuid": job.uuid, "index": job.index,
+            "document": _renamed(json.dumps(document, separators=(",", ":")), names),
+            "reused": f"{self.directory} job {old}",
+        }  # fmt: skip
+        if response:
+            result["response"] = json.loads(_renamed(response, names))
+        if rows:
+            result["rows"] = rows
+        if '"blob_uuid"' in text:
+            result["blobs"] = self._blobs(document)
+        texts = [text, *(row.body for many in rows.values() for row in many)]
+        self._link_files(texts + [b for many in result.get("blobs", {}).values() for b in many], directory)
+        return result
+
+    def _blobs(self, document: dict[str, Any]) -> dict[str, list[str]]:
+        """The documents of additional stores that an output names."""
         blobs: dict[str, list[str]] = {}
         for store, blob_uuid in blob_names(document):
             row = self._connection.execute(
                 f"SELECT doc FROM {quote(additional_collection(store))} WHERE blob_uuid = ?", (blob_uuid,)
             ).fetchone()
             blobs.setdefault(store, []).append(row[0])
-        result: Result = {
-            "ok": True, "job": job.id, "attempt": job.attempts + 1, "uuid": job.uuid, "index": job.index,
-            "document": _renamed(text, names), "reused": f"{self.directory} job {old}",
-        }  # fmt: skip
-        if blobs:
-            result["blobs"] = blobs
-        if response:
-            result["response"] = json.loads(_renamed(response, names))
-        if rows:
-            result["rows"] = rows
-        self._link_files([text, *(b for many in blobs.values() for b in many)], directory)
-        for many in rows.values():
-            self._link_files([row.body for row in many], directory)
-        return result
+        return blobs
 
     def _references(self, old: int) -> list[str]:
-        row = self._connection.execute("SELECT body FROM jobs WHERE id = ?", (old,)).fetchone()
+        row = self._connection.execute("SELECT body FROM bodies WHERE job = ?", (old,)).fetchone()
         return list(walk_references(json.loads(row[0])))
 
-    def _brought(self, old: int, names: dict[str, str]) -> tuple[dict[str, list[JobRow]], str | None]:
-        """The jobs that the response of an earlier one brought, and the response; fills ``names``."""
-        row = self._connection.execute("SELECT response FROM responses WHERE job = ?", (old,)).fetchone()
-        if row is None:
-            return {}, None
-        response = json.loads(row[0])
+    def _brought(self, old: int, response: dict[str, Any], names: dict[str, str]) -> dict[str, list[JobRow]]:
+        """The jobs that the response of an earlier job brought; gives them new uuids in ``names``."""
         brought = self._connection.execute(
-            'SELECT id, uuid, "index", name, kind, body, resources, needs_parents FROM jobs WHERE origin = ?'
+            'SELECT id, uuid, "index", name, kind, body, resources, needs_parents FROM jobs'
+            " JOIN bodies ON job = id WHERE origin = ?"
             " ORDER BY id",
             (old,),
         ).fetchall()
@@ -245,7 +246,7 @@ class Earlier:
             chosen = [self._row(entry, names) for entry in brought if (entry[1], entry[2]) in members]
             if chosen:
                 rows[way] = chosen
-        return rows, row[0]
+        return rows
 
     def _row(self, entry: Any, names: dict[str, str]) -> JobRow:
         job, name, index, title, kind, body, resources, needs_parents = entry
@@ -290,6 +291,8 @@ def _members(plan: Any) -> Iterable[tuple[str, int]]:
 
 
 def _renamed(text: str, names: dict[str, str]) -> str:
+    if len(names) == 1:
+        return text.replace(*next(iter(names.items())))
     return _UUID.sub(lambda match: names.get(match[0], match[0]), text)
 
 

@@ -257,7 +257,8 @@ class Campaign:
             self.head = Head(
                 self.ledger, workers, lock=self.lock, policy=self.policy, limits=self.limits, store=store,
                 external=self.external or self.ledger.get("external", False), mirror=self.mirror,
-                reuse=reuse,                additional=_additional(store), feed=self._feed if self.items is not None else None,
+                reuse=reuse,
+                additional=_additional(store), feed=self._feed if self.items is not None else None,
                 raise_immediately=self.raise_immediately,
             )  # fmt: skip
             self._stack = stack.pop_all()

@@ -1,0 +1,77 @@
+"""What commands print on: consoles that know whether a person or a program reads, and plain formats."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+_PIPE_WIDTH = 180  # columns where no terminal says how many it has
+COLOURS = {
+    "waiting": "dim",
+    "ready": "cyan",
+    "running": "yellow",
+    "held": "magenta",
+    "done": "green",
+    "failed": "red",
+    "skipped": "dark_orange3",
+    "stopped": "dim",
+    "cancelled": "magenta",
+}
+
+
+def console(*, err: bool = False) -> Console:
+    """A console for standard output, or standard error."""
+    from rich.console import Console
+
+    made = Console(stderr=err, highlight=False)
+    if not made.is_terminal:
+        made = Console(stderr=err, highlight=False, width=_PIPE_WIDTH)
+    return made
+
+
+def print_json(value: Any) -> None:
+    """One JSON object on standard output."""
+    print(json.dumps(value, indent=1, default=str))  # noqa: T201
+
+
+def duration(seconds: float | None) -> str:
+    """A duration to be read: ``0.3 s``, ``42 s``, ``3 min 20 s``, ``5 h 12 min``, ``3 d 4 h``."""
+    if seconds is None:
+        return "–"
+    if seconds < 1:
+        return f"{seconds:.2g} s"
+    if seconds < 100:  # noqa: PLR2004
+        return f"{seconds:.0f} s"
+    for large, small, size, ratio in (("min", "s", 60, 60), ("h", "min", 3600, 60), ("d", "h", 86400, 24)):
+        if seconds < size * (60 if large != "h" else 48):
+            whole, rest = divmod(seconds, size)
+            return f"{whole:.0f} {large} {rest // (size / ratio):.0f} {small}"
+    return f"{seconds / 86400:.0f} d"
+
+
+def rate(per_second: float | None) -> str:
+    """A rate to be read: jobs per second, minute or hour."""
+    if per_second is None:
+        return "–"
+    for unit, factor in (("s", 1), ("min", 60), ("h", 3600)):
+        if per_second * factor >= 1 or unit == "h":
+            number = per_second * factor
+            return f"{number:.0f}/{unit}" if number >= 10 else f"{number:.1f}/{unit}"  # noqa: PLR2004
+    raise AssertionError
+
+
+def moment(at: float | None) -> str:
+    """A time to be read."""
+    return "–" if not at else time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(at))
+
+
+def shorten(value: Any, *, most: int = 400) -> str:
+    """A value as JSON on one line, its middle left out where it is long."""
+    text = value if isinstance(value, str) else json.dumps(value, default=str, ensure_ascii=False)
+    if len(text) <= most:
+        return text
+    return f"{text[: most - 60]} … {text[-30:]} ({len(text):,} characters)"
