@@ -11,7 +11,8 @@ from monty.json import jsanitize
 from zonemelt.tasks.blobs import BlobDirectory, offload, put_json
 from zonemelt.tasks.documents import dumps
 from zonemelt.workflows.engine.closure import ClosureStore
-from zonemelt.workflows.engine.graph import decode_job, job_rows, skeleton
+from zonemelt.workflows.engine.graph import REFERENCE, decode_job, job_rows, skeleton
+from zonemelt.workflows.engine.inputs import BLOB
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 # Above this many bytes of JSON an output goes to a file of its own.
 LARGE_DOCUMENT = 1 << 20
+# An output that leads to others stays in its document, where the head finds what it leads to.
+_FOLLOWED = ('"OutputReference"', '"blob_uuid"')
 _DIVERSIONS = ("replace", "detour", "addition")
 
 
@@ -85,7 +88,7 @@ def _take_caught(store: JobStore, result: Result, blobs: BlobDirectory) -> None:
     documents: ClosureStore = store.docs_store  # type: ignore[assignment]
     (document,) = documents.take_written()
     text = dumps(document)
-    if len(text) > LARGE_DOCUMENT:
+    if len(text) > LARGE_DOCUMENT and not any(mark in text for mark in _FOLLOWED):
         document["output"] = put_json(document["output"], blobs).as_dict()
         text = dumps(document)
     result["document"] = text

@@ -18,7 +18,7 @@ from zonemelt.tasks.errors import InputError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-_REFERENCE = '"OutputReference"'
+REFERENCE = '"OutputReference"'
 _DEFAULT_CONFIG = JobConfig()
 # Fields of a Job that are left out of its row while they hold their default.
 _OPTIONAL = ("metadata", "metadata_updates", "config_updates", "name_updates", "hosts")
@@ -183,7 +183,7 @@ def _importable_main(text: str) -> str:
 
 def referenced_uuids(text: str) -> list[str]:
     """The uuids of all output references in a JSON text, each once, in order."""
-    if _REFERENCE not in text:
+    if REFERENCE not in text:
         return []
     return list(dict.fromkeys(walk_references(json.loads(text))))
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from zonemelt.workflows.engine.ledger import Ledger
 
 _UNRESOLVED = '"resolve_references":false'
-_BLOB = '"blob_uuid"'
+BLOB = '"blob_uuid"'
 
 
 class Inputs:
@@ -48,7 +48,7 @@ class Inputs:
                 continue
             self.outputs[uuid] = text
             queue += referenced_uuids(text)
-            if _BLOB in text:
+            if BLOB in text:
                 for store, blob_uuid in blob_names(json.loads(text)):
                     if (blob := self._ledger.blob(store, blob_uuid)) is not None:
                         self.blobs[blob_uuid] = blob

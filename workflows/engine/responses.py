@@ -11,9 +11,15 @@ from monty.json import MontyDecoder
 
 from zonemelt.tasks.blobs import BlobDirectory
 from zonemelt.tasks.documents import loads
-from zonemelt.tasks.sqlite import connect
+from zonemelt.tasks.sqlite import connect, quote
 from zonemelt.workflows.engine.graph import rebuild
-from zonemelt.workflows.engine.schema import FILE_NAME, OUTPUTS, check_version
+from zonemelt.workflows.engine.schema import (
+    BLOB_KEY,
+    FILE_NAME,
+    OUTPUTS,
+    additional_collection,
+    check_version,
+)
 from zonemelt.workflows.engine.states import JobState
 
 if TYPE_CHECKING:
@@ -66,8 +72,22 @@ class Responses(Mapping[str, dict[int, Response[Any]]]):
             for diversion in ("replace", "detour", "addition"):
                 if diversion in described:
                     described[diversion] = rebuild(described[diversion], self._body)
-            output = MontyDecoder().process_decoded(loads(text)["output"])
+            output = MontyDecoder().process_decoded(self._loaded(loads(text)["output"]))
         return Response(output=output, job_dir=self._directory_of(job), **described)  # type: ignore[arg-type]
+
+    def _loaded(self, node: Any) -> Any:
+        """An output with what lies in additional stores put in its place."""
+        if isinstance(node, list):
+            return [self._loaded(item) for item in node]
+        if not isinstance(node, dict):
+            return node
+        if not ("blob_uuid" in node and "store" in node):
+            return {key: self._loaded(value) for key, value in node.items()}
+        collection = quote(additional_collection(node["store"]))
+        row = self._connection.execute(
+            f"SELECT doc FROM {collection} WHERE {BLOB_KEY[0]} = ?", (node["blob_uuid"],)
+        ).fetchone()
+        return loads(row[0])["data"]
 
     def _body(self, uuid: str, index: int) -> str:
         return str(
