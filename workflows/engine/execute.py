@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Any
 from jobflow import OnMissing, Response
 from monty.json import jsanitize
 
-from zonemelt.tasks.blobs import BlobDirectory, offload, put_json
+from zonemelt.tasks.blobs import BlobDirectory, FileReference, offload
 from zonemelt.tasks.documents import dumps
 from zonemelt.workflows.engine.closure import ClosureStore
-from zonemelt.workflows.engine.graph import REFERENCE, decode_job, job_rows, skeleton
-from zonemelt.workflows.engine.inputs import BLOB
+from zonemelt.workflows.engine.graph import decode_job, job_rows, skeleton
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
 
 # Above this many bytes of JSON an output goes to a file of its own.
 LARGE_DOCUMENT = 1 << 20
-# An output that leads to others stays in its document, where the head finds what it leads to.
+# What leads to other outputs stays in its document: the head must see it, and jobflow follow it.
 _FOLLOWED = ('"OutputReference"', '"blob_uuid"')
 _DIVERSIONS = ("replace", "detour", "addition")
 
@@ -88,16 +87,25 @@ def _take_caught(store: JobStore, result: Result, blobs: BlobDirectory) -> None:
     documents: ClosureStore = store.docs_store  # type: ignore[assignment]
     (document,) = documents.take_written()
     text = dumps(document)
-    if len(text) > LARGE_DOCUMENT and not any(mark in text for mark in _FOLLOWED):
-        document["output"] = put_json(document["output"], blobs).as_dict()
+    if len(text) > LARGE_DOCUMENT:
+        document["output"] = _in_a_file(document["output"], blobs)
         text = dumps(document)
     result["document"] = text
     additional: ClosureStores = store.additional_stores  # type: ignore[has-type]
     for name, blob_store in additional.items():
         if written := blob_store.take_written():
             for blob in written:
-                blob["data"] = put_json(blob["data"], blobs).as_dict()
+                blob["data"] = _in_a_file(blob["data"], blobs)
             result.setdefault("blobs", {})[name] = [dumps(blob) for blob in written]
+
+
+def _in_a_file(value: Any, blobs: BlobDirectory) -> Any:
+    """A reference to a file with the value; the value itself where it leads to other outputs."""
+    text = dumps(value)
+    if any(mark in text for mark in _FOLLOWED):
+        return value
+    data = text.encode()
+    return FileReference("json", sha256=blobs.put(data, kind="json"), nbytes=len(data)).as_dict()
 
 
 def _describe(response: Response[Any], result: Result, blobs: BlobDirectory) -> None:
