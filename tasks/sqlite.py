@@ -17,7 +17,7 @@ import re
 import sqlite3
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
@@ -175,11 +175,11 @@ def _set_journal_mode(connection: sqlite3.Connection, wanted: JournalMode) -> No
     """Change the journal mode if needed, waiting for others (SQLite itself does not wait here)."""
     deadline = time.monotonic() + BUSY_SECONDS
     while connection.execute("PRAGMA journal_mode").fetchone()[0] != wanted:
-        try:
-            connection.execute(f"PRAGMA journal_mode = {wanted}")
-        except sqlite3.OperationalError:
-            if time.monotonic() > deadline:
-                raise
+        if time.monotonic() > deadline:
+            raise sqlite3.OperationalError(f"others hold it, so its journal cannot become {wanted}")
+        with suppress(sqlite3.OperationalError):  # locked
+            if connection.execute(f"PRAGMA journal_mode = {wanted}").fetchone()[0] == wanted:
+                return
         time.sleep(0.01)
 
 

@@ -79,8 +79,8 @@ def build(spec: StoreSpec, base: Path) -> JobStore:
 
         path = base / (spec.path or DATABASE)
         blobs = base / spec.blobs if spec.blobs else path.parent / BLOBS
-        docs = SQLiteStore(str(path), spec.collection, str(blobs))
-        make, present = _sqlite_blobs(path, spec.collection, blobs)
+        docs = SQLiteStore(str(path), spec.collection, str(blobs), read_only=spec.read_only)
+        make, present = _sqlite_blobs(path, spec.collection, blobs, read_only=spec.read_only)
     elif isinstance(spec, MemorySpec):
         docs, make, present = MemoryStore(), MemoryStore, ()
     else:
@@ -92,7 +92,7 @@ def build(spec: StoreSpec, base: Path) -> JobStore:
 
 
 def _sqlite_blobs(
-    path: Path, collection: str, blobs: Path | None
+    path: Path, collection: str, blobs: Path | None, *, read_only: bool = False
 ) -> tuple[Callable[[str], Store], tuple[str, ...]]:
     """Return a maker of additional stores in an SQLite file, and the names that exist there."""
     from zonemelt.tasks.sqlite import collection_key, connect
@@ -111,7 +111,7 @@ def _sqlite_blobs(
 
     def make(name: str) -> Store:
         directory = None if blobs is None else str(blobs)
-        return SQLiteStore(str(path), f"{prefix}{name}", directory, key="blob_uuid")
+        return SQLiteStore(str(path), f"{prefix}{name}", directory, read_only=read_only, key="blob_uuid")
 
     return make, present
 

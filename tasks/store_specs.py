@@ -71,6 +71,7 @@ class SQLiteSpec(_Spec):
     path: str | None = None
     collection: str = "outputs"
     blobs: str | None = None
+    read_only: bool = False
     additional: dict[str, Blobs] = {}
 
 

@@ -11,7 +11,6 @@ Legend: N sites. Coordinates are fractional unless said otherwise; cells are row
 from __future__ import annotations
 
 import json
-from enum import Enum
 from functools import cache
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
@@ -34,11 +33,17 @@ STRUCTURE_STATE: Final = ("_lattice", "_sites", "_charge", "_properties")
 def layout() -> bool:
     """Tell whether this pymatgen keeps its state where this module expects it."""
     from pymatgen.core.lattice import Lattice
+    from pymatgen.core.periodic_table import DummySpecies, Species
     from pymatgen.core.structure import Structure
 
     probe = Structure(Lattice.cubic(3.0), ["Si"], [[0, 0, 0]])
-    known = set(vars(probe)) == set(STRUCTURE_STATE)
-    return known and set(vars(probe[0])) == set(SITE_STATE)
+    return (
+        set(vars(probe)) == set(STRUCTURE_STATE)
+        and set(vars(probe[0])) == set(SITE_STATE)
+        and "_data" in vars(probe[0].species)
+        and set(vars(Species("Si", 4))) == {"_el", "_oxi_state", "_spin"}
+        and set(vars(DummySpecies("X", 0))) == {"_symbol", "_oxi_state", "_spin"}
+    )
 
 
 def encode_structure(structure: Any) -> bytes | None:
@@ -215,7 +220,13 @@ def _species_table(
         if kind is None:
             if type(composition) is not Composition:
                 return None
-            key = tuple([_species_key(s, n) for s, n in composition.items()])
+            amounts = vars(composition)["_data"]
+            key: tuple[Any, ...]
+            if len(amounts) == 1:
+                ((species, amount),) = amounts.items()
+                key = _species_key(species, amount)
+            else:
+                key = tuple([_species_key(s, n) for s, n in amounts.items()])
             kind = seen.get(key)
             if kind is None:
                 for s in composition:
@@ -234,11 +245,12 @@ def _species_table(
 
 def _species_key(species: Any, occupation: float) -> tuple[Any, ...]:
     """Identify what a site holds; 1 and 1.0 differ, since their JSON texts do."""
-    if isinstance(species, Enum):  # an Element: one object per symbol
+    state = vars(species)
+    if "_oxi_state" not in state:  # an Element: one object per symbol
         return (id(species), occupation, type(occupation))
-    charge = species.oxi_state
-    kind = (type(species), species.symbol, species.spin, type(charge), type(occupation))
-    return (*kind, charge, occupation)
+    name = id(state["_el"]) if "_el" in state else state["_symbol"]
+    charge, spin = state["_oxi_state"], state["_spin"]
+    return (name, charge, type(charge), spin, type(spin), occupation, type(occupation))
 
 
 def _species_entry(species: Any, occupation: float) -> Json:
@@ -285,7 +297,7 @@ def _property_columns(
         if types <= {float, np.float64}:
             tensors[name] = np.array(values, dtype=np.float64)
         elif types == {np.ndarray} and _uniform(values):
-            tensors[name] = np.stack(values)
+            tensors[name] = np.array(values)
         else:
             column = _flat(values)
             if column is None:
@@ -295,9 +307,9 @@ def _property_columns(
 
 
 def _uniform(arrays: Sequence[NDArray[Any]]) -> bool:
-    shapes = {(a.shape, a.dtype.str) for a in arrays}
     first = arrays[0]
-    return len(shapes) == 1 and first.ndim > 0 and first.dtype in (np.float64, np.int64, np.bool_)
+    same = len({a.shape for a in arrays}) == 1 and len({a.dtype for a in arrays}) == 1
+    return same and first.ndim > 0 and first.dtype in (np.float64, np.int64, np.bool_)
 
 
 def _site_properties(header: Json, tensors: Mapping[str, NDArray[Any]]) -> list[Json]:

@@ -33,7 +33,7 @@ QUERIES: list[tuple[dict[str, Any], list[int]]] = [
     ({"uuid": "nobody"}, []),
     ({"uuid": {"$in": ["a", "c", "z"]}}, [0, 1, 3]),
     ({"uuid": {"$in": []}}, []),
-    ({"uuid": {"$nin": ["a", "c"]}}, [2, 4]),
+    ({"uuid": {"$nin": ["a", "c"]}}, [2, 4]),  # codespell:ignore nin
     ({"index": {"$in": [2, 3]}}, [1]),
     ({"index": 1, "name": "relax"}, [0]),
     ({"e": {"$gt": -2}}, [0, 2, 4]),

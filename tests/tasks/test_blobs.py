@@ -300,6 +300,10 @@ class TestStructures:
         assert put_structure(structure, blobs) is None
         assert offload([structure], blobs, threshold=0)[0] is structure
 
+    def test_a_pymatgen_of_another_layout_falls_back(self, monkeypatch):
+        monkeypatch.setattr("zonemelt.tasks.structure_blobs.layout", lambda: False)
+        assert encode_structure(crystal(2)) is None
+
     def test_sites_with_different_properties_fall_back(self, blobs):
         structure = crystal(2)
         structure[0].properties["x"] = 1

@@ -98,7 +98,7 @@ conditions = st.one_of(
     values,
     st.builds(lambda v: {"$eq": v}, scalars),
     st.builds(lambda v: {"$in": v}, st.lists(scalars, max_size=3)),
-    st.builds(lambda v: {"$nin": v}, st.lists(scalars, max_size=3)),
+    st.builds(lambda v: {"$nin": v}, st.lists(scalars, max_size=3)),  # codespell:ignore nin
     st.builds(lambda o, v: {o: v}, st.sampled_from(["$gt", "$lte", "$ne"]), scalars),
     st.builds(lambda v: {"$exists": v}, st.booleans()),
     st.builds(lambda a, b: {"$in": a, "$gte": b}, st.lists(scalars, min_size=1, max_size=3), scalars),

@@ -47,6 +47,15 @@ class TestDefault:
             store.remove_docs({"uuid": made.uuid})
             assert store.additional_stores["frames"].count() == 0
 
+    def test_reading_the_campaign_of_somebody_else(self, tmp_path):
+        made = trajectory(3)
+        with open_store(directory=tmp_path) as store:
+            run_locally(Flow([made]), store=store, log=False, ensure_success=True)
+        with open_store({"type": "sqlite", "read_only": True}, directory=tmp_path) as store:
+            assert len(store.get_output(made.uuid, load=True)["trajectory"]) == 3
+            with pytest.raises(StoreError, match="readonly"):
+                store.remove_docs({})
+
     def test_same_by_name(self, tmp_path):
         assert (
             open_store("sqlite", directory=tmp_path).docs_store
@@ -204,7 +213,7 @@ class TestFiles:
         for name, text, error, what in [
             ("a.yaml", "docs_store: {type: MongoStor}", UnknownKeyError, "did you mean 'MongoStore'"),
             ("b.yaml", "docs_store: {type: MemoryStore}\nsav: {}", UnknownKeyError, "did you mean 'save'"),
-            ("c.yaml", "docs_store: {type: MongoStore, databas: d}", InputError, "cannot be made"),
+            ("c.yaml", "docs_store: {type: MongoStore, collection: d}", InputError, "cannot be made"),
             ("d.yaml", "- 1", InputError, "holds a mapping"),
             ("e.yaml", "a: [", InputError, "cannot be read"),
             ("f.yaml", '{"@module": "maggma.stores", "@class": "Nothing"}', InputError, "not a Maggma store"),

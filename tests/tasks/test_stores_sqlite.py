@@ -48,8 +48,10 @@ def plan(store: SQLiteStore, criteria: dict) -> str:
 
 WRITER = """
 import sys
+from zonemelt.tasks import sqlite
 from zonemelt.tasks.sqlite_store import SQLiteStore
 path, first, last, step, mark = sys.argv[1], *map(int, sys.argv[2:5]), sys.argv[5]
+sqlite.journal_mode = lambda path: sys.argv[6]
 store = SQLiteStore(path, key="uuid")
 store.connect()
 sys.stdin.readline()
@@ -65,8 +67,9 @@ def writer(path: Path, *arguments: object) -> subprocess.Popen:
 
 
 class TestDurability:
-    def test_every_acknowledged_document_survives_kill_9(self, tmp_path):
-        process = writer(tmp_path / "s.db", 0, 10**6, 1, "a")
+    @pytest.mark.parametrize("mode", ["wal", "truncate"])
+    def test_every_acknowledged_document_survives_kill_9(self, tmp_path, mode):
+        process = writer(tmp_path / "s.db", 0, 10**6, 1, "a", mode)
         process.stdin.write("go\n")
         process.stdin.flush()
         acknowledged = [int(process.stdout.readline()) for _ in range(200)]
@@ -85,15 +88,16 @@ class TestDurability:
     @pytest.mark.parametrize("mode", ["wal", "truncate"])
     def test_two_writers_neither_lose_nor_duplicate(self, tmp_path, distinct, mode):
         path = tmp_path / "s.db"
-        with sqlite3.connect(path) as connection:
-            connection.execute(f"PRAGMA journal_mode = {mode}")
         ranges = [(0, 300, 2), (1, 300, 2)] if distinct else [(0, 150, 1), (0, 150, 1)]
-        processes = [writer(path, *r, name) for r, name in zip(ranges, "ab", strict=True)]
+        processes = [writer(path, *r, name, mode) for r, name in zip(ranges, "ab", strict=True)]
         for process in processes:
             process.stdin.write("go\n")
             process.stdin.flush()
         acknowledged = {int(n) for p in processes for n in p.communicate()[0].split()}
         assert [p.returncode for p in processes] == [0, 0]
+        connection = sqlite3.connect(path)
+        assert connection.execute("PRAGMA journal_mode").fetchone()[0] in {mode, "delete"}
+        connection.close()
         with SQLiteStore(path, key="uuid") as store:
             found = sorted(int(d["uuid"]) for d in store.query())
         assert found == list(range(300 if distinct else 150)) == sorted(acknowledged)
@@ -410,6 +414,15 @@ class TestConnections:
         connection = connect(tmp_path / "s.db")
         assert connection.execute("PRAGMA journal_mode").fetchone() == ("truncate",)
         connection.close()
+
+    def test_a_journal_that_others_hold_is_an_error_in_the_end(self, tmp_path, monkeypatch):
+        holder = connect(tmp_path / "s.db")
+        create_collection(holder, "outputs")
+        monkeypatch.setattr(module, "file_system", lambda path: "lustre")
+        monkeypatch.setattr(module, "BUSY_SECONDS", 0.2)
+        with pytest.raises(StoreError, match="cannot become truncate"):
+            connect(tmp_path / "s.db")
+        holder.close()
 
     def test_helpers_join_the_callers_transaction(self, tmp_path):
         connection = connect(tmp_path / "s.db")
