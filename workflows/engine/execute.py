@@ -48,7 +48,8 @@ def execute(task: Task, blobs: BlobDirectory, store: JobStore) -> Result:
         job = decode_job(task.body)
         if task.quorum:
             job.config.on_missing_references = OnMissing.NONE
-        if closed and not job._kwargs and job.output_schema is None:  # noqa: SLF001 (what goes to which store)
+        schema: Any = job.output_schema
+        if closed and not job._kwargs and schema is None:  # noqa: SLF001 (what goes to which store)
             job.__dict__["function"] = _offloading(job, blobs)
         response = job.run(store=store)
     result: Result = {"ok": True, "uuid": job.uuid, "index": job.index}
