@@ -51,6 +51,7 @@ MARK: Final = "zonemelt.tasks.blobs"
 """The module name inside every reference: text without it holds no reference."""
 
 _active: ContextVar[BlobDirectory | None] = ContextVar("blob_directory", default=None)
+_as_lists: ContextVar[bool] = ContextVar("arrays_as_lists", default=False)
 
 
 @dataclass(frozen=True)
@@ -137,13 +138,19 @@ class BlobDirectory:
         raise StoreError(what, where=str(path), remedy="restore the file from a copy, or rerun its job")
 
     @contextmanager
-    def active(self) -> Iterator[BlobDirectory]:
-        """Decode references from this directory inside the ``with`` block (and its context)."""
-        token = _active.set(self)
+    def active(self, *, as_lists: bool = False) -> Iterator[BlobDirectory]:
+        """Decode references from this directory inside the ``with`` block (and its context).
+
+        Args:
+            as_lists: give arrays as nested lists. A jobflow job gets the arrays of other jobs' outputs so,
+                and what it gets must not depend on how large they are.
+        """
+        tokens = _active.set(self), _as_lists.set(as_lists)
         try:
             yield self
         finally:
-            _active.reset(token)
+            _active.reset(tokens[0])
+            _as_lists.reset(tokens[1])
 
 
 def active_directory() -> BlobDirectory:
@@ -202,7 +209,8 @@ class FileReference(MSONable):
         Raises:
             StoreError: no directory is active, or the file is missing or damaged.
         """
-        return cls.parse(d).value(active_directory())
+        value = cls.parse(d).value(active_directory())
+        return value.tolist() if _as_lists.get() and isinstance(value, np.ndarray) else value
 
     @classmethod
     def parse(cls, document: dict[str, Any]) -> FileReference:
@@ -242,7 +250,7 @@ class FileReference(MSONable):
             from zonemelt.tasks.structure_blobs import decode_structure
 
             return decode_structure(data)
-        with blobs.active():
+        with blobs.active(as_lists=_as_lists.get()):
             return MontyDecoder().process_decoded(loads(data.decode()))
 
     def document(self, blobs: BlobDirectory) -> Any:

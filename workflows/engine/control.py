@@ -49,10 +49,15 @@ def obey(ledger: Ledger) -> None:
     if not folder.is_dir():
         return
     for path in sorted(folder.glob("*.json")):
-        request: dict[str, Any] = json.loads(path.read_text())
+        try:
+            request: dict[str, Any] = json.loads(path.read_text())
+            verb, job = _VERBS[request["verb"]], request["job"]
+        except (ValueError, KeyError, TypeError):
+            path.rename(path.with_suffix(".refused"))  # not written by `ask`
+            continue
         with ledger.transaction():
-            _VERBS[request["verb"]](ledger, request["job"])
-            ledger.event("asked", request["job"], verb=request["verb"])
+            verb(ledger, job)
+            ledger.event("asked", job, verb=request["verb"])
         path.unlink()
 
 

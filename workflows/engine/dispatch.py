@@ -93,12 +93,12 @@ def plan(
             current, work = [], 0.0
         if len(chunks) >= room.chunks:
             break
+        slots -= not current  # a chunk begins
         if alone:
             chunks.append([job])
         else:
             current.append(job)
             work += seconds or 0.0
-        slots -= not current or len(current) == 1
     if current and len(chunks) < room.chunks:
         chunks.append(current)
     return chunks

@@ -51,6 +51,7 @@ def execute(task: Task, blobs: BlobDirectory, store: JobStore) -> Result:
         schema: Any = job.output_schema
         if closed and not job._kwargs and schema is None:  # noqa: SLF001 (what goes to which store)
             job.__dict__["function"] = _offloading(job, blobs)
+    with blobs.active(as_lists=True):
         response = job.run(store=store)
     result: Result = {"ok": True, "uuid": job.uuid, "index": job.index}
     if closed:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import queue
 import sqlite3
 import sys
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("zonemelt.engine")
 
+_BREAKDOWNS = 5  # of the machinery, in a row, before the head gives up
 _TICK = 0.5  # seconds between looks at the control folder, the clock and the machinery
 _BUDGET = 1.0  # seconds after which a worker begins no further job of a chunk
 _CHUNKS_PER_WORKER = 2  # on their way at once: one runs while the next is at hand
@@ -113,6 +115,7 @@ class Head:
         self._jobs = 0
         self._uncommitted: list[tuple[Chunk, list[Result] | BaseException]] = []
         self._sources: set[str] = set()
+        self._breakdowns = 0
         self._again = False  # something became ready in the last round without a result arriving
         self._next_chunk = 0
         self._tick_at = 0.0
@@ -181,6 +184,7 @@ class Head:
             return True
         self._uncommitted = []
         for chunk, _ in arrivals:
+            self._breakdowns = 0
             self._forget(chunk)
         for pool, chunk, jobs in chunks:
             self._send(pool, chunk, jobs)
@@ -350,7 +354,7 @@ class Head:
             directory=str(self.ledger.directory),
             budget=_BUDGET,
             additional=self.additional,
-            path=sys.path,
+            path=[entry or os.getcwd() for entry in sys.path],  # noqa: PTH109
             outputs=inputs.outputs,
             blobs=inputs.blobs,
             tasks=[self._task(job) for job in jobs],
@@ -421,11 +425,14 @@ class Head:
             self.ledger.event("breakdown", trouble=trouble)
         self.epoch += 1
         write_epoch(self.ledger.directory, self.epoch)
+        self._breakdowns += 1
         try:
+            if self._breakdowns > _BREAKDOWNS:
+                raise RuntimeError(f"{_BREAKDOWNS} times in a row without a result in between")  # noqa: TRY301
             self.workers.restart()
         except Exception as error:
             raise SiteError(
-                f"the workers cannot be started again: {error}",
+                f"the workers cannot be kept running: {error}",
                 where=trouble,
                 remedy="mend the cause, then `zonemelt resume`: nothing is lost",
             ) from error

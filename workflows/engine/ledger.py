@@ -191,7 +191,14 @@ class Ledger:
                     json.dumps(row.manager_config) if row.manager_config else None,
                 )
             )  # fmt: skip
-        self.connection.executemany(_INSERT_JOB, jobs)
+        try:
+            self.connection.executemany(_INSERT_JOB, jobs)
+        except sqlite3.IntegrityError as error:
+            raise InputError(
+                "a job with the same uuid and index is in the campaign already",
+                where=f"among {len(rows)} jobs, the first is '{next(iter(rows)).name}'",
+                remedy="make a new job each time: a Job object belongs to one flow",
+            ) from error
         bodies = zip(range(first, self._last_id + 1), (row.body for row in rows), strict=True)
         self.connection.executemany("INSERT INTO bodies VALUES (?, ?)", bodies)
         self.connection.executemany("INSERT OR IGNORE INTO edges VALUES (?, ?, ?)", edges)

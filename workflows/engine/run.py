@@ -252,7 +252,7 @@ class Campaign:
                 stack.callback(reuse.close)
             if mirrored:
                 self.mirror = stack.enter_context(Mirror(self.directory, store))
-            if owned:
+            if owned and (self.ledger.unfinished or self.new or self.items is not None):
                 stack.enter_context(workers)
             self.head = Head(
                 self.ledger, workers, lock=self.lock, policy=self.policy, limits=self.limits, store=store,

@@ -50,7 +50,9 @@ def whole_job(connection: sqlite3.Connection, directory: Path, job: int) -> dict
         f"{COLUMNS}, waits, quorum, holds, stops, settled, needs_parents, priority, not_before, origin, "
         "resources, body"
     )
-    row = connection.execute(f"SELECT {columns} FROM jobs WHERE id = ?", (job,)).fetchone()
+    row = connection.execute(
+        f"SELECT {columns} FROM jobs JOIN bodies ON job = id WHERE id = ?", (job,)
+    ).fetchone()
     whole = basics(row[:8])
     keys = ("waits", "quorum", "holds", "stops", "settled", "needs_parents", "priority", "not_before")
     whole.update(zip(keys, row[8:16], strict=True))

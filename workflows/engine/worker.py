@@ -197,7 +197,7 @@ def _failure(error: BaseException) -> Result:
         error = error.exceptions[0]  # type: ignore[attr-defined]
     return {
         "ok": False,
-        "cause": getattr(error, "cause", None) or cause_of(error).value,
+        "cause": cause_of(error).value,
         "error": type(error).__name__,
         "message": str(error),
         "traceback": "".join(traceback.format_exception(error)),
@@ -246,7 +246,7 @@ def _limits(walltime: float, memory: int) -> Iterator[None]:
     if memory:
         resource.setrlimit(resource.RLIMIT_DATA, (memory, hard))
     if watched:
-        signal.signal(signal.SIGALRM, lambda *_: _raise_walltime(walltime))
+        before = signal.signal(signal.SIGALRM, lambda *_: _raise_walltime(walltime))
         signal.setitimer(signal.ITIMER_REAL, walltime)
         # A job in compiled code sees no signal; after a grace its process ends, and the head hears of it.
         threading.Thread(target=_hard_stop, args=(stopped, walltime), daemon=True).start()
@@ -256,6 +256,7 @@ def _limits(walltime: float, memory: int) -> Iterator[None]:
         stopped.set()
         if watched:
             signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.signal(signal.SIGALRM, before)
         if memory:
             resource.setrlimit(resource.RLIMIT_DATA, (soft, hard))
 
