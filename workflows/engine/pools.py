@@ -103,7 +103,8 @@ class ParslWorkers:
         self.pools = names
         self._capacities: dict[str, int] = {}
         self._kernel: DataFlowKernel | None = None
-        self._seen: dict[str, float] = {}
+        self._seen: dict[str, float] = {}  # pool → when a manager was last connected
+        self._started = 0.0
 
     def __enter__(self) -> Self:
         self.start()
@@ -122,6 +123,7 @@ class ParslWorkers:
         self._kernel = DataFlowKernel(config)
         self._capacities = {e.label: self._given.get(e.label) or _capacity(e) for e in config.executors}
         self._seen = dict.fromkeys(self.pools, 0.0)
+        self._started = time.monotonic()
 
     def close(self) -> None:
         """Stop the workers and everything that was started for them."""
@@ -189,6 +191,8 @@ class ParslWorkers:
             self._seen[pool] = now
         elif self._seen[pool] and now - self._seen[pool] > _PATIENCE:
             return f"pool '{pool}': no worker has answered for {_PATIENCE:g} s"
+        elif not self._seen[pool] and executor.provider.label == "local" and now - self._started > _START:
+            return f"pool '{pool}': no worker came up in {_START:g} s"  # there is no queue to wait in
         return None
 
     def nodes_in_use(self) -> int:
@@ -202,6 +206,7 @@ class ParslWorkers:
 
 
 _PATIENCE = 20.0  # seconds without a manager, after there was one, before a pool counts as lost
+_START = 180.0  # seconds that workers on this very machine may take to come up
 
 
 def _capacity(executor: Any) -> int:
