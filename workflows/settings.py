@@ -30,7 +30,9 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix=PREFIX, extra="forbid", frozen=True)
 
     site: str = Field("local", description="where campaigns run that name no site")
-    store: str | dict[str, Any] | None = Field(None, description="where outputs go besides the campaign's own")
+    store: str | dict[str, Any] | None = Field(
+        None, description="where outputs go besides the campaign's own"
+    )
     runs_directory: Path = Field(Path("zonemelt_runs"), description="where campaign directories are made")
 
 
@@ -69,7 +71,9 @@ def _read(path: Path) -> dict[str, Any]:
         return {}
     if not isinstance(content, dict):
         raise InputError(
-            f"expected keys and values, found {type(content).__name__}", where=str(path), remedy="e.g. site: local"
+            f"expected keys and values, found {type(content).__name__}",
+            where=str(path),
+            remedy="e.g. site: local",
         )
     for key in content:
         if key not in Settings.model_fields:

@@ -1,6 +1,12 @@
 """The command line: everything a person does with campaigns, one small file for each group of commands."""
 
-from zonemelt.workflows.cli import look, start, steer, surroundings  # they register their commands
 from zonemelt.workflows.cli.app import app, main
+from zonemelt.workflows.cli.look import jobs, logs, show, status
+from zonemelt.workflows.cli.start import resume, run, submit
+from zonemelt.workflows.cli.steer import cancel, pause, retry
+from zonemelt.workflows.cli.surroundings import sites
 
-__all__ = ["app", "look", "main", "start", "steer", "surroundings"]
+__all__ = [
+    *("app", "cancel", "jobs", "logs", "main", "pause", "resume", "retry"),
+    *("run", "show", "sites", "status", "submit"),
+]

@@ -28,11 +28,13 @@ START, WATCH, STEER, SURROUNDINGS = "Start", "Watch", "Steer", "Surroundings"
 class Commands(TyperGroup):
     """The commands, listed by what they are for; errors made on purpose are told in one message."""
 
-    def format_commands(self, ctx: Any, formatter: Any) -> None:
+    def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002 (as it is called)
         """List the commands by group, in the order in which they were written."""
         for group in (START, WATCH, STEER, SURROUNDINGS):
             commands = [c for c in self.commands.values() if getattr(c, "rich_help_panel", "") == group]
             rows = [(c.name or "", c.get_short_help_str(90)) for c in commands if not c.hidden]
+            if not rows:
+                continue
             with formatter.section(group):
                 formatter.write_dl(rows)
 

@@ -41,22 +41,22 @@ def print_json(value: Any) -> None:
 def duration(seconds: float | None) -> str:
     """A duration to be read: ``0.3 s``, ``42 s``, ``3 min 20 s``, ``5 h 12 min``, ``3 d 4 h``."""
     if seconds is None:
-        return "–"
+        return "-"
     if seconds < 1:
-        return f"{seconds:.2g} s"
-    if seconds < 100:  # noqa: PLR2004
-        return f"{seconds:.0f} s"
-    for large, small, size, ratio in (("min", "s", 60, 60), ("h", "min", 3600, 60), ("d", "h", 86400, 24)):
-        if seconds < size * (60 if large != "h" else 48):
-            whole, rest = divmod(seconds, size)
-            return f"{whole:.0f} {large} {rest // (size / ratio):.0f} {small}"
-    return f"{seconds / 86400:.0f} d"
+        return f"{seconds:.1g} s"
+    whole = int(seconds)
+    for size, limit, names in ((60, 100 * 60, ("min", "s")), (3600, 48 * 3600, ("h", "min"))):
+        if whole < 100:  # noqa: PLR2004
+            return f"{whole} s"
+        if whole < limit:
+            return f"{whole // size} {names[0]} {whole % size * 60 // size} {names[1]}"
+    return f"{whole // 86400} d {whole % 86400 // 3600} h"
 
 
 def rate(per_second: float | None) -> str:
     """A rate to be read: jobs per second, minute or hour."""
     if per_second is None:
-        return "–"
+        return "-"
     for unit, factor in (("s", 1), ("min", 60), ("h", 3600)):
         if per_second * factor >= 1 or unit == "h":
             number = per_second * factor
@@ -66,7 +66,7 @@ def rate(per_second: float | None) -> str:
 
 def moment(at: float | None) -> str:
     """A time to be read."""
-    return "–" if not at else time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(at))
+    return "-" if not at else time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(at))
 
 
 def shorten(value: Any, *, most: int = 400) -> str:

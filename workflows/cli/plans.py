@@ -1,0 +1,223 @@
+"""From what a person names to what the engine runs: a campaign, resolved and written into its directory."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from zonemelt.tasks.errors import CampaignError, InputError
+from zonemelt.workflows.cli.places import SPEC_FILE, is_campaign
+from zonemelt.workflows.engine.inspect import fact, open_ledger
+from zonemelt.workflows.engine.schema import FILE_NAME
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """A campaign, ready to run.
+
+    Attributes:
+        name: what it is called.
+        spec: its specification.
+        document: the same, resolved, as ``campaign.yaml`` holds it.
+        site: where it runs.
+        store: where outputs go besides the campaign's own.
+        build: makes its graph.
+        options: what else ``run_flow`` and ``resume`` are told.
+    """
+
+    name: str
+    spec: Any
+    document: dict[str, Any]
+    site: str
+    store: Any
+    build: Callable[[], Any]
+    options: dict[str, Any] = field(default_factory=dict)
+
+
+def read_plan(campaign: str, overrides: dict[str, Any]) -> Plan:
+    """Resolve a campaign.
+
+    Args:
+        campaign: a file, a name of the catalog, or ``module:function`` that makes a graph.
+        overrides: dotted keys → values that win over the file.
+
+    Raises:
+        InputError: it cannot be used.
+    """
+    from zonemelt.workflows.graphs import MARK, read_graph_campaign
+
+    path = Path(campaign)
+    if ":" in campaign and not path.exists():
+        return _graph_plan(read_graph_campaign({MARK: campaign}, overrides, where=campaign, base=Path()))
+    if path.suffix in {".yaml", ".yml"}:
+        content = read_yaml(path)
+        if MARK in content:
+            base = path.parent
+            return _graph_plan(read_graph_campaign(content, overrides, where=campaign, base=base))
+    from zonemelt.workflows.campaigns.spec import load_campaign
+
+    return _campaign_plan(load_campaign(campaign, overrides))
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """The content of a YAML file that holds keys and values.
+
+    Raises:
+        InputError: there is no such file, or it holds something else.
+    """
+    try:
+        content = yaml.safe_load(path.read_text())
+    except FileNotFoundError:
+        raise InputError(
+            "there is no such file", where=str(path), remedy="`zonemelt init NAME` writes one to start from"
+        ) from None
+    except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
+        raise InputError(f"it cannot be read: {error}", where=str(path), remedy="mend the YAML") from None
+    if not isinstance(content, dict):
+        raise InputError(
+            "expected keys and values", where=str(path), remedy="`zonemelt init NAME` writes an example"
+        )
+    return content
+
+
+def parse_settings(pairs: Sequence[str]) -> dict[str, Any]:
+    """Read ``--set key=value`` options; values are YAML.
+
+    Raises:
+        InputError: one has no ``=``, or its value is not YAML.
+    """
+    found = {}
+    for pair in pairs:
+        key, sign, text = pair.partition("=")
+        try:
+            value = yaml.safe_load(text)
+        except yaml.YAMLError:
+            sign = ""
+        if not sign or not key:
+            raise InputError(f"'{pair}' is not KEY=VALUE", where="--set", remedy="e.g. --set rounds=3")
+        found[key.strip()] = value
+    return found
+
+
+def new_place(directory: str, plan: Plan) -> Path:
+    """The directory of a new campaign, made, its ``campaign.yaml`` written.
+
+    A directory that holds the same campaign, which never came to run, is used again.
+
+    Raises:
+        CampaignError: it holds another campaign.
+    """
+    if directory:
+        place = Path(directory)
+    else:
+        from zonemelt.workflows.settings import load_settings
+
+        stamp = datetime.now().astimezone().strftime("%Y%m%d-%H%M%S")
+        runs = load_settings().runs_directory
+        place = runs / f"{plan.name}-{stamp}"
+        for number in range(2, 1000):
+            if not place.exists():
+                break
+            place = runs / f"{plan.name}-{stamp}-{number}"
+    if is_campaign(place) and not never_submitted(place):
+        raise CampaignError(
+            "this directory holds a campaign already",
+            where=str(place),
+            remedy=f"go on with it: `zonemelt resume {place}`; or give another --directory",
+        )
+    place.mkdir(parents=True, exist_ok=True)
+    write_spec(place, plan)
+    return place.resolve()
+
+
+def write_spec(place: Path, plan: Plan) -> None:
+    """Write the resolved campaign into its directory."""
+    content = yaml.safe_dump(plan.document, sort_keys=False, allow_unicode=True)
+    text = f"# The campaign as it was resolved when it started.\n{content}"
+    temporary = place / f".{SPEC_FILE}"
+    temporary.write_text(text)
+    temporary.replace(place / SPEC_FILE)
+
+
+def never_submitted(place: Path) -> bool:
+    """Whether a campaign ended before its jobs were in the ledger: it can only start anew."""
+    if not (place / FILE_NAME).exists():
+        return True
+    with open_ledger(place) as connection:
+        return fact(connection, "name") is None
+
+
+def forget_ledger(place: Path) -> None:
+    """Remove a ledger that no job came into."""
+    for name in (FILE_NAME, f"{FILE_NAME}-wal", f"{FILE_NAME}-shm", f"{FILE_NAME}-journal"):
+        (place / name).unlink(missing_ok=True)
+
+
+def stored_plan(place: Path, overrides: dict[str, Any]) -> Plan | None:
+    """The plan of a campaign directory; None where a program started it, without a ``campaign.yaml``."""
+    if not (place / SPEC_FILE).exists():
+        return None
+    return read_plan(str(place / SPEC_FILE), overrides)
+
+
+def _graph_plan(campaign: Any) -> Plan:
+    from zonemelt.workflows.engine.retry import RetryPolicy
+    from zonemelt.workflows.graphs import build_graph
+    from zonemelt.workflows.settings import load_settings
+
+    settings = load_settings()
+    campaign = campaign.model_copy(
+        update={
+            "site": resolved_site(campaign.site or settings.site),
+            "store": campaign.store if campaign.store is not None else settings.store,
+            "reuse": [str(Path(entry).resolve()) for entry in campaign.reuse],
+        }
+    )
+    try:
+        retry = RetryPolicy(**campaign.retry)
+    except TypeError as error:
+        known = ", ".join(RetryPolicy.__dataclass_fields__)
+        raise InputError(str(error), where="retry", remedy=f"known keys: {known}") from None
+    return Plan(
+        name=campaign.name,
+        spec=campaign,
+        document=campaign.model_dump(mode="json", exclude_defaults=True),
+        site=campaign.site,
+        store=campaign.store,
+        build=lambda: build_graph(campaign),
+        options={
+            "retry": retry,
+            "max_jobs_in_flight": campaign.max_jobs_in_flight,
+            "budget_node_hours": campaign.budget_node_hours,
+            "reuse": campaign.reuse,
+        },
+    )
+
+
+def resolved_site(site: str) -> str:
+    """A site that exists; the path of a file whole, so that it is found from everywhere.
+
+    Raises:
+        InputError: it does not.
+    """
+    from zonemelt.sites.site import SiteFileError, load_site
+
+    if site == "inline":
+        return site
+    try:
+        load_site(site)
+    except SiteFileError as error:
+        what, _, remedy = str(error).partition("\n  → ")
+        raise InputError(what, remedy=remedy or "mend the file") from None
+    return str(Path(site).resolve()) if site.endswith((".yaml", ".yml")) else site
+
+
+def _campaign_plan(spec: Any) -> Plan:
+    raise NotImplementedError(spec)

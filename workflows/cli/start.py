@@ -1,0 +1,192 @@
+"""Commands that start campaigns and go on with them: init, check, run, submit, resume."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from zonemelt.tasks.errors import CampaignError
+from zonemelt.workflows.cli.app import START, app, command
+from zonemelt.workflows.cli.places import Dir, find_campaign
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from typing import Any
+
+    from zonemelt.workflows.cli.plans import Plan
+
+Campaign = Annotated[
+    str,
+    typer.Argument(metavar="CAMPAIGN", help="A campaign file, a name of the catalog, or module:function."),
+]
+Directory = Annotated[
+    str,
+    typer.Option("--directory", "-d", help="Campaign directory; a new one by default.", show_default=False),
+]
+Site = Annotated[str, typer.Option(help="Where to run: a site's name or file.", show_default=False)]
+Oracle = Annotated[str, typer.Option(help="What labels structures.", show_default=False)]
+Store = Annotated[str, typer.Option(help="Where outputs go besides the directory.", show_default=False)]
+Set = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Any key of the campaign; may be repeated."),
+]
+Reuse = Annotated[
+    list[str] | None,
+    typer.Option(metavar="DIR", help="Take identical jobs' results from there; may be repeated."),
+]
+EnsureSuccess = Annotated[
+    bool, typer.Option("--ensure-success", help="A job that another one stopped counts as failed, too.")
+]
+
+
+def _overrides(pairs: list[str] | None, **options: Any) -> dict[str, Any]:
+    from zonemelt.workflows.cli.plans import parse_settings
+
+    return {**parse_settings(pairs or []), **{key: value for key, value in options.items() if value}}
+
+
+@command(
+    START,
+    "zonemelt run quickstart                       a campaign of the catalog",
+    "zonemelt run oxides.yaml --site my-cluster --set rounds=5",
+    "zonemelt run my_flows:screening --set arguments.n=300      any jobflow graph",
+)
+def run(
+    campaign: Campaign,
+    *,
+    directory: Directory = "",
+    site: Site = "",
+    oracle: Oracle = "",
+    store: Store = "",
+    settings: Set = None,
+    reuse: Reuse = None,
+    ensure_success: EnsureSuccess = False,
+) -> None:
+    """Run a campaign here, from start to report, and watch it.
+
+    Ctrl-C stops it cleanly; `zonemelt resume` goes on. Exit code 1 where a job did not succeed.
+    """
+    from zonemelt.workflows.cli.drive import drive
+    from zonemelt.workflows.cli.plans import new_place, read_plan
+
+    plan = read_plan(campaign, _overrides(settings, site=site, oracle=oracle, store=store, reuse=reuse))
+    graph = plan.build()  # what is wrong with it is said before anything is made
+    place = new_place(directory, plan)
+    typer.echo(f"campaign {place}", err=True)
+    drive(place, plan, graph=graph, ensure_success=ensure_success)
+
+
+@command(
+    START,
+    "zonemelt submit oxides.yaml --directory runs/oxides",
+    "zonemelt status runs/oxides --watch",
+)
+def submit(
+    campaign: Campaign,
+    *,
+    directory: Directory = "",
+    site: Site = "",
+    oracle: Oracle = "",
+    store: Store = "",
+    settings: Set = None,
+    reuse: Reuse = None,
+) -> None:
+    """Start a campaign that goes on after you log out.
+
+    What is wrong with the campaign is said before. Its head writes to head.log in the directory.
+    """
+    from zonemelt.workflows.cli.plans import new_place, read_plan
+
+    plan = read_plan(campaign, _overrides(settings, site=site, oracle=oracle, store=store, reuse=reuse))
+    plan.build()
+    place = new_place(directory, plan)
+    _detach(place)
+
+
+def _detach(place: Path) -> None:
+    from zonemelt.workflows.cli.drive import LOG_FILE, detach
+
+    pid = detach(place, [])
+    typer.echo(
+        f"campaign {place}\n"
+        f"its head is process {pid}; it writes to {place / LOG_FILE}\n"
+        f"  → watch it with `zonemelt status {place} --watch`"
+    )
+
+
+@command(
+    START,
+    "zonemelt resume                 the newest campaign",
+    "zonemelt resume runs/oxides --detach",
+    "zonemelt resume --job 17        release a job that `zonemelt pause 17` held",
+)
+def resume(
+    directory: Dir = "",
+    *,
+    detached: Annotated[bool, typer.Option("--detach", help="Go on after you log out.")] = False,
+    job: Annotated[str, typer.Option(help="Only release this held job and what depends on it.")] = "",
+    site: Site = "",
+    store: Store = "",
+    ensure_success: EnsureSuccess = False,
+) -> None:
+    """Go on with a campaign that was interrupted, paused or killed.
+
+    No job that has ended runs again. Where a head still drives a paused campaign, it is told to go on.
+    """
+    from zonemelt.workflows.cli.asking import ask, campaign_status
+    from zonemelt.workflows.cli.drive import drive
+    from zonemelt.workflows.cli.plans import write_spec
+    from zonemelt.workflows.cli.steer import release
+    from zonemelt.workflows.engine.lock import HeadLock
+
+    place = find_campaign(directory).resolve()
+    if job:
+        release(place, job)
+        return
+    if campaign_status(place) == "paused" and ask(place, [("resume", None)], only_by_head=True):
+        typer.echo("its head was told to go on")
+        return
+    with HeadLock(place):  # refused here, and not by a detached process, where another head is at work
+        pass
+    plan = _plan_of(place, site=site, store=store)
+    if (site or store) and plan.document:
+        write_spec(place, plan)
+    if detached:
+        _detach(place)
+    else:
+        drive(place, plan, ensure_success=ensure_success)
+
+
+def _plan_of(place: Path, **options: Any) -> Plan:
+    """How a campaign runs: what its campaign.yaml says, or, where a program started it, the options."""
+    from zonemelt.workflows.cli.plans import Plan, resolved_site, stored_plan
+
+    plan = stored_plan(place, _overrides(None, **options))
+    if plan is not None:
+        return plan
+    from zonemelt.workflows.settings import load_settings
+
+    settings = load_settings()
+    site = resolved_site(options.get("site") or settings.site)
+    store = options.get("store") or settings.store
+    return Plan(name=place.name, spec=None, document={}, site=site, store=store, build=_no_graph)
+
+
+def _no_graph() -> Any:
+    raise CampaignError(
+        "it holds no jobs and no campaign.yaml",
+        where="campaign directory",
+        remedy="start it with `zonemelt run`",
+    )
+
+
+@app.command("_head", hidden=True)
+def head(directory: str) -> None:
+    """Drive a campaign directory: what `submit` and `resume --detach` start."""
+    from pathlib import Path
+
+    from zonemelt.workflows.cli.drive import drive
+
+    place = Path(directory)
+    drive(place, _plan_of(place))

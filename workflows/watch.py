@@ -1,0 +1,217 @@
+"""The live view of a campaign: a bar by state, what runs, what failed, and how long it will take."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from typing import TYPE_CHECKING
+
+from zonemelt.tasks.errors import ZonemeltError
+from zonemelt.workflows.engine.inspect import Summary, summarise
+from zonemelt.workflows.engine.states import JobState
+from zonemelt.workflows.paper import COLOURS, console, duration, moment, rate
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from rich.console import Console, Group
+    from rich.text import Text
+
+_REFRESH = 0.5  # seconds between looks, on a terminal
+_REPORT = 5.0  # seconds between lines, where there is none
+_BAR = 72  # characters of the bar at most
+_BAR_ORDER = (
+    JobState.DONE, JobState.FAILED, JobState.SKIPPED, JobState.STOPPED, JobState.CANCELLED,
+    JobState.RUNNING, JobState.HELD, JobState.READY, JobState.WAITING,
+)  # fmt: skip
+
+
+# ── one picture ─────────────────────────────────────────────────────────────────────────────────────
+
+
+def picture(summary: Summary, *, width: int = 100) -> Group:
+    """The whole view of a campaign at one moment."""
+    from rich.console import Group
+    from rich.text import Text
+
+    parts: list[Text] = [_title(summary), _bar(summary, min(_BAR, width - 10)), _counts(summary)]
+    parts.append(Text(_pace(summary)))
+    if summary.waits_for:
+        parts.append(Text(summary.waits_for, style="yellow"))
+    if summary.running:
+        parts += [Text(), *_running(summary)]
+    if summary.failures:
+        parts += [Text(), *_failures(summary)]
+    return Group(*(_cut(part, width) for part in parts))
+
+
+def _cut(text: Text, width: int) -> Text:
+    text.no_wrap = len(text) > width and "→" in text.plain
+    return text
+
+
+def _title(summary: Summary) -> Text:
+    from rich.text import Text
+
+    colour = {"finished": "green", "failed": "red", "running": "yellow"}.get(summary.status, "magenta")
+    status = summary.status
+    if status == "running" and not summary.head:
+        status, colour = "interrupted", "magenta"
+    title = Text.assemble((summary.name or "campaign", "bold"), "  ", (status, colour))
+    title.append(f"  {summary.directory}", style="dim")
+    if summary.head:
+        since = moment(summary.head["since"])[5:16]
+        title.append(f"  process {summary.head['pid']} on {summary.head['host']} since {since}", style="dim")
+    return title
+
+
+def _bar(summary: Summary, width: int) -> Text:
+    """One line whose parts are the states, each that occurs at least one character long."""
+    from rich.text import Text
+
+    total = max(summary.total, 1)
+    bar = Text()
+    lengths = {state: summary.count(state) * width // total for state in _BAR_ORDER}
+    for state in _BAR_ORDER:
+        if summary.count(state) and not lengths[state]:
+            lengths[state] = 1
+    longest = max(_BAR_ORDER, key=lambda state: lengths[state])
+    lengths[longest] = max(1, lengths[longest] + width - sum(lengths.values()))
+    for state in _BAR_ORDER:
+        mark = "╌" if state in {JobState.WAITING, JobState.READY} else "━"
+        bar.append(mark * lengths[state], style=COLOURS[state.name.lower()])
+    bar.append(f" {100 * summary.finished / total:.0f} %")
+    return bar
+
+
+def _counts(summary: Summary) -> Text:
+    from rich.text import Text
+
+    counts = Text(f"{summary.total:,} jobs: ")
+    named = [state for state in _BAR_ORDER if summary.count(state)]
+    for i, state in enumerate(named):
+        word = state.name.lower()
+        if state is JobState.RUNNING and not summary.head:
+            word = "interrupted"
+        counts.append(
+            f"{' · ' if i else ''}{summary.count(state):,} {word}", style=COLOURS[state.name.lower()]
+        )
+    return counts
+
+
+def _pace(summary: Summary) -> str:
+    parts = []
+    if summary.rate is not None:
+        parts.append(rate(summary.rate))
+    if summary.seconds_left is not None:
+        parts.append(f"about {duration(summary.seconds_left)} left")
+    parts.append(f"{summary.node_hours:.2g} node-hours")
+    if summary.undelivered:
+        parts.append(f"{summary.undelivered:,} outputs on their way to the store")
+    return " · ".join(parts)
+
+
+def _running(summary: Summary) -> Iterator[Text]:
+    from rich.text import Text
+
+    yield Text("running", style="bold")
+    now = time.time()
+    for job in summary.running:
+        line = Text.assemble(f"{job.id:>7}  ", (f"{job.name[:44]:<44}", COLOURS["running"]))
+        line.append(f"  {duration(max(0.0, now - job.since)):>12}")
+        line.append(f"  {job.host}", style="dim")
+        yield line
+    unnamed = summary.count(JobState.RUNNING) - len(summary.running)
+    if unnamed > 0:
+        yield Text(f"{'':>9}and {unnamed:,} more, on workers or on their way there", style="dim")
+
+
+def _failures(summary: Summary) -> Iterator[Text]:
+    from rich.text import Text
+
+    yield Text("failed", style="bold")
+    for failure in summary.failures:
+        line = Text.assemble(f"{failure.id:>7}  ", (f"{failure.name[:24]:<24}", COLOURS["failed"]))
+        line.append(f"  {failure.reason}")
+        line.no_wrap, line.overflow = True, "ellipsis"
+        yield line
+    unnamed = summary.count(JobState.FAILED) - len(summary.failures)
+    more = f"and {unnamed:,} more: `zonemelt jobs --failed`; " if unnamed > 0 else ""
+    yield Text(f"{'':>9}{more}`zonemelt show {summary.failures[0].id}` tells all about one", style="dim")
+
+
+def plain_line(summary: Summary) -> str:
+    """The same in a line, for logs."""
+    parts = [f"{summary.finished:,} of {summary.total:,} jobs ended"]
+    shown = (JobState.FAILED, JobState.SKIPPED, JobState.HELD, JobState.RUNNING)
+    parts += [f"{summary.count(state):,} {state.name.lower()}" for state in shown if summary.count(state)]
+    if summary.rate is not None:
+        parts.append(rate(summary.rate))
+    if summary.seconds_left is not None:
+        parts.append(f"about {duration(summary.seconds_left)} left")
+    if summary.waits_for:
+        parts.append(summary.waits_for)
+    return f"{time.strftime('%H:%M:%S')}  {', '.join(parts)}"
+
+
+# ── again and again ─────────────────────────────────────────────────────────────────────────────────
+
+
+def watch(directory: Path) -> Summary:
+    """Show a campaign that another process drives, until no head does any more; returns the last look."""
+    with following(directory):
+        while summarise(directory, running=0, failures=0).head:
+            time.sleep(_REFRESH)
+    return summarise(directory)
+
+
+@contextlib.contextmanager
+def following(directory: Path) -> Iterator[None]:
+    """Show how a campaign goes while the block runs: a live view on a terminal, else a line now and then.
+
+    Args:
+        directory: the campaign directory; it need not be there yet.
+    """
+    out = console()
+    stop = threading.Event()
+    show = _show_live if out.is_terminal else _show_lines
+    thread = threading.Thread(target=show, args=(directory, stop, out), name="view", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+
+
+def _look(directory: Path, **limits: int) -> Summary | None:
+    try:
+        return summarise(directory, **limits)
+    except (ZonemeltError, OSError):
+        return None  # it has not begun
+
+
+def _show_live(directory: Path, stop: threading.Event, out: Console) -> None:
+    from rich.live import Live
+    from rich.spinner import Spinner
+
+    starting = Spinner("dots", "starting …")
+    with Live(starting, console=out, auto_refresh=False, transient=True) as live:
+        while not stop.wait(_REFRESH):
+            running = max(3, min(12, out.height - 14))
+            if (summary := _look(directory, running=running, failures=3)) is not None:
+                live.update(picture(summary, width=out.width))
+            live.refresh()
+
+
+def _show_lines(directory: Path, stop: threading.Event, out: Console) -> None:
+    last = ""
+    while not stop.wait(_REPORT):
+        if (summary := _look(directory, running=0, failures=0)) is None:
+            continue
+        line = plain_line(summary)
+        if line[8:] != last:
+            out.print(line, markup=False, soft_wrap=True)
+            last = line[8:]
