@@ -14,7 +14,7 @@ from zonemelt.workflows.engine.states import JobState
 if TYPE_CHECKING:
     from zonemelt.tasks.errors import ZonemeltError
     from zonemelt.workflows.engine.ledger import Ledger
-    from zonemelt.workflows.engine.results import Result
+    from zonemelt.workflows.engine.results import Result, Task
     from zonemelt.workflows.engine.retry import RetryPolicy
 
 
@@ -117,6 +117,16 @@ def refused(result: Result, error: ZonemeltError) -> Result:
         "traceback": f"The response of this job was refused.\n{error}",
     }
     return failure
+
+
+def lost(task: Task, error: BaseException) -> Result:
+    """The failure of a job whose worker was lost: nobody's fault."""
+    now = time.time()
+    return {
+        "ok": False, "job": task.id, "attempt": task.attempt, "start": now, "end": now,
+        "cause": Cause.INFRASTRUCTURE, "error": type(error).__name__,
+        "message": f"the worker was lost while this job ran: {error}", "traceback": str(error),
+    }  # fmt: skip
 
 
 _NOTED = (

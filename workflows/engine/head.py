@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from zonemelt.tasks.errors import HeadRunningError, JobError, SiteError, ZonemeltError
 from zonemelt.workflows.engine import control
-from zonemelt.workflows.engine.commit import commit_failure, commit_success, refused
+from zonemelt.workflows.engine.commit import commit_failure, commit_success, lost, refused
 from zonemelt.workflows.engine.dispatch import MOST, Durations, Room, plan
 from zonemelt.workflows.engine.inputs import Inputs
 from zonemelt.workflows.engine.lock import HEARTBEAT
@@ -169,16 +169,16 @@ class Head:
         Returns:
             False when there is nothing left to do.
         """
-        self._tick()
-        arrivals = self._wait()
+        arrivals = self._uncommitted
         try:
+            self._tick()
+            self._wait(arrivals)
             with self.ledger.transaction():
                 failed = [r for chunk, outcome in arrivals for r in self._commit(chunk, outcome)]
-                if self.feed is not None and self.ledger.unfinished < self._watermark() and not self.feed():
-                    self.feed = None
+                self._take_in()
                 chunks = list(self._choose())
         except sqlite3.OperationalError as error:
-            self._uncommitted = arrivals  # nothing of it is lost: try again when there is room
+            # Nothing is lost: what has arrived is kept, and tried again when there is room.
             logger.warning("the ledger cannot be written (%s); trying again", error)
             time.sleep(1.0)
             return True
@@ -196,9 +196,12 @@ class Head:
             )
         return self._goes_on()
 
-    def _watermark(self) -> int:
-        """Unfinished jobs below which a streamed campaign is fed: enough to keep every worker busy."""
-        return 4 * MOST * sum(self.workers.capacity(pool) for pool in self.workers.pools)
+    def _take_in(self) -> None:
+        """Take as much from a stream as keeps every worker busy."""
+        enough = 4 * MOST * sum(self.workers.capacity(pool) for pool in self.workers.pools)
+        while self.feed is not None and self.ledger.unfinished < enough:
+            if not self.feed():
+                self.feed = None
 
     def _goes_on(self) -> bool:
         status = self.ledger.get("status")
@@ -223,14 +226,12 @@ class Head:
                 self.ledger.stop_all()
         return False
 
-    def _wait(self) -> list[tuple[Chunk, list[Result] | BaseException]]:
-        """What has arrived, waiting for it up to the next tick."""
-        arrivals = self._uncommitted
+    def _wait(self, arrivals: list[tuple[Chunk, list[Result] | BaseException]]) -> None:
+        """Add what has arrived, waiting for it up to the next tick."""
         with contextlib.suppress(queue.Empty):
             arrivals.append(self.arrived.get(timeout=self._patience()))
             while True:
                 arrivals.append(self.arrived.get_nowait())
-        return arrivals
 
     def _patience(self) -> float:
         """Seconds to wait for a result before there is something else to do."""
@@ -259,8 +260,8 @@ class Head:
                 continue
             if error is None or (begun and task.id not in begun):
                 self.ledger.mark_ready(task.id, counted=False)
-            elif not self._commit_result(_lost(task, error)):
-                failed.append(_lost(task, error))
+            elif not self._commit_result(lost(task, error)):
+                failed.append(lost(task, error))
         return failed
 
     def _learn(self, chunk: Chunk, results: list[Result]) -> None:
@@ -444,13 +445,3 @@ class Head:
 def _slots(jobs: Iterable[ReadyJob]) -> int:
     """Workers that a chunk takes: one, or those of its multi-rank job."""
     return max(job.resources.slots for job in jobs)
-
-
-def _lost(task: Task, error: BaseException) -> Result:
-    """The failure of a job whose worker was lost: nobody's fault."""
-    now = time.time()
-    return {
-        "ok": False, "job": task.id, "attempt": task.attempt, "start": now, "end": now,
-        "cause": Cause.INFRASTRUCTURE, "error": type(error).__name__,
-        "message": f"the worker was lost while this job ran: {error}", "traceback": str(error),
-    }  # fmt: skip

@@ -234,6 +234,8 @@ class Campaign:
         self.external = external
         self.new = new
         self.mirror: Mirror | None = None
+        self._drawn = 0  # graphs drawn from the stream
+        self._graph: Any = None  # the last of them
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
@@ -285,7 +287,8 @@ class Campaign:
                 remedy="give flow= an iterator that yields the same graphs again",
             )
         if self.items is not None:
-            for _ in range(self.ledger.get("taken", 0)):
+            self._drawn = self.ledger.get("taken", 0)
+            for _ in range(self._drawn):
                 next(self.items, None)
 
     def _check_pools(self, workers: Workers) -> None:
@@ -299,13 +302,16 @@ class Campaign:
     def _feed(self) -> bool:
         """Take one more graph from the stream; False at its end."""
         assert self.items is not None, "only a streamed campaign is fed"
-        graph = next(self.items, None)
-        if graph is None:
+        taken = self.ledger.get("taken", 0)
+        if self._drawn == taken:  # otherwise the last one was drawn, but the transaction did not come through
+            self._graph = next(self.items, None)
+            self._drawn += 1
+        if self._graph is None:
             return False
-        rows = _checked_rows(graph, self.directory, self.external)
+        rows = _checked_rows(self._graph, self.directory, self.external)
         self.ledger.insert(rows)
         settle(self.ledger, [row.uuid for row in rows])
-        self.ledger.put("taken", self.ledger.get("taken", 0) + 1)
+        self.ledger.put("taken", taken + 1)
         return True
 
     def run(self, *, ensure_success: bool) -> Responses:
