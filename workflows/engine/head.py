@@ -4,30 +4,28 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import os
 import queue
 import sqlite3
 import sys
 import time
-from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from zonemelt.tasks.errors import HeadRunningError, JobError, SiteError, ZonemeltError
 from zonemelt.workflows.engine import control
 from zonemelt.workflows.engine.commit import commit_failure, commit_success, lost, refused
-from zonemelt.workflows.engine.dispatch import MOST, Durations, Room, plan
-from zonemelt.workflows.engine.inputs import Inputs
+from zonemelt.workflows.engine.dispatch import MOST, Durations, plan
 from zonemelt.workflows.engine.lock import HEARTBEAT
-from zonemelt.workflows.engine.results import Cause, Chunk, Task
+from zonemelt.workflows.engine.results import Chunk
 from zonemelt.workflows.engine.reuse import source_digest
 from zonemelt.workflows.engine.schema import HEAD_POOL
 from zonemelt.workflows.engine.spool import FOLDER, read_epoch, read_spool, spool_path, write_epoch
 from zonemelt.workflows.engine.states import JobState
+from zonemelt.workflows.engine.traffic import Packer, Traffic
 from zonemelt.workflows.engine.worker import run_jobs
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterator
 
     from jobflow import JobStore
 
@@ -43,8 +41,6 @@ logger = logging.getLogger("zonemelt.engine")
 
 _BREAKDOWNS = 5  # of the machinery, in a row, before the head gives up
 _TICK = 0.5  # seconds between looks at the control folder, the clock and the machinery
-_BUDGET = 1.0  # seconds after which a worker begins no further job of a chunk
-_CHUNKS_PER_WORKER = 2  # on their way at once: one runs while the next is at hand
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,24 +96,19 @@ class Head:
         self.policy = policy
         self.limits = limits
         self.store = store
-        self.external = external
         self.mirror = mirror
         self.reuse = reuse
-        self.additional = additional
         self.feed = feed
         self.raise_immediately = raise_immediately
         self.durations = Durations()
         self.arrived: queue.SimpleQueue[tuple[Chunk, list[Result] | BaseException]] = queue.SimpleQueue()
         self.epoch = 0
-        self._chunks: dict[str, tuple[str, dict[int, ReadyJob]]] = {}  # id → pool, jobs on their way
-        self._on_the_way: Counter[str] = Counter()  # pool → chunks
-        self._slots: Counter[str] = Counter()  # pool → workers that what is on the way takes
-        self._jobs = 0
+        self.traffic = Traffic()
+        self.packer = Packer(ledger, store if external else None, additional)
         self._uncommitted: list[tuple[Chunk, list[Result] | BaseException]] = []
         self._sources: set[str] = set()
         self._breakdowns = 0
         self._again = False  # something became ready in the last round without a result arriving
-        self._next_chunk = 0
         self._tick_at = 0.0
         self._beat_at = 0.0
         self._spent_at = time.monotonic()
@@ -158,10 +149,7 @@ class Head:
             self.ledger.reset_running()
         for path in paths:
             path.unlink(missing_ok=True)
-        self._chunks.clear()
-        self._on_the_way.clear()
-        self._slots.clear()
-        self._jobs = 0
+        self.traffic.give_up()
 
     def step(self) -> bool:
         """One round: wait for results, commit them, send out what is ready.
@@ -185,7 +173,8 @@ class Head:
         self._uncommitted = []
         for chunk, _ in arrivals:
             self._breakdowns = 0
-            self._forget(chunk)
+            if self.traffic.remove(chunk):
+                spool_path(chunk.directory, chunk.id).unlink(missing_ok=True)
         for pool, chunk, jobs in chunks:
             self._send(pool, chunk, jobs)
         if failed and self.raise_immediately:
@@ -205,7 +194,7 @@ class Head:
 
     def _goes_on(self) -> bool:
         status = self.ledger.get("status")
-        if self._chunks and status != "cancelled":
+        if self.traffic and status != "cancelled":
             return True
         if status != "running":
             return False
@@ -237,7 +226,7 @@ class Head:
         """Seconds to wait for a result before there is something else to do."""
         if self._uncommitted or self._again:
             return 0.0
-        if self._chunks or not self._may_send():
+        if self.traffic or not self._may_send():
             return _TICK
         at = self.ledger.next_retry()
         return _TICK if at is None else min(max(0.0, at - time.time()), _TICK)
@@ -246,7 +235,7 @@ class Head:
 
     def _commit(self, chunk: Chunk, outcome: list[Result] | BaseException) -> list[Result]:
         """Record what became of a chunk; returns the results of jobs that have failed for good."""
-        if chunk.id not in self._chunks:
+        if chunk not in self.traffic:
             return []
         error = None
         if isinstance(outcome, BaseException):
@@ -265,9 +254,9 @@ class Head:
         return failed
 
     def _learn(self, chunk: Chunk, results: list[Result]) -> None:
-        jobs = self._chunks[chunk.id][1]
         for result in results:
-            self.durations.learn(jobs[result["job"]].kind, result["end"] - result["start"])
+            kind = self.traffic.job(chunk, result["job"]).kind
+            self.durations.learn(kind, result["end"] - result["start"])
 
     def _spooled(self, chunk: Chunk) -> list[Result]:
         path = spool_path(chunk.directory, chunk.id)
@@ -289,16 +278,6 @@ class Head:
                 return True
         return commit_failure(self.ledger, result, self.policy) is not JobState.FAILED
 
-    def _forget(self, chunk: Chunk) -> None:
-        entry = self._chunks.pop(chunk.id, None)
-        if entry is None:
-            return
-        pool, jobs = entry
-        self._on_the_way[pool] -= 1
-        self._slots[pool] -= _slots(jobs.values())
-        self._jobs -= len(jobs)
-        spool_path(chunk.directory, chunk.id).unlink(missing_ok=True)
-
     # ── jobs go out ─────────────────────────────────────────────────────────────────────────────────
 
     def _may_send(self) -> bool:
@@ -309,9 +288,11 @@ class Head:
         self._again = False
         if not self._may_send():
             return
-        jobs_left = sys.maxsize if self.limits.in_flight is None else self.limits.in_flight - self._jobs
+        jobs_left = (
+            sys.maxsize if self.limits.in_flight is None else self.limits.in_flight - self.traffic.jobs
+        )
         for pool in (*self.workers.pools, HEAD_POOL):
-            room = self._room(pool)
+            room = self.traffic.room(pool, 1 if pool == HEAD_POOL else self.workers.capacity(pool))
             limit = min(room.chunks * MOST, jobs_left)
             if limit <= 0:
                 continue
@@ -319,7 +300,7 @@ class Head:
             for jobs in plan(ready, room, self.durations.of):
                 self.ledger.mark_running(job.id for job in jobs)
                 jobs_left -= len(jobs)
-                yield pool, self._pack(jobs), jobs
+                yield pool, self.packer.pack(jobs, self.epoch), jobs
 
     def _reused(self, job: ReadyJob) -> bool:
         """Let an earlier result stand in for a job; note the source of its function for later ones."""
@@ -335,46 +316,8 @@ class Head:
         self._again = True
         return True
 
-    def _room(self, pool: str) -> Room:
-        capacity = 1 if pool == HEAD_POOL else self.workers.capacity(pool)
-        return Room(
-            capacity=capacity,
-            chunks=_CHUNKS_PER_WORKER * capacity - self._on_the_way[pool],
-            slots=capacity - self._slots[pool],
-            idle=not self._on_the_way[pool],
-        )
-
-    def _pack(self, jobs: list[ReadyJob]) -> Chunk:
-        self._next_chunk += 1
-        inputs = Inputs(self.ledger, self.store if self.external else None)
-        for job in jobs:
-            inputs.add(job.body)
-        return Chunk(
-            id=f"{self.epoch}-{self._next_chunk}",
-            epoch=self.epoch,
-            directory=str(self.ledger.directory),
-            budget=_BUDGET,
-            additional=self.additional,
-            path=[entry or os.getcwd() for entry in sys.path],  # noqa: PTH109
-            outputs=inputs.outputs,
-            blobs=inputs.blobs,
-            tasks=[self._task(job) for job in jobs],
-        )
-
-    def _task(self, job: ReadyJob) -> Task:
-        wanted = job.wanted
-        if job.resources.memory and (times := self.ledger.failures(job.id, Cause.MEMORY)):
-            wanted = {**wanted, "memory": job.resources.memory * 2**times}
-        return Task(
-            id=job.id, uuid=job.uuid, index=job.index, attempt=job.attempts + 1, body=job.body,
-            resources=wanted, quorum=bool(job.resources.quorum),
-        )  # fmt: skip
-
     def _send(self, pool: str, chunk: Chunk, jobs: list[ReadyJob]) -> None:
-        self._chunks[chunk.id] = pool, {job.id: job for job in jobs}
-        self._on_the_way[pool] += 1
-        self._slots[pool] += _slots(jobs)
-        self._jobs += len(jobs)
+        self.traffic.add(pool, chunk, jobs)
         if pool == HEAD_POOL:
             self._run_beside(chunk)
         else:
@@ -396,7 +339,7 @@ class Head:
         control.obey(self.ledger)
         if now < self._beat_at:
             return
-        self._beat_at = now + (HEARTBEAT if not self._chunks else 2.0)
+        self._beat_at = now + (HEARTBEAT if not self.traffic else 2.0)
         self.lock.beat()
         if read_epoch(self.ledger.directory) != self.epoch:
             raise HeadRunningError(
@@ -440,8 +383,3 @@ class Head:
         with self.ledger.transaction():
             self.ledger.put("workers", self.workers.token)
         self.harvest()
-
-
-def _slots(jobs: Iterable[ReadyJob]) -> int:
-    """Workers that a chunk takes: one, or those of its multi-rank job."""
-    return max(job.resources.slots for job in jobs)
