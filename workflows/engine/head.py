@@ -16,7 +16,6 @@ from zonemelt.workflows.engine import control
 from zonemelt.workflows.engine.commit import commit_failure, commit_success, lost, refused
 from zonemelt.workflows.engine.dispatch import MOST, Durations, plan
 from zonemelt.workflows.engine.lock import HEARTBEAT
-from zonemelt.workflows.engine.results import Chunk
 from zonemelt.workflows.engine.reuse import source_digest
 from zonemelt.workflows.engine.schema import HEAD_POOL
 from zonemelt.workflows.engine.spool import FOLDER, read_epoch, read_spool, spool_path, write_epoch
@@ -33,7 +32,7 @@ if TYPE_CHECKING:
     from zonemelt.workflows.engine.lock import HeadLock
     from zonemelt.workflows.engine.mirror import Mirror
     from zonemelt.workflows.engine.pools import Workers
-    from zonemelt.workflows.engine.results import Result
+    from zonemelt.workflows.engine.results import Chunk, Result
     from zonemelt.workflows.engine.retry import RetryPolicy
     from zonemelt.workflows.engine.reuse import Reuse
 
