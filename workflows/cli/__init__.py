@@ -7,6 +7,17 @@ from zonemelt.workflows.cli.steer import cancel, pause, retry
 from zonemelt.workflows.cli.surroundings import sites
 
 __all__ = [
-    *("app", "cancel", "jobs", "logs", "main", "pause", "resume", "retry"),
-    *("run", "show", "sites", "status", "submit"),
+    "app",
+    "cancel",
+    "jobs",
+    "logs",
+    "main",
+    "pause",
+    "resume",
+    "retry",
+    "run",
+    "show",
+    "sites",
+    "status",
+    "submit",
 ]

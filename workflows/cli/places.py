@@ -8,9 +8,7 @@ from typing import Annotated
 import typer
 
 from zonemelt.tasks.errors import CampaignError
-from zonemelt.workflows.engine.schema import FILE_NAME
-
-SPEC_FILE = "campaign.yaml"
+from zonemelt.workflows.engine.schema import FILE_NAME, SPEC_FILE
 
 Dir = Annotated[str, typer.Argument(metavar="[DIR]", help="Campaign directory.", show_default=False)]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object on standard output, nothing else.")]

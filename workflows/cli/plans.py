@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from zonemelt.tasks.errors import CampaignError, InputError
-from zonemelt.workflows.cli.places import SPEC_FILE, is_campaign
+from zonemelt.workflows.cli.places import is_campaign
 from zonemelt.workflows.engine.inspect import fact, open_ledger
-from zonemelt.workflows.engine.schema import FILE_NAME
+from zonemelt.workflows.engine.schema import FILE_NAME, SPEC_FILE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

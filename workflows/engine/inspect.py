@@ -15,12 +15,15 @@ from zonemelt.tasks.errors import CampaignError
 from zonemelt.tasks.sqlite import connect
 from zonemelt.workflows.engine.lock import head_is_alive, read_holder
 from zonemelt.workflows.engine.present import begun_jobs, recent_rate, why_idle
-from zonemelt.workflows.engine.schema import FILE_NAME, check_version
+from zonemelt.workflows.engine.schema import FILE_NAME, SPEC_FILE, check_version
 from zonemelt.workflows.engine.states import FINISHED, UNFINISHED, JobState
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterator
+
+
+_SKEW = 5.0  # seconds by which the clocks of machines may differ
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,6 +130,12 @@ def open_ledger(directory: str | Path) -> Iterator[sqlite3.Connection]:
         LedgerVersionError: another version of zonemelt wrote it.
     """
     path = Path(directory, FILE_NAME)
+    if not path.exists() and Path(directory, SPEC_FILE).exists():
+        raise CampaignError(
+            "this campaign has not begun: it has no ledger yet",
+            where=str(directory),
+            remedy=f"`zonemelt resume {directory}` starts it, unless its head is just about to",
+        )
     if not path.exists():
         raise CampaignError(
             "this is not a campaign directory: it has no ledger",
@@ -165,7 +174,7 @@ def summarise(directory: str | Path, *, running: int = 10, failures: int = 5) ->
         status = fact(connection, "status", "new")
         rate = recent_rate(connection, head["since"]) if head else None
         left = sum(counts[state.name.lower()] for state in UNFINISHED)
-        begun = begun_jobs(directory) if head and counts["running"] else {}
+        begun = begun_jobs(directory, after=head["since"] - _SKEW) if head and counts["running"] else {}
         return Summary(
             directory=str(directory),
             name=fact(connection, "name", ""),

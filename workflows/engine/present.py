@@ -39,20 +39,23 @@ def recent_rate(connection: sqlite3.Connection, since: float) -> float | None:
     if not times:
         return None
     lately = sum(at > now - _WINDOW for at in times)
-    if lately >= len(times):  # everything is recent: the look back, or the head, is younger than the window
-        begin = times[-1] if len(times) > _FEW else since
-        return len(times) / max(now - begin, 0.1)
-    if lately >= _FEW:
+    if lately == len(times) and lately > 2:  # noqa: PLR2004 (the first says when workers were up)
+        return (lately - 1) / max(now - times[-1], 0.1)
+    if _FEW <= lately < len(times):
         return lately / _WINDOW
     few = times[:_FEW]
-    return len(few) / max(now - few[-1], 0.1)
+    return len(few) / max(now - since if len(few) == len(times) else now - few[-1], 0.1)
 
 
-def begun_jobs(directory: Path) -> dict[int, dict[str, Any]]:
+def begun_jobs(directory: Path, *, after: float = 0.0) -> dict[int, dict[str, Any]]:
     """What workers have begun and not ended: job → ``since`` and what the record of its beginning says.
 
     The last record of a chunk's spool file is the beginning of the job that runs now, and the file has not
     changed since.
+
+    Args:
+        directory: the campaign directory.
+        after: when the head started; older files were left by another one.
     """
     begun: dict[int, dict[str, Any]] = {}
     for path in list(Path(directory, SPOOL).glob("*.spool"))[:_SPOOLS]:
@@ -64,7 +67,7 @@ def begun_jobs(directory: Path) -> dict[int, dict[str, Any]]:
             since = path.stat().st_mtime
         except (OSError, ValueError):
             continue  # taken in meanwhile, or not written to its end
-        if isinstance(record, dict) and "begun" in record:
+        if isinstance(record, dict) and "begun" in record and since >= after:
             begun[record["begun"]] = {**record, "since": since}
     return begun
 
@@ -85,6 +88,8 @@ def why_idle(
     if status == "cancelled":
         return "it was cancelled: `zonemelt retry --all-failed` runs what was cancelled again"
     if status == "paused":
+        if counts["held"] and not counts["ready"] + counts["running"]:
+            return f"it is paused: {_held(counts)}"
         reason = _pause_reason(connection)
         return f"it is paused ({reason}): `zonemelt resume` goes on"
     if not left:
@@ -101,8 +106,12 @@ def why_idle(
             return f"{counts['ready']} jobs rest before another attempt, until {clock(first)}"
         return "the head is about to send jobs out"
     if counts["held"]:
-        return f"{counts['held']} jobs are held: `zonemelt resume --job JOB` releases one"
+        return _held(counts)
     return ""
+
+
+def _held(counts: dict[str, int]) -> str:
+    return f"only held jobs are left ({counts['held']}): `zonemelt resume --job JOB` releases one"
 
 
 def _pause_reason(connection: sqlite3.Connection) -> str:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 SCHEMA_VERSION = 1
 FILE_NAME = "ledger.db"
+SPEC_FILE = "campaign.yaml"  # beside it, where the campaign came from the command line
 OUTPUTS = "outputs"
 BLOB_KEY = ("blob_uuid",)
 HEAD_POOL = "@head"  # jobs that see the store run beside the head

@@ -49,7 +49,7 @@ def why(connection: sqlite3.Connection, job: dict[str, Any], *, alive: bool) -> 
     if state is JobState.STOPPED:
         return _why_stopped(connection, job)
     if state is JobState.CANCELLED:
-        return f"cancelled by a person: `zonemelt retry {job['id']}` runs it again"
+        return _why_cancelled(connection, job)
     if job["holds"]:
         return f"done; its children still wait for {job['holds']} of the jobs it brought"
     return "its output is in the store"
@@ -111,6 +111,17 @@ def _why_skipped(connection: sqlite3.Connection, job: dict[str, Any]) -> str:
     return (
         f"it needs the output of {', '.join(failed[:_NAMED])}, which failed: `zonemelt retry` runs both again"
     )
+
+
+def _why_cancelled(connection: sqlite3.Connection, job: dict[str, Any]) -> str:
+    above = [
+        f"{number} '{name}'"
+        for number, name, state, _ in _ancestors(connection, job["id"], JobState.CANCELLED)
+        if state is JobState.CANCELLED
+    ]
+    if above:
+        return f"cancelled with what it depends on: {', '.join(above[:_NAMED])}"
+    return f"cancelled by a person: `zonemelt retry {job['id']}` runs it again"
 
 
 def _why_stopped(connection: sqlite3.Connection, job: dict[str, Any]) -> str:
