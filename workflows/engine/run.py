@@ -248,7 +248,8 @@ class Campaign:
             self._check_pools(workers)
             reap(self.ledger.get("workers", ""))
             store = _opened(self.given_store, self.directory)
-            stack.callback(store.close)
+            if store is not self.given_store:  # one that was given open is its owner's to close
+                stack.callback(store.close)
             reuse = Reuse(self.reuse, self.ledger.output_of, self.directory) if self.reuse else None
             if reuse is not None:
                 stack.callback(reuse.close)
