@@ -2,6 +2,7 @@
 
 from zonemelt.workflows.cli.app import app, main
 from zonemelt.workflows.cli.look import jobs, logs, show, status
+from zonemelt.workflows.cli.prepare import check, init
 from zonemelt.workflows.cli.start import resume, run, submit
 from zonemelt.workflows.cli.steer import cancel, pause, retry
 from zonemelt.workflows.cli.surroundings import sites
@@ -9,6 +10,8 @@ from zonemelt.workflows.cli.surroundings import sites
 __all__ = [
     "app",
     "cancel",
+    "check",
+    "init",
     "jobs",
     "logs",
     "main",

@@ -1,0 +1,239 @@
+"""What a campaign needs, looked at one thing after the other: is it there, and if not, what to do."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.metadata
+import os
+import platform
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from zonemelt.tasks.errors import ZonemeltError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from zonemelt.workflows.cli.plans import Plan
+
+_LEAST_FREE = 1e9  # bytes
+_PATIENCE = 120.0  # seconds an oracle may take to answer
+
+
+@dataclass(frozen=True, kw_only=True)
+class Check:
+    """One thing looked at.
+
+    Attributes:
+        what: its name.
+        ok: True, False, or None where it does not matter to this campaign.
+        found: what was found.
+        remedy: what to do about it.
+    """
+
+    what: str
+    ok: bool | None
+    found: str
+    remedy: str = ""
+
+
+def run_checks(read: Callable[[], Plan] | None, directory: Path, *, site: str = "") -> Iterator[Check]:
+    """Look at everything, in an order in which the first cross explains the later ones.
+
+    Args:
+        read: resolves the campaign, or raises what is wrong with it; None for no campaign.
+        directory: where campaign directories are made.
+        site: where it shall run; by default what the campaign or the settings say.
+    """
+    yield python()
+    yield packages()
+    plan = None
+    if read is not None:
+        try:
+            plan = read()
+        except ZonemeltError as error:
+            yield _refused("campaign", error)
+        else:
+            yield Check(what="campaign", ok=True, found=plan.name)
+            yield _tried("graph", lambda: f"{_jobs(plan.build())} jobs to begin with")
+    yield _tried("site", lambda: pools(site or (plan.site if plan is not None else "")))
+    yield writable(directory)
+    yield file_system(directory)
+    yield _tried("store", lambda: store(plan, directory))
+    oracle = getattr(plan.spec, "oracle", None) if plan is not None else None
+    if oracle is not None:
+        yield _tried("oracle", lambda: answer(plan))
+    yield launcher()
+
+
+def python() -> Check:
+    """The interpreter."""
+    found = f"{platform.python_version()}, {sys.executable}"
+    return Check(
+        what="python", ok=sys.version_info >= (3, 11), found=found, remedy="use Python 3.11 or newer"
+    )
+
+
+def packages() -> Check:
+    """Everything that zonemelt requires, in a version that it accepts."""
+    from packaging.requirements import Requirement
+
+    wrong = []
+    requirements = [Requirement(text) for text in importlib.metadata.requires("zonemelt") or ()]
+    needed = [r for r in requirements if r.marker is None or r.marker.evaluate({"extra": ""})]
+    for requirement in needed:
+        try:
+            version = importlib.metadata.version(requirement.name)
+        except importlib.metadata.PackageNotFoundError:
+            wrong.append(f"{requirement.name} is missing")
+            continue
+        if not requirement.specifier.contains(version, prereleases=True):
+            wrong.append(f"{requirement.name} {version} is not {requirement.specifier}")
+    found = "; ".join(wrong) or f"{len(needed)}, all in versions that fit"
+    return Check(
+        what="packages", ok=not wrong, found=found, remedy="`make install`, or install zonemelt anew"
+    )
+
+
+def pools(site: str) -> str:
+    """The pools of a site; of the settings' one if it is not named.
+
+    Raises:
+        ZonemeltError: it cannot be read.
+    """
+    from zonemelt.sites.site import load_site
+    from zonemelt.workflows.cli.plans import resolved_site
+    from zonemelt.workflows.settings import load_settings
+
+    name = resolved_site(site or load_settings().site)
+    if name == "inline":
+        return "inline: jobs run in the head, one after the other"
+    found = load_site(name).pools.items()
+    return f"{name}: {', '.join(f'{label} with {pool.capacity} workers' for label, pool in found)}"
+
+
+def writable(directory: Path) -> Check:
+    """Whether a campaign directory can be made, and has room."""
+    place = _existing(directory)
+    free = shutil.disk_usage(place).free
+    ok = os.access(place, os.W_OK | os.X_OK) and free > _LEAST_FREE
+    return Check(
+        what="directory",
+        ok=ok,
+        found=f"{directory}, {free / 1e9:.0f} GB free" if ok else f"{place} cannot be written, or is full",
+        remedy="set runs_directory in ~/.zonemelt.yaml, or give --directory",
+    )
+
+
+def file_system(directory: Path) -> Check:
+    """The kind of file system, which decides how the ledger is journalled."""
+    from zonemelt.tasks.sqlite import file_system as kind_of
+    from zonemelt.tasks.sqlite import journal_mode
+
+    place = _existing(directory)
+    mode = journal_mode(place)
+    said = (
+        "readers and the head do not wait for each other"
+        if mode == "wal"
+        else "shared: safe, a little slower"
+    )
+    return Check(what="file system", ok=True, found=f"{kind_of(place)}, journal mode {mode} ({said})")
+
+
+def store(plan: Plan | None, directory: Path) -> str:
+    """The store, answering.
+
+    Raises:
+        ZonemeltError: it does not.
+    """
+    from zonemelt.tasks.stores import check_store, open_store
+    from zonemelt.workflows.settings import load_settings
+
+    spec = plan.store if plan is not None else load_settings().store
+    if spec is None:
+        return "in the campaign directory"
+    opened = open_store(spec, directory=_existing(directory))
+    try:
+        check_store(opened)
+    finally:
+        with contextlib.suppress(Exception):  # some cannot be closed before they were connected
+            opened.close()  # type: ignore[no-untyped-call]
+    return f"{opened.docs_store.name} answers"
+
+
+def answer(plan: Any) -> str:
+    """The oracle, present and answering.
+
+    Raises:
+        ZonemeltError: it does not.
+    """
+    from zonemelt.tasks.errors import OracleError
+    from zonemelt.tasks.label.registry import oracle_named
+
+    oracle = oracle_named(plan.spec.oracle)
+    oracle.load()
+    if oracle.name != "gpaw":
+        return oracle.title
+    from zonemelt.tasks.label.gpaw import find_python
+
+    given = getattr(plan.spec, "oracles", None) or {}
+    given = given if isinstance(given, dict) else given.model_dump()
+    settings = given.get("gpaw") or {}
+    chosen = oracle.settings.model_validate(settings if isinstance(settings, dict) else settings.model_dump())
+    program = find_python(chosen, folder=Path.cwd())  # type: ignore[arg-type]
+    script = "import gpaw; print(gpaw.__version__)"
+    try:
+        ran = subprocess.run(
+            [program, "-c", script], capture_output=True, text=True, timeout=_PATIENCE, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise OracleError(str(error), where=f"oracle {oracle.name}", remedy="`make oracle`") from None
+    if ran.returncode:
+        last = (ran.stderr.strip().splitlines() or ["it said nothing"])[-1]
+        raise OracleError(
+            f"{program} cannot import gpaw: {last}", where="oracle gpaw", remedy="`make oracle`"
+        )
+    return f"GPAW {ran.stdout.strip()} at {program}"
+
+
+def launcher() -> Check:
+    """An MPI launcher; only jobs of several ranks need one."""
+    beside = Path(sys.executable).parent
+    found = shutil.which("mpiexec", path=f"{beside}{os.pathsep}{os.environ.get('PATH', os.defpath)}")
+    if found:
+        return Check(what="mpiexec", ok=None, found=found)
+    return Check(what="mpiexec", ok=None, found="none; only jobs of several ranks need one")
+
+
+def _existing(directory: Path) -> Path:
+    place = directory.absolute()
+    while not place.exists():
+        place = place.parent
+    return place
+
+
+def _jobs(graph: Any) -> int:
+    from jobflow import Flow, Job
+
+    if isinstance(graph, Job):
+        return 1
+    members = graph.jobs if isinstance(graph, Flow) else graph
+    return sum(_jobs(member) for member in members)
+
+
+def _tried(what: str, look: Callable[[], str]) -> Check:
+    try:
+        return Check(what=what, ok=True, found=look())
+    except ZonemeltError as error:
+        return _refused(what, error)
+    except Exception as error:  # noqa: BLE001 (a check reports whatever is wrong)
+        return Check(what=what, ok=False, found=f"{type(error).__name__}: {error}")
+
+
+def _refused(what: str, error: ZonemeltError) -> Check:
+    found = f"{error.where}: {error.what}" if error.where else error.what
+    return Check(what=what, ok=False, found=found, remedy=error.remedy)

@@ -1,0 +1,89 @@
+"""Commands before a campaign starts: init writes one, check looks whether everything it needs is there."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from zonemelt.workflows.cli.app import NOT_ALL_SUCCEEDED, START, command
+from zonemelt.workflows.cli.places import Json  # noqa: TC001 (typer reads the annotations)
+
+_MARKS = {True: ("✓", "green"), False: ("✗", "red"), None: ("·", "dim")}
+
+
+@command(
+    START,
+    "zonemelt init oxides                         writes oxides.yaml",
+    "zonemelt init runs/alloys.yaml --campaign quickstart",
+)
+def init(
+    name: Annotated[str, typer.Argument(help="A name, or the path of a .yaml file.")],
+    campaign: Annotated[str, typer.Option(help="The campaign of the catalog to start from.")] = "quickstart",
+) -> None:
+    """Write a campaign file to start from, with comments. Overwrites nothing."""
+    from pathlib import Path
+
+    from zonemelt.tasks.errors import InputError
+    from zonemelt.workflows.cli.catalog import catalog_text
+
+    path = Path(name if name.endswith((".yaml", ".yml")) else f"{name}.yaml")
+    text = catalog_text(campaign)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with path.open("x") as file:
+            file.write(text)
+    except FileExistsError:
+        raise InputError(
+            "this file exists", where=str(path), remedy="give another name, or remove it"
+        ) from None
+    typer.echo(f"{path}\n  → change it, then `zonemelt check {path}` and `zonemelt run {path}`")
+
+
+@command(
+    START,
+    "zonemelt check                               this machine",
+    "zonemelt check oxides.yaml --site my-cluster",
+)
+def check(
+    campaign: Annotated[
+        str, typer.Argument(metavar="[CAMPAIGN]", help="A campaign, as for run.", show_default=False)
+    ] = "",
+    *,
+    site: Annotated[str, typer.Option(help="Where it shall run.", show_default=False)] = "",
+    oracle: Annotated[str, typer.Option(help="What shall label structures.", show_default=False)] = "",
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Any key of the campaign.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Whether everything a campaign needs is there: a tick or a cross for each thing.
+
+    Exit code 1 where there is a cross.
+    """
+    from dataclasses import asdict
+
+    from zonemelt.workflows.cli.checks import run_checks
+    from zonemelt.workflows.cli.plans import parse_settings, read_plan
+    from zonemelt.workflows.paper import console, print_json
+    from zonemelt.workflows.settings import load_settings
+
+    given = {**parse_settings(settings or []), **({"site": site} if site else {})}
+    if oracle:
+        given["oracle"] = oracle
+    read = (lambda: read_plan(campaign, given)) if campaign else None
+    out = console()
+    found = []
+    for one in run_checks(read, load_settings().runs_directory, site=site):
+        found.append(one)
+        if not as_json:
+            mark, style = _MARKS[one.ok]
+            out.print(f"[{style}]{mark}[/] {one.what:<12} ", end="")
+            out.print(one.found, markup=False)
+            if one.ok is False and one.remedy:
+                out.print(f"{'':<15}→ {one.remedy}", markup=False)
+    crosses = sum(one.ok is False for one in found)
+    if as_json:
+        print_json({"ok": not crosses, "checks": [asdict(one) for one in found]})
+    if crosses:
+        raise typer.Exit(NOT_ALL_SUCCEEDED)
