@@ -1,0 +1,1 @@
+"""New configurations: enumeration of orderings, strained and rattled."""

@@ -1,0 +1,1 @@
+"""From raw labels to records that can be trusted."""

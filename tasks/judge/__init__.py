@@ -1,0 +1,1 @@
+"""Judge materials and models: equations of state, convex hulls, error metrics."""

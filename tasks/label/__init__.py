@@ -1,0 +1,1 @@
+"""Oracles: what turns a structure into a labelled record."""
