@@ -13,6 +13,7 @@ help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(BIN)/.installed: pyproject.toml constraints.txt
+	@echo "Installing zonemelt into $(VENV): about 3 minutes, 2 GB"
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt torch
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev,mpi,potentials]"
@@ -22,6 +23,7 @@ install: $(BIN)/.installed ## Create .venv and install zonemelt with everything 
 
 # GPAW lives in an environment of its own: the oracle never shares libraries with the campaign.
 .venv-gpaw/.installed: containers/gpaw-siteconfig.py
+	@echo "Building GPAW in .venv-gpaw: about 1 minute, 0.5 GB"
 	$(PYTHON) -m venv .venv-gpaw
 	GPAW_CONFIG=$(CURDIR)/containers/gpaw-siteconfig.py .venv-gpaw/bin/python -m pip install --quiet \
 	    --disable-pip-version-check "gpaw==26.7.0" "gpaw-data==1.2.1" "ase==3.29.0" "numpy==2.4.6" "scipy==1.17.1"
@@ -30,7 +32,8 @@ install: $(BIN)/.installed ## Create .venv and install zonemelt with everything 
 oracle: $(if $(filter gpaw,$(ORACLE)),.venv-gpaw/.installed) ## Install the DFT code that labels structures (1 minute; needs g++)
 
 quickstart: install oracle ## Run the first campaign to its report (ORACLE=emt: under a minute, a toy potential)
-	$(BIN)/zonemelt run quickstart --oracle $(ORACLE) --directory quickstart-$(ORACLE)
+	@if [ -e quickstart-$(ORACLE)/ledger.db ]; then $(BIN)/zonemelt resume quickstart-$(ORACLE); \
+	else $(BIN)/zonemelt run quickstart --oracle $(ORACLE) --directory quickstart-$(ORACLE); fi
 
 test: install ## Run the tests (under 15 minutes on 2 cores)
 	$(BIN)/python -m pytest -m "not slow"
