@@ -1,0 +1,28 @@
+"""Workers that are started once for all tests of the engine."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from zonemelt.workflows.engine.run import make_workers
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from zonemelt.workflows.engine.pools import ParslWorkers
+
+
+@pytest.fixture(scope="session")
+def workers(tmp_path_factory) -> Iterator[ParslWorkers]:
+    """Two running workers of this machine."""
+    workers, _ = make_workers("local", tmp_path_factory.mktemp("workers"))
+    with workers:
+        yield workers
+
+
+@pytest.fixture(params=["inline", "local"])
+def site(request) -> object:
+    """Where a graph runs: the head's own process, or worker processes."""
+    return request.getfixturevalue("workers") if request.param == "local" else "inline"
