@@ -26,7 +26,7 @@ def dumps(document: Any) -> str:
         StoreError: the document holds an object that JSON cannot express.
     """
     try:
-        return json.dumps(document, separators=(",", ":"), default=_extended)
+        return _ENCODER.encode(document)
     except (TypeError, ValueError, RecursionError) as error:
         raise StoreError(
             f"a document cannot be written as JSON: {error}",
@@ -51,6 +51,9 @@ def _extended(value: Any) -> dict[str, Any]:
     if type(value).__name__ == "ObjectId":
         return {"$oid": str(value)}
     raise TypeError(f"{type(value).__module__}.{type(value).__name__} {value!r:.100}")
+
+
+_ENCODER: Final = json.JSONEncoder(separators=(",", ":"), default=_extended)
 
 
 def _date(text: str) -> datetime:

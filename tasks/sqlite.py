@@ -18,6 +18,7 @@ import sqlite3
 import threading
 import time
 from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
@@ -217,7 +218,8 @@ def collection_key(connection: sqlite3.Connection, name: str) -> tuple[str, ...]
     return tuple(str(column[1]) for column in columns if column[1] not in {"id", "doc"})
 
 
-def upsert_statement(name: str, *, key: Sequence[str] = OUTPUT_KEY) -> str:
+@cache  # asked for with every output of every job
+def upsert_statement(name: str, *, key: tuple[str, ...] = OUTPUT_KEY) -> str:
     """Return the SQL that inserts or replaces one document: parameters ``(*key, doc)``.
 
     A replaced document keeps its ``id``. The cost is logarithmic in the size of the collection.
@@ -235,7 +237,7 @@ def upsert(
     name: str,
     rows: Iterable[Sequence[str | int | float]],
     *,
-    key: Sequence[str] = OUTPUT_KEY,
+    key: tuple[str, ...] = OUTPUT_KEY,
 ) -> None:
     """Insert or replace documents inside the caller's transaction.
 

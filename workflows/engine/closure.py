@@ -7,8 +7,10 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from jobflow import JobStore
+from jobflow.core.schemas import JobStoreDocument
 from maggma.core import Store
 from mongomock.filtering import filter_applies
+from monty.json import jsanitize
 
 from zonemelt.tasks.documents import loads
 
@@ -151,9 +153,33 @@ class ClosureStores(dict[str, ClosureStore]):
             return default
 
 
+class ClosureJobStore(JobStore):
+    """A JobStore that does not sanitise an output again: ``Job.run`` gives it sanitised."""
+
+    def update(self, docs: Any, key: Any = None, save: Any = None) -> None:
+        """Catch what the job writes, as ``JobStore.update`` would have written it."""
+        if save or self.save or not isinstance(docs, JobStoreDocument):
+            super().update(docs, key=key, save=save)
+            return
+        self.docs_store.update(
+            {
+                field: value if field == "output" else jsanitize(value, strict=True, allow_bson=True)
+                for field, value in docs
+            }
+            | _document_marks()
+        )
+
+
+@cache
+def _document_marks() -> dict[str, Any]:
+    """The fields by which monty names the class of an output document."""
+    document = jsanitize(JobStoreDocument.model_construct(), strict=True)
+    return {field: value for field, value in document.items() if field.startswith("@")}
+
+
 @cache  # maggma registers a log handler for every store that is made: a worker makes these once
 def _job_store() -> JobStore:
-    store = JobStore(ClosureStore("uuid"))
+    store = ClosureJobStore(ClosureStore("uuid"))
     store.additional_stores = ClosureStores()  # type: ignore[has-type]
     return store
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import sys
+from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
+from types import FunctionType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from jobflow import Flow, Job, JobConfig, JobOrder, OnMissing
@@ -128,7 +130,7 @@ def encode_job(job: Job, *, blobs: BlobDirectory | None = None) -> str:
             document[field] = value
     document.update(job._kwargs)  # noqa: SLF001 (the one place jobflow keeps what goes to which store)
     try:
-        text = json.dumps(document, cls=_Encoder, separators=(",", ":"))
+        text = _ENCODER.encode(document)
     except (TypeError, ValueError, AttributeError) as error:
         raise InputError(
             f"an argument cannot be serialised: {error}",
@@ -143,15 +145,27 @@ class _Encoder(MontyEncoder):
     """Monty's encoder, which does not know jobflow's enumerations: their ``as_dict`` gives a text."""
 
     def default(self, o: Any) -> Any:
+        if isinstance(o, FunctionType):
+            return _function(o)
         if isinstance(o, ValueEnum):
             return {"@module": type(o).__module__, "@class": type(o).__name__, "value": o.value}
         return super().default(o)
 
 
+_ENCODER = _Encoder(separators=(",", ":"))
+_DECODER = MontyDecoder()
+
+
+@lru_cache  # the jobs of a campaign share a few functions
+def _function(function: FunctionType) -> dict[str, Any]:
+    named: dict[str, Any] = MontyEncoder().default(function)
+    return named
+
+
 def decode_job(body: str) -> Job:
     """The job that :func:`encode_job` serialised."""
-    job: Job = MontyDecoder().process_decoded(json.loads(body))
-    return job
+    document: dict[str, Any] = json.loads(body)
+    return Job(**{k: _DECODER.process_decoded(v) for k, v in document.items() if not k.startswith("@")})
 
 
 def _check_importable(job: Job) -> None:

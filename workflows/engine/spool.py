@@ -21,6 +21,9 @@ FOLDER = "spool"
 EPOCH_FILE = "epoch"
 
 
+_ENCODER = json.JSONEncoder(separators=(",", ":"))
+
+
 def spool_path(directory: str | Path, chunk: str) -> Path:
     """Where the results of a chunk are spooled."""
     return Path(directory, FOLDER, f"{chunk}.spool")
@@ -34,7 +37,7 @@ class SpoolWriter:
 
     def write(self, record: dict[str, Any]) -> None:
         """Append one record: it survives the death of this process as soon as this returns."""
-        data = json.dumps(record, separators=(",", ":")).encode()
+        data = _ENCODER.encode(record).encode()
         line = b"%d %d " % (len(data), zlib.crc32(data)) + data + b"\n"
         while line:
             line = line[os.write(self._file, line) :]
