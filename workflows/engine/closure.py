@@ -158,7 +158,7 @@ class ClosureJobStore(JobStore):
 
     def update(self, docs: Any, key: Any = None, save: Any = None) -> None:
         """Catch what the job writes, as ``JobStore.update`` would have written it."""
-        if save or self.save or not isinstance(docs, JobStoreDocument):
+        if save or not isinstance(docs, JobStoreDocument):
             super().update(docs, key=key, save=save)
             return
         self.docs_store.update(
