@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from zonemelt.tasks.errors import ZonemeltError
 from zonemelt.workflows.engine.inspect import Summary, summarise
 from zonemelt.workflows.engine.states import JobState
-from zonemelt.workflows.paper import COLOURS, console, duration, moment, rate
+from zonemelt.workflows.paper import COLOURS, console, duration, rate
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -62,8 +62,8 @@ def _title(summary: Summary) -> Text:
     title = Text.assemble((summary.name or "campaign", "bold"), "  ", (status, colour))
     title.append(f"  {summary.directory}", style="dim")
     if summary.head:
-        since = moment(summary.head["since"])[5:16]
-        title.append(f"  process {summary.head['pid']} on {summary.head['host']} since {since}", style="dim")
+        age = duration(time.time() - summary.head["since"])
+        title.append(f"  process {summary.head['pid']} on {summary.head['host']} for {age}", style="dim")
     return title
 
 

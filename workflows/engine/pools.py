@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import signal
+import threading
 import time
 import uuid
 from typing import TYPE_CHECKING, Any, Protocol
@@ -14,7 +17,7 @@ from zonemelt.workflows.engine.worker import CAMPAIGN_VARIABLE, run_chunk, run_j
 
 if TYPE_CHECKING:
     import queue
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from concurrent.futures import Future
     from typing import Self
 
@@ -120,7 +123,8 @@ class ParslWorkers:
         config = self._make_config()
         # Children inherit the mark by which orphans are found; Parsl starts some of them much later.
         os.environ[CAMPAIGN_VARIABLE] = self.token
-        self._kernel = DataFlowKernel(config)
+        with _deaf_children():
+            self._kernel = DataFlowKernel(config)
         self._capacities = {e.label: self._given.get(e.label) or _capacity(e) for e in config.executors}
         self._seen = dict.fromkeys(self.pools, 0.0)
         self._started = time.monotonic()
@@ -129,20 +133,16 @@ class ParslWorkers:
         """Stop the workers and everything that was started for them."""
         if self._kernel is not None:
             kernel, self._kernel = self._kernel, None
-            kernel.cleanup()
+            _clean_up(kernel)
         os.environ.pop(CAMPAIGN_VARIABLE, None)
         reap(self.token)
 
     def restart(self) -> None:
-        """Make everything anew under a new mark."""
-        from contextlib import suppress
-
+        """Make everything anew."""
         kernel, self._kernel = self._kernel, None
         reap(self.token)
         if kernel is not None:
-            with suppress(Exception):  # parts of it are dead already: that is why we are here
-                kernel.cleanup()
-        self.token = uuid.uuid4().hex
+            _clean_up(kernel)
         self.start()
 
     def capacity(self, pool: str) -> int:
@@ -207,6 +207,52 @@ class ParslWorkers:
 
 _PATIENCE = 20.0  # seconds without a manager, after there was one, before a pool counts as lost
 _START = 180.0  # seconds that workers on this very machine may take to come up
+
+
+_CLOSING = 30.0  # seconds that Parsl may take to end
+
+
+@contextlib.contextmanager
+def _deaf_children() -> Iterator[None]:
+    """Let what is started meanwhile ignore Ctrl-C and the end of the terminal: the head ends it in order.
+
+    A terminal sends both to all processes of a command; an interchange that dies of it cannot be asked to
+    give its blocks back.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _clean_up(kernel: DataFlowKernel) -> None:
+    """End Parsl's part. It would wait forever for an interchange that is dead: its blocks end without it."""
+
+    def end() -> None:
+        with contextlib.suppress(Exception):  # parts of it may be dead already
+            kernel.cleanup()
+
+    def cancel(executor: Any) -> None:
+        with contextlib.suppress(Exception):
+            executor.provider.cancel(list(executor.blocks_to_job_id.values()))
+
+    executors: list[Any] = list(kernel.executors.values())
+    for executor in executors:
+        process = getattr(executor, "interchange_proc", None)
+        if process is not None and process.poll() is not None:
+            executor._executor_bad_state.set()  # noqa: SLF001 (its public setter fails where a task has ended)
+            cancel(executor)
+    thread = threading.Thread(target=end, name="closing", daemon=True)
+    thread.start()
+    thread.join(_CLOSING)
+    if thread.is_alive():
+        for executor in executors:
+            cancel(executor)
 
 
 def _capacity(executor: Any) -> int:
