@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from jobflow import JobStore
 
+    from zonemelt.tasks.blobs import BlobDirectory
     from zonemelt.workflows.engine.results import Result, Task
 
 # Set in every process that the head starts: names the campaign, so that orphans can be found.
@@ -56,13 +57,14 @@ def run_jobs(chunk: Chunk, *, store: JobStore | None = None) -> list[Result]:
     Returns:
         One result per job that was begun, failures included.
     """
+    from zonemelt.tasks.blobs import BlobDirectory
     from zonemelt.workflows.engine.closure import closure_job_store
 
     sys.path.extend(entry for entry in chunk.path if entry not in sys.path)
     log = _worker_log(chunk.directory)
     if store is None:
         store = closure_job_store(chunk.outputs, chunk.blobs, known=chunk.additional)
-    place = Place(chunk.directory)
+    place, blobs = Place(chunk.directory), BlobDirectory(Path(chunk.directory, "blobs"))
     spool = SpoolWriter(spool_path(chunk.directory, chunk.id))
     results: list[Result] = []
     begun = time.monotonic()
@@ -73,7 +75,7 @@ def run_jobs(chunk: Chunk, *, store: JobStore | None = None) -> list[Result]:
             if read_epoch(chunk.directory) != chunk.epoch:
                 break
             spool.write({"begun": task.id, "attempt": task.attempt, "host": _HOST, "pid": os.getpid()})
-            result = _run_job(task, chunk, place, store, log)
+            result = _run_job(task, chunk, place, blobs, store, log)
             with contextlib.suppress(OSError):  # a full disk: the message still carries it
                 spool.write(result)  # type: ignore[arg-type]
             results.append(result)
@@ -83,11 +85,12 @@ def run_jobs(chunk: Chunk, *, store: JobStore | None = None) -> list[Result]:
     return results
 
 
-def _run_job(task: Task, chunk: Chunk, place: Place, store: JobStore, log: int | None) -> Result:
+def _run_job(
+    task: Task, chunk: Chunk, place: Place, blobs: BlobDirectory, store: JobStore, log: int | None
+) -> Result:
     """Run one job in a directory of its own and describe how it went; never raises what the job raises."""
     from jobflow import CURRENT_JOB
 
-    from zonemelt.tasks.blobs import BlobDirectory
     from zonemelt.workflows.engine.execute import execute
     from zonemelt.workflows.engine.launch import run_ranks
 
@@ -100,7 +103,7 @@ def _run_job(task: Task, chunk: Chunk, place: Place, store: JobStore, log: int |
             if resources.ranks > 1:
                 result = run_ranks(task, resources, chunk)
             else:
-                result = execute(task, BlobDirectory(Path(chunk.directory, "blobs")), store)
+                result = execute(task, blobs, store)
     except (Exception, SystemExit, WalltimeExceeded) as error:  # noqa: BLE001 (whatever a job raises is reported)
         result = _failure(error)
     finally:
