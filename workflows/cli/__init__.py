@@ -5,7 +5,7 @@ from zonemelt.workflows.cli.look import jobs, logs, show, status
 from zonemelt.workflows.cli.prepare import check, init
 from zonemelt.workflows.cli.start import resume, run, submit
 from zonemelt.workflows.cli.steer import cancel, pause, retry
-from zonemelt.workflows.cli.surroundings import sites
+from zonemelt.workflows.cli.surroundings import report, sites
 
 __all__ = [
     "app",
@@ -16,6 +16,7 @@ __all__ = [
     "logs",
     "main",
     "pause",
+    "report",
     "resume",
     "retry",
     "run",

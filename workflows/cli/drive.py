@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
 import subprocess
 import sys
@@ -82,6 +83,7 @@ def _stoppable() -> Iterator[None]:
         if stopping:
             return
         stopping = True
+        os.write(2, b" stopping ... ")
         raise KeyboardInterrupt(signal.Signals(number).name)
 
     numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)

@@ -17,6 +17,8 @@ from zonemelt.workflows.engine.schema import FILE_NAME, SPEC_FILE
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from zonemelt.workflows.campaigns.base import CampaignSpec
+
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
@@ -51,40 +53,46 @@ def read_plan(campaign: str, overrides: dict[str, Any]) -> Plan:
     Raises:
         InputError: it cannot be used.
     """
-    from zonemelt.workflows.graphs import MARK, read_graph_campaign
+    from zonemelt.workflows.campaigns.spec import build_flow, load_campaign
+    from zonemelt.workflows.engine.retry import RetryPolicy
 
-    path = Path(campaign)
-    if ":" in campaign and not path.exists():
-        return _graph_plan(read_graph_campaign({MARK: campaign}, overrides, where=campaign, base=Path()))
-    if path.suffix in {".yaml", ".yml"}:
-        content = read_yaml(path)
-        if MARK in content:
-            base = path.parent
-            return _graph_plan(read_graph_campaign(content, overrides, where=campaign, base=base))
-    from zonemelt.workflows.campaigns.spec import load_campaign
+    base = Path(campaign).parent if Path(campaign).is_file() else Path()
+    spec = _resolved(load_campaign(campaign, overrides), base)
+    return Plan(
+        name=spec.name,
+        spec=spec,
+        document=spec.model_dump(mode="json"),
+        site=spec.site,
+        store=spec.store,
+        build=lambda: build_flow(spec),
+        options={
+            "retry": RetryPolicy(**spec.retry.model_dump()),
+            "max_jobs_in_flight": spec.max_jobs_in_flight,
+            "budget_node_hours": spec.budget_node_hours,
+            "reuse": spec.reuse,
+        },
+    )
 
-    return _campaign_plan(load_campaign(campaign, overrides))
 
+def _resolved(spec: CampaignSpec, base: Path) -> CampaignSpec:
+    """The campaign with what the settings say where it says nothing, and with paths that hold everywhere.
 
-def read_yaml(path: Path) -> dict[str, Any]:
-    """The content of a YAML file that holds keys and values.
-
-    Raises:
-        InputError: there is no such file, or it holds something else.
+    Args:
+        spec: as written.
+        base: where its file is.
     """
-    try:
-        content = yaml.safe_load(path.read_text())
-    except FileNotFoundError:
-        raise InputError(
-            "there is no such file", where=str(path), remedy="`zonemelt init NAME` writes one to start from"
-        ) from None
-    except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
-        raise InputError(f"it cannot be read: {error}", where=str(path), remedy="mend the YAML") from None
-    if not isinstance(content, dict):
-        raise InputError(
-            "expected keys and values", where=str(path), remedy="`zonemelt init NAME` writes an example"
-        )
-    return content
+    from zonemelt.workflows.campaigns.graph import GraphSpec
+    from zonemelt.workflows.settings import load_settings
+
+    settings = load_settings()
+    update: dict[str, Any] = {
+        "site": resolved_site(spec.site if "site" in spec.model_fields_set else settings.site),
+        "store": spec.store if "store" in spec.model_fields_set else settings.store,
+        "reuse": [str(Path(entry).resolve()) for entry in spec.reuse],
+    }
+    if isinstance(spec, GraphSpec):
+        update["import_from"] = str((base / spec.import_from).resolve())
+    return spec.model_copy(update=update)
 
 
 def parse_settings(pairs: Sequence[str]) -> dict[str, Any]:
@@ -167,40 +175,6 @@ def stored_plan(place: Path, overrides: dict[str, Any]) -> Plan | None:
     return read_plan(str(place / SPEC_FILE), overrides)
 
 
-def _graph_plan(campaign: Any) -> Plan:
-    from zonemelt.workflows.engine.retry import RetryPolicy
-    from zonemelt.workflows.graphs import build_graph
-    from zonemelt.workflows.settings import load_settings
-
-    settings = load_settings()
-    campaign = campaign.model_copy(
-        update={
-            "site": resolved_site(campaign.site or settings.site),
-            "store": campaign.store if campaign.store is not None else settings.store,
-            "reuse": [str(Path(entry).resolve()) for entry in campaign.reuse],
-        }
-    )
-    try:
-        retry = RetryPolicy(**campaign.retry)
-    except TypeError as error:
-        known = ", ".join(RetryPolicy.__dataclass_fields__)
-        raise InputError(str(error), where="retry", remedy=f"known keys: {known}") from None
-    return Plan(
-        name=campaign.name,
-        spec=campaign,
-        document=campaign.model_dump(mode="json", exclude_defaults=True),
-        site=campaign.site,
-        store=campaign.store,
-        build=lambda: build_graph(campaign),
-        options={
-            "retry": retry,
-            "max_jobs_in_flight": campaign.max_jobs_in_flight,
-            "budget_node_hours": campaign.budget_node_hours,
-            "reuse": campaign.reuse,
-        },
-    )
-
-
 def resolved_site(site: str) -> str:
     """A site that exists; the path of a file whole, so that it is found from everywhere.
 
@@ -217,7 +191,3 @@ def resolved_site(site: str) -> str:
         what, _, remedy = str(error).partition("\n  → ")
         raise InputError(what, remedy=remedy or "mend the file") from None
     return str(Path(site).resolve()) if site.endswith((".yaml", ".yml")) else site
-
-
-def _campaign_plan(spec: Any) -> Plan:
-    raise NotImplementedError(spec)

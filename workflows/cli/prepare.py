@@ -25,10 +25,10 @@ def init(
     from pathlib import Path
 
     from zonemelt.tasks.errors import InputError
-    from zonemelt.workflows.cli.catalog import catalog_text
+    from zonemelt.workflows.campaigns.spec import find
 
     path = Path(name if name.endswith((".yaml", ".yml")) else f"{name}.yaml")
-    text = catalog_text(campaign)
+    text = find(campaign).read_text()
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
         with path.open("x") as file:

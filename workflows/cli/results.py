@@ -1,8 +1,10 @@
-"""What a campaign found, once it has ended: its table of results and its report."""
+"""What a campaign found: its table of results and its report."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from zonemelt.tasks.errors import CampaignError, InputError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -12,5 +14,45 @@ if TYPE_CHECKING:
     from zonemelt.workflows.cli.plans import Plan
 
 
+def report_on(place: Path, spec: Any) -> tuple[Path, dict[str, Any]]:
+    """Write ``report.html`` from what there is.
+
+    Args:
+        place: the campaign directory.
+        spec: the campaign.
+
+    Returns:
+        Its path, and the summary it shows.
+
+    Raises:
+        CampaignError: there is no summary yet.
+        InputError: a campaign of this kind has no report.
+    """
+    if spec is None or spec.kind == "graph":
+        raise InputError(
+            "a graph of your own has no report",
+            where=str(place),
+            remedy="`zonemelt show JOB` shows outputs, and `open_store(directory=…)` reads them",
+        )
+    from zonemelt.tasks.stores import open_store
+    from zonemelt.workflows.report import write_report
+    from zonemelt.workflows.report.html import read_summary
+
+    store = open_store(None, directory=place)
+    store.connect()
+    try:
+        return write_report(store, spec, place), read_summary(store, spec)
+    finally:
+        store.close()
+
+
 def print_results(out: Console, place: Path, plan: Plan) -> None:
-    """Write the report and print the table of results."""
+    """Write the report and print the table of results; nothing where the campaign has none."""
+    from zonemelt.workflows.report import result_table
+
+    try:
+        path, summary = report_on(place, plan.spec)
+    except (CampaignError, InputError):
+        return
+    out.print(result_table(summary))
+    out.print(f"report {path}", markup=False, soft_wrap=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 
 from zonemelt.workflows.cli.app import SURROUNDINGS, command
-from zonemelt.workflows.cli.places import Json  # noqa: TC001 (typer reads the annotations)
+from zonemelt.workflows.cli.places import Dir, Json  # noqa: TC001 (typer reads the annotations)
 
 
 @command(SURROUNDINGS, "zonemelt sites", "zonemelt sites --json | jq '.sites[].name'")
@@ -21,3 +21,23 @@ def sites(as_json: Json = False) -> None:
     for site in found:
         pools = ", ".join(f"{name} ({pool.capacity} workers)" for name, pool in site.pools.items())
         typer.echo(f"{site.name:<20}{site.scheduler:<10}{pools}")
+
+
+@command(SURROUNDINGS, "zonemelt report", "zonemelt report runs/oxides")
+def report(directory: Dir = "", as_json: Json = False) -> None:
+    """Write report.html anew from what a campaign has found, and print its results."""
+    from zonemelt.workflows.cli.places import find_campaign
+    from zonemelt.workflows.cli.plans import stored_plan
+    from zonemelt.workflows.cli.results import report_on
+    from zonemelt.workflows.paper import console, print_json
+    from zonemelt.workflows.report import result_table
+
+    place = find_campaign(directory, quiet=as_json)
+    plan = stored_plan(place, {})
+    path, summary = report_on(place, plan.spec if plan is not None else None)
+    if as_json:
+        print_json({"report": str(path), "summary": summary})
+        return
+    out = console()
+    out.print(result_table(summary))
+    out.print(f"report {path}", markup=False, soft_wrap=True)
