@@ -75,7 +75,7 @@ def run_jobs(chunk: Chunk, *, store: JobStore | None = None) -> list[Result]:
             if read_epoch(chunk.directory) != chunk.epoch:
                 break
             spool.write({"begun": task.id, "attempt": task.attempt, "host": _HOST, "pid": os.getpid()})
-            result = _run_job(task, chunk, place, blobs, store, log)
+            result = _run_job(task, chunk, place, blobs=blobs, store=store, log=log)
             with contextlib.suppress(OSError):  # a full disk: the message still carries it
                 spool.write(result)  # type: ignore[arg-type]
             results.append(result)
@@ -86,7 +86,7 @@ def run_jobs(chunk: Chunk, *, store: JobStore | None = None) -> list[Result]:
 
 
 def _run_job(
-    task: Task, chunk: Chunk, place: Place, blobs: BlobDirectory, store: JobStore, log: int | None
+    task: Task, chunk: Chunk, place: Place, *, blobs: BlobDirectory, store: JobStore, log: int | None
 ) -> Result:
     """Run one job in a directory of its own and describe how it went; never raises what the job raises."""
     from jobflow import CURRENT_JOB
@@ -100,10 +100,8 @@ def _run_job(
     try:
         place.enter(task.uuid, task.index)
         with _limits(resources.walltime, resources.memory):
-            if resources.ranks > 1:
-                result = run_ranks(task, resources, chunk)
-            else:
-                result = execute(task, blobs, store)
+            many = resources.ranks > 1
+            result = run_ranks(task, resources, chunk) if many else execute(task, blobs, store)
     except (Exception, SystemExit, WalltimeExceeded) as error:  # noqa: BLE001 (whatever a job raises is reported)
         result = _failure(error)
     finally:
