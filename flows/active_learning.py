@@ -35,6 +35,7 @@ class ActiveLearningMaker(Maker):
         settings: its settings.
         reference_strains: linear strains of the pure elements, relative to the experimental lattice.
         max_sites: largest cell, atoms.
+        max_aspect: longest over shortest lattice vector of the cells considered.
         strains: linear strains of every ordering.
         rattle: standard deviation of the displacements of the rattled copies, Å; 0 for no such copies.
         heldout_orderings: how many orderings are only tested on.
@@ -54,6 +55,7 @@ class ActiveLearningMaker(Maker):
     settings: dict[str, Any] = field(default_factory=dict)
     reference_strains: list[float] = field(default_factory=list)
     max_sites: int = 4
+    max_aspect: float = 3.0
     strains: list[float] = field(default_factory=list)
     rattle: float = 0.0
     heldout_orderings: int = 5
@@ -77,6 +79,7 @@ class ActiveLearningMaker(Maker):
                 references=references.output,
                 elements=self.elements,
                 max_sites=self.max_sites,
+                max_aspect=self.max_aspect,
                 strains=self.strains,
                 rattle=self.rattle,
                 heldout_orderings=self.heldout_orderings,

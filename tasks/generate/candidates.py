@@ -68,7 +68,7 @@ def reference_crystals(elements: Sequence[str], strains: Sequence[float]) -> dic
             )
         for strain in strains:
             geometry = pure_fcc(element, cast("float", state["a"]) * (1 + strain))
-            crystals[f"{element}-{100 * strain:+g}%"] = geometry.model_dump(mode="json")
+            crystals[f"{element}-x{1 + strain:.3f}"] = geometry.model_dump(mode="json")
     return crystals
 
 
@@ -92,6 +92,12 @@ def decorate(ordering: Ordering, elements: Sequence[str], volumes: Mapping[str, 
     return Geometry.of(atoms)
 
 
+def aspect(geometry: Geometry) -> float:
+    """Length of the longest lattice vector over that of the shortest."""
+    lengths = np.linalg.norm(np.array(geometry.cell), axis=1)
+    return float(lengths.max() / lengths.min())
+
+
 def deform(geometry: Geometry, *, strain: float, rattle: float, seed: int) -> Geometry:
     """Stretch the cell by ``1 + strain`` and move the atoms by normal noise of ``rattle`` Å."""
     generator = np.random.default_rng(seed)
@@ -109,11 +115,15 @@ def enumerate_candidates(
     elements: Sequence[str],
     volumes: Mapping[str, float],
     max_sites: int,
+    max_aspect: float,
     strains: Sequence[float],
     rattle: float,
     seed: int,
 ) -> tuple[dict[str, Geometry], list[Candidate]]:
     """Every ordering of 2 to ``max_sites`` sites, at every strain, plus one rattled copy of each.
+
+    Cells longer than ``max_aspect`` times their shortest vector are left out: plane-wave codes need
+    many more grid points for them.
 
     Returns:
         The ideal crystals by parent name, and the candidates.
@@ -123,13 +133,15 @@ def enumerate_candidates(
     for size in range(2, max_sites + 1):
         for number, ordering in enumerate(orderings(size), start=1):
             ideal = decorate(ordering, elements, volumes)
+            if aspect(ideal) > max_aspect:
+                continue
             counts = Counter(ideal.symbols)
             formula = "".join(f"{e}{counts[e] if counts[e] > 1 else ''}" for e in elements)
             parent = f"{formula}-{number:02d}"
             parents[parent] = ideal
             deformations = [(strain, 0.0) for strain in strains] + ([(0.0, rattle)] if rattle else [])
             for strain, amplitude in deformations:
-                suffix = f"rattled{amplitude:g}" if amplitude else f"{100 * strain:+g}%"
+                suffix = f"rattled{amplitude:g}" if amplitude else f"x{1 + strain:.3f}"
                 geometry = deform(ideal, strain=strain, rattle=amplitude, seed=seed + len(candidates))
                 candidates.append(
                     Candidate(
@@ -196,6 +208,7 @@ def enumerate_job(
     references: dict[str, Any],
     elements: list[str],
     max_sites: int,
+    max_aspect: float,
     strains: list[float],
     rattle: float,
     heldout_orderings: int,
@@ -209,7 +222,13 @@ def enumerate_job(
     """
     volumes = {element: references["elements"][element]["volume"] for element in elements}
     parents, candidates = enumerate_candidates(
-        elements=elements, volumes=volumes, max_sites=max_sites, strains=strains, rattle=rattle, seed=seed
+        elements=elements,
+        volumes=volumes,
+        max_sites=max_sites,
+        max_aspect=max_aspect,
+        strains=strains,
+        rattle=rattle,
+        seed=seed,
     )
     split = split_parents(list(parents), heldout=heldout_orderings, seed=seed)
     held = set(split.heldout)

@@ -1,7 +1,7 @@
 """Gaussian-process regression of an energy per atom on averaged atomic features.
 
-The kernel is a constant times the inner product of centred features, a Bayesian linear regression:
-with averaged SOAP it is a model of local energies. A radial kernel may be added for what is not
+The kernel is a constant times one plus the inner product of centred features, a Bayesian linear
+regression: with averaged SOAP it is a model of local energies. A radial kernel may be added for what is not
 linear. Hyperparameters maximise the marginal likelihood (Rasmussen and Williams, Gaussian Processes
 for Machine Learning, 2006, eq. 2.30); the posterior is eqs. 2.25 and 2.26.
 """
@@ -24,7 +24,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Hyperparameters:
-    """Of the kernel ``linear x·x' + radial exp(-|x-x'|²/2 length²)``; variances in units of the target's."""
+    """Of the kernel ``linear (1 + x·x') + radial exp(-|x-x'|²/2 length²)``.
+
+    Variances are in units of the variance of the target.
+    """
 
     linear: float
     radial: float
@@ -80,7 +83,7 @@ def kernel(a_NF: Floats, b_MF: Floats, hyper: Hyperparameters) -> Floats:
     """Kernel matrix (N, M), dimensionless."""
     squared = ((a_NF[:, None, :] - b_MF[None, :, :]) ** 2).sum(axis=2)
     radial: Floats = hyper.radial * np.exp(-squared / (2 * hyper.length**2))
-    return hyper.linear * (a_NF @ b_MF.T) + radial
+    return hyper.linear * (1.0 + a_NF @ b_MF.T) + radial
 
 
 def fit(
@@ -107,7 +110,7 @@ def fit(
 
     x_NF = (features_NF - centre_F) / scale
     width = energies_N.std()
-    linear = ConstantKernel(10.0, (1e-2, 1e8)) * DotProduct(0.0, "fixed")
+    linear = ConstantKernel(10.0, (1e-2, 1e8)) * DotProduct(1.0, "fixed")
     shape = linear
     if radial:
         shape = linear + ConstantKernel(1.0, (1e-4, 1e6)) * RBF(3.0, (1.0, 1e2))

@@ -1,1 +1,6 @@
-"""What a campaign shows a person when it is done."""
+"""The result of a campaign, for people: a one-file HTML report and a table for the console."""
+
+from zonemelt.workflows.report.html import write_report
+from zonemelt.workflows.report.table import result_table
+
+__all__ = ["result_table", "write_report"]

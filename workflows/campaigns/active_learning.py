@@ -1,0 +1,110 @@
+"""The campaign kind ``active_learning``: learn the formation energies of a binary fcc alloy."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from zonemelt.tasks.label.registry import ORACLES
+from zonemelt.tasks.label.settings import EmtSettings, GpawSettings
+from zonemelt.workflows.campaigns.base import CampaignSpec
+
+if TYPE_CHECKING:
+    from jobflow import Flow
+
+Strain = Annotated[float, Field(gt=-0.2, lt=0.2)]
+
+
+class OraclesSpec(BaseModel):
+    """The settings of every oracle; only those of the chosen one are used."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    emt: EmtSettings = Field(default_factory=EmtSettings)
+    gpaw: GpawSettings = Field(default_factory=GpawSettings)
+
+
+class ActiveLearningSpec(CampaignSpec):
+    """Enumerate orderings, label a few, learn, label the most uncertain, learn again."""
+
+    kind: Literal["active_learning"] = "active_learning"
+    elements: list[str] = Field(min_length=2, max_length=2, description="two fcc metals")
+    oracle: str = Field(default="emt", description="what labels: a name of the oracle registry")
+    oracles: OraclesSpec = Field(default_factory=OraclesSpec)
+    reference_strains: list[Strain] = Field(
+        default=[-0.03, -0.01, 0.01, 0.03, 0.05],
+        min_length=4,
+        description="linear strains of the pure elements, from the experimental lattice",
+    )
+    max_sites: int = Field(default=4, ge=2, le=8, description="largest cell, atoms")
+    max_aspect: float = Field(
+        default=3.0, ge=1, description="longest over shortest lattice vector of the cells considered"
+    )
+    strains: list[Strain] = Field(
+        default=[-0.03, 0.0, 0.03], min_length=1, description="linear strains of every ordering"
+    )
+    rattle: float = Field(default=0.0, ge=0, le=0.5, description="of one more copy of each, Å")
+    heldout_orderings: int = Field(default=5, ge=1, description="orderings only tested on")
+    strategies: list[Literal["uncertainty", "random"]] = Field(
+        default=["uncertainty", "random"], min_length=1, description="the first is the campaign's"
+    )
+    repeats: int = Field(default=3, ge=1, description="repetitions of each strategy")
+    initial: int = Field(default=6, ge=1, description="labels each arm starts from")
+    rounds: int = Field(default=2, ge=1)
+    batch: int = Field(default=6, ge=1, description="labels an arm chooses in a round")
+    confirm: int = Field(default=2, ge=0, description="predicted most stable that are labelled")
+    feature_cutoff: float = Field(default=4.5, gt=2, le=10, description="of the SOAP features, Å")
+
+    @model_validator(mode="after")
+    def _agree(self) -> Self:
+        if self.oracle not in ORACLES:
+            raise ValueError(f"there is no oracle '{self.oracle}'; choose one of: {', '.join(ORACLES)}")
+        for name in ("elements", "strains", "reference_strains", "strategies"):
+            if len(set(getattr(self, name))) < len(getattr(self, name)):
+                raise ValueError(f"{name} names the same thing twice")
+        return self
+
+
+def build(spec: ActiveLearningSpec) -> Flow:
+    """The graph of the campaign.
+
+    Raises:
+        OracleError: the oracle cannot run here.
+        InputError: an element has no fcc reference.
+    """
+    from zonemelt.flows.active_learning import ActiveLearningMaker
+
+    return ActiveLearningMaker(
+        name=spec.name,
+        elements=list(spec.elements),
+        oracle=spec.oracle,
+        settings=_settings(spec),
+        reference_strains=list(spec.reference_strains),
+        max_sites=spec.max_sites,
+        max_aspect=spec.max_aspect,
+        strains=list(spec.strains),
+        rattle=spec.rattle,
+        heldout_orderings=spec.heldout_orderings,
+        strategies=list(spec.strategies),
+        repeats=spec.repeats,
+        initial=spec.initial,
+        rounds=spec.rounds,
+        batch=spec.batch,
+        confirm=spec.confirm,
+        cutoff=spec.feature_cutoff,
+        seed=spec.seed,
+    ).make()
+
+
+def _settings(spec: ActiveLearningSpec) -> dict[str, Any]:
+    """The chosen oracle's settings; GPAW's Python is found here, as workers run elsewhere."""
+    from pathlib import Path
+
+    chosen = getattr(spec.oracles, spec.oracle)
+    settings: dict[str, Any] = chosen.model_dump(mode="json")
+    if isinstance(chosen, GpawSettings):
+        from zonemelt.tasks.label.gpaw import find_python
+
+        settings["python"] = str(find_python(chosen, folder=Path.cwd()))
+    return settings

@@ -1,0 +1,37 @@
+"""The fields every kind of campaign has."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class RetrySpec(BaseModel):
+    """How often a job that failed is tried again, by the cause of the failure."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    infrastructure: int = Field(default=5, ge=0, description="a node, a network or a worker was lost")
+    walltime: int = Field(default=2, ge=0, description="the batch allocation ended")
+    memory: int = Field(default=1, ge=0, description="killed for memory")
+    application: int = Field(default=0, ge=0, description="the job itself raised an error")
+    backoff_s: float = Field(default=1.0, ge=0, description="rest before the first retry, s")
+
+
+class CampaignSpec(BaseModel):
+    """What a person submits. Every kind of campaign adds its own fields."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", description="of the campaign")
+    kind: str = Field(description="which graph is built")
+    site: str = Field(default="local", description="the machine: a name of the site catalog or a file")
+    store: str | dict[str, Any] | None = Field(
+        default=None, description="where outputs go; None: SQLite in the campaign directory"
+    )
+    seed: int = Field(default=0, ge=0, description="of everything random")
+    reuse: list[str] = Field(default_factory=list, description="directories of earlier campaigns")
+    retry: RetrySpec = Field(default_factory=RetrySpec)
+    budget_node_hours: float | None = Field(default=None, gt=0)
+    max_jobs_in_flight: int | None = Field(default=None, gt=0)

@@ -1,0 +1,54 @@
+"""The kinds of campaign, in one table."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from zonemelt.tasks.errors import InputError
+from zonemelt.workflows.campaigns import active_learning, graph
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from jobflow import Flow
+
+    from zonemelt.workflows.campaigns.base import CampaignSpec
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kind:
+    """A kind of campaign: its spec and the function that builds its graph."""
+
+    name: str
+    spec: type[CampaignSpec]
+    build: Callable[[Any], Flow]
+
+
+KINDS: Final[dict[str, Kind]] = {
+    kind.name: kind
+    for kind in (
+        Kind(
+            name="active_learning",
+            spec=active_learning.ActiveLearningSpec,
+            build=active_learning.build,
+        ),
+        Kind(name="graph", spec=graph.GraphSpec, build=graph.build),
+    )
+}
+
+
+def kind_named(name: Any, *, where: str) -> Kind:
+    """Look a kind up.
+
+    Raises:
+        InputError: no kind has that name.
+    """
+    try:
+        return KINDS[name]
+    except (KeyError, TypeError):
+        raise InputError(
+            f"there is no kind of campaign {name!r}",
+            where=f"{where}: kind",
+            remedy=f"choose one of: {', '.join(KINDS)}",
+        ) from None
