@@ -65,6 +65,8 @@ def drive(place: Path, plan: Plan, *, graph: Any = None, ensure_success: bool = 
 def _run(place: Path, plan: Plan, graph: Any, *, anew: bool) -> None:
     from zonemelt.workflows.engine.run import resume, run_flow
 
+    if plan.folder not in {"", *sys.path}:
+        sys.path.insert(0, plan.folder)  # workers are told the head's path
     common = {"site": plan.site, "store": plan.store, **plan.options}
     if anew:
         forget_ledger(place)

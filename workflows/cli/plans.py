@@ -31,6 +31,7 @@ class Plan:
         site: where it runs.
         store: where outputs go besides the campaign's own.
         build: makes its graph.
+        folder: where modules of a person's own are imported from.
         options: what else ``run_flow`` and ``resume`` are told.
     """
 
@@ -40,6 +41,7 @@ class Plan:
     site: str
     store: Any
     build: Callable[[], Any]
+    folder: str = ""
     options: dict[str, Any] = field(default_factory=dict)
 
 
@@ -65,6 +67,7 @@ def read_plan(campaign: str, overrides: dict[str, Any]) -> Plan:
         site=spec.site,
         store=spec.store,
         build=lambda: build_flow(spec),
+        folder=getattr(spec, "import_from", ""),
         options={
             "retry": RetryPolicy(**spec.retry.model_dump()),
             "max_jobs_in_flight": spec.max_jobs_in_flight,

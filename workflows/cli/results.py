@@ -43,7 +43,7 @@ def report_on(place: Path, spec: Any) -> tuple[Path, dict[str, Any]]:
     try:
         return write_report(store, spec, place), read_summary(store, spec)
     finally:
-        store.close()
+        store.close()  # type: ignore[no-untyped-call]
 
 
 def print_results(out: Console, place: Path, plan: Plan) -> None:

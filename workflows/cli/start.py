@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -11,7 +12,6 @@ from zonemelt.workflows.cli.app import START, app, command
 from zonemelt.workflows.cli.places import Dir, find_campaign
 
 if TYPE_CHECKING:
-    from pathlib import Path
     from typing import Any
 
     from zonemelt.workflows.cli.plans import Plan
@@ -170,7 +170,10 @@ def _plan_of(place: Path, **options: Any) -> Plan:
     settings = load_settings()
     site = resolved_site(options.get("site") or settings.site)
     store = options.get("store") or settings.store
-    return Plan(name=place.name, spec=None, document={}, site=site, store=store, build=_no_graph)
+    folder = str(Path.cwd())
+    return Plan(
+        name=place.name, spec=None, document={}, site=site, store=store, build=_no_graph, folder=folder
+    )
 
 
 def _no_graph() -> Any:
@@ -184,8 +187,6 @@ def _no_graph() -> Any:
 @app.command("_head", hidden=True)
 def head(directory: str) -> None:
     """Drive a campaign directory: what `submit` and `resume --detach` start."""
-    from pathlib import Path
-
     from zonemelt.workflows.cli.drive import drive
 
     place = Path(directory)
