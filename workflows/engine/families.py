@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from zonemelt.workflows.engine.schema import WAITS_FOR, in_states
-from zonemelt.workflows.engine.settle import recount
+from zonemelt.workflows.engine.settle import recount, unsettle
 from zonemelt.workflows.engine.states import FINISHED, JobState
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def move(ledger: Ledger, jobs: Iterable[int], old: Iterable[JobState], new: JobS
     return moved
 
 
-def _with_waiting_kin(ledger: Ledger, revived: list[int]) -> set[int]:
+def _with_waiting_kin(ledger: Ledger, revived: Iterable[int]) -> set[int]:
     """The revived jobs, and those that wait for one of them already: their counts have changed."""
     kin = {member for job in revived for member in family(ledger, job)}
     sql = f"SELECT 1 FROM jobs WHERE id = ? AND state {in_states({JobState.WAITING})}"
@@ -49,9 +49,9 @@ def revive(ledger: Ledger, jobs: Iterable[int], old: Iterable[JobState]) -> int:
         row = execute(f"SELECT state FROM jobs WHERE id = ? AND state {in_states(old)}", (job,)).fetchone()
         if row is None:
             continue
-        execute("UPDATE jobs SET state = ?, settled = 0 WHERE id = ?", (int(JobState.WAITING), job))
+        execute("UPDATE jobs SET state = ? WHERE id = ?", (int(JobState.WAITING), job))
         ledger.unfinished += JobState(row[0]) in FINISHED
         revived.append(job)
-    for job in _with_waiting_kin(ledger, revived):
-        recount(ledger, job)
+    unsettled = {again for job in revived for again in unsettle(ledger, job)}
+    recount(ledger, _with_waiting_kin(ledger, {*revived, *unsettled}))
     return len(revived)

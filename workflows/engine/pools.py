@@ -123,6 +123,7 @@ class ParslWorkers:
         config = self._make_config()
         # Children inherit the mark by which orphans are found; Parsl starts some of them much later.
         os.environ[CAMPAIGN_VARIABLE] = self.token
+        os.environ["SPT_NOENV"] = "1"  # or they write their titles over it, and /proc shows it no more
         with _deaf_children():
             self._kernel = DataFlowKernel(config)
         self._capacities = {e.label: self._given.get(e.label) or _capacity(e) for e in config.executors}

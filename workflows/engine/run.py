@@ -16,6 +16,7 @@ from zonemelt.tasks.blobs import BlobDirectory
 from zonemelt.tasks.errors import CampaignError, InputError, JobError
 from zonemelt.tasks.stores import check_store, open_store
 from zonemelt.workflows.engine.graph import check_acyclic, job_rows
+from zonemelt.workflows.engine.guard import guarded
 from zonemelt.workflows.engine.head import Head, Limits
 from zonemelt.workflows.engine.ledger import Ledger
 from zonemelt.workflows.engine.lock import HeadLock
@@ -256,6 +257,7 @@ class Campaign:
             if mirrored:
                 self.mirror = stack.enter_context(Mirror(self.directory, store))
             if owned and (self.ledger.unfinished or self.new or self.items is not None):
+                stack.enter_context(guarded(self.directory, workers.token))
                 stack.enter_context(workers)
             self.head = Head(
                 self.ledger, workers, lock=self.lock, policy=self.policy, limits=self.limits, store=store,

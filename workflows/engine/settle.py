@@ -13,7 +13,7 @@ from zonemelt.workflows.engine.schema import HOLDS, WAITS_FOR
 from zonemelt.workflows.engine.states import FINISHED, JobState, Outcome, next_state, outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
 
     from zonemelt.workflows.engine.ledger import Ledger
 
@@ -112,26 +112,30 @@ def _release(ledger: Ledger, changes: dict[int, list[int]]) -> list[str]:
     return ended
 
 
-def recount(ledger: Ledger, job: int) -> None:
-    """Set the counters of a waiting job from how its parents stand now."""
-    parents = ledger.connection.execute(
-        "SELECT parent FROM edges WHERE child = ? AND kind = ?", (job, WAITS_FOR)
-    ).fetchall()
-    standings = [standing(ledger, parent) for (parent,) in parents]
-    quorum, needs_parents = ledger.connection.execute(
-        "SELECT quorum, needs_parents FROM jobs WHERE id = ?", (job,)
-    ).fetchone()
-    counts = {
-        "waits": standings.count(None),
-        "arrived": standings.count(Outcome.ARRIVED),
-        "failed": standings.count(Outcome.FAILED),
-        "stopped": standings.count(Outcome.STOPPED),
-    }
-    state = next_state(**counts, quorum=quorum, needs_parents=bool(needs_parents))
-    ledger.connection.execute(
-        "UPDATE jobs SET state = ?, waits = ?, arrived = ?, failed = ?, stopped = ?, not_before = 0"
-        " WHERE id = ?",
-        (int(state), *counts.values(), job),
-    )
-    if state in FINISHED:
-        ledger.unfinished -= 1
+def unsettle(ledger: Ledger, job: int) -> list[int]:
+    """Take back that a job has settled, and what holds for it; returns the jobs concerned."""
+    execute = ledger.connection.execute
+    row = execute("UPDATE jobs SET settled = 0 WHERE id = ? AND settled RETURNING uuid", (job,)).fetchone()
+    if row is None:
+        return []
+    holders = execute("SELECT child FROM edges WHERE parent = ? AND kind = ?", (row[0], HOLDS)).fetchall()
+    concerned = [job]
+    for (holder,) in holders:
+        execute("UPDATE jobs SET holds = holds + 1 WHERE id = ?", (holder,))
+        concerned += unsettle(ledger, holder)
+    return concerned
+
+
+def recount(ledger: Ledger, jobs: Collection[int]) -> None:
+    """Set the counters of waiting jobs from how their parents stand now, and move on those that can."""
+    for job in jobs:
+        parents = ledger.connection.execute(
+            "SELECT parent FROM edges WHERE child = ? AND kind = ?", (job, WAITS_FOR)
+        ).fetchall()
+        standings = [standing(ledger, parent) for (parent,) in parents]
+        counts = [standings.count(how) for how in (None, *Outcome)]
+        ledger.connection.execute(
+            "UPDATE jobs SET waits = ?, arrived = ?, failed = ?, stopped = ?, not_before = 0 WHERE id = ?",
+            (*counts, job),
+        )
+    settle(ledger, _release(ledger, {job: [0, 0, 0] for job in jobs}))
