@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 
-MIN_REFERENCES = 4
+MIN_REFERENCES = 5
 
 
 class Candidate(Document):
@@ -47,7 +47,7 @@ def reference_crystals(elements: Sequence[str], strains: Sequence[float]) -> dic
     """Each pure element at each linear strain of its experimental fcc lattice, as dictionaries.
 
     Raises:
-        InputError: an element is not fcc, or there are fewer than four strains to fit a curve to.
+        InputError: an element is not fcc, or there are fewer than five strains to fit a curve to.
     """
     from ase.data import atomic_numbers, reference_states
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from jobflow import job
 
@@ -13,11 +13,16 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
+REAL: Final = 1e-9  # a root with a smaller imaginary part is real
+
+
 def equilibrium(records: Sequence[Record]) -> dict[str, float]:
     """Fit a Birch-Murnaghan equation of state to one element at several volumes.
 
+    That of third order is a cubic polynomial in V^(-2/3), so the fit is linear.
+
     Args:
-        records: labels of one-element crystals of one lattice, at four volumes or more.
+        records: labels of one-element crystals of one lattice, at five volumes or more.
 
     Returns:
         ``volume`` (Å³/atom), ``energy_per_atom`` (eV/atom), ``bulk_modulus`` (eV/Å³),
@@ -27,7 +32,6 @@ def equilibrium(records: Sequence[Record]) -> dict[str, float]:
         InputError: the energy has no minimum within the labelled volumes.
     """
     import numpy as np
-    from ase.eos import EquationOfState, birchmurnaghan
 
     volumes = np.array([r.geometry.atoms().get_volume() / len(r.geometry.symbols) for r in records])
     energies = np.array([r.energy_per_atom for r in records])
@@ -37,14 +41,16 @@ def equilibrium(records: Sequence[Record]) -> dict[str, float]:
             where=f"reference {records[0].geometry.symbols[0]}",
             remedy="widen reference_strains",
         )
-    fit = EquationOfState(volumes, energies, eos="birchmurnaghan")
-    volume, energy, modulus = fit.fit(warn=False)
-    residual = np.abs(birchmurnaghan(volumes, *fit.eos_parameters) - energies).max()
+    curve = np.polynomial.Polynomial.fit(volumes ** (-2 / 3), energies, 3)
+    slope, bend = curve.deriv(), curve.deriv(2)
+    minima = [x.real for x in slope.roots() if abs(x.imag) < REAL and bend(x.real) > 0]
+    lowest = min(minima, key=lambda x: abs(x - volumes[energies.argmin()] ** (-2 / 3)))
+    volume = lowest**-1.5
     return {
         "volume": float(volume),
-        "energy_per_atom": float(energy),
-        "bulk_modulus": float(modulus),
-        "residual": float(residual),
+        "energy_per_atom": float(curve(lowest)),
+        "bulk_modulus": float(4 / 9 * bend(lowest) * volume ** (-7 / 3)),
+        "residual": float(np.abs(curve(volumes ** (-2 / 3)) - energies).max()),
     }
 
 

@@ -34,7 +34,7 @@ class ActiveLearningSpec(CampaignSpec):
     oracles: OraclesSpec = Field(default_factory=OraclesSpec)
     reference_strains: list[Strain] = Field(
         default=[-0.03, -0.01, 0.01, 0.03, 0.05],
-        min_length=4,
+        min_length=5,
         description="linear strains of the pure elements, from the experimental lattice",
     )
     max_sites: int = Field(default=4, ge=2, le=8, description="largest cell, atoms")

@@ -1,0 +1,106 @@
+"""Records: absent is null, levels of theory do not mix, nothing is lost on the way to JSON."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from zonemelt.tasks.errors import InputError
+from zonemelt.tasks.generate.candidates import pure_fcc
+from zonemelt.tasks.ingest.quality import formation_energy, ingest, judge
+from zonemelt.tasks.label.emt import label
+from zonemelt.tasks.label.settings import EmtSettings
+from zonemelt.tasks.records import Geometry, Record, Theory, one_theory
+
+
+@pytest.fixture(scope="module")
+def record() -> Record:
+    geometry = pure_fcc("Al", 4.0).atoms().repeat((2, 1, 1))
+    geometry.rattle(0.05, seed=1)
+    return label(Geometry.of(geometry), EmtSettings(), identifier="al2", workdir=Path())
+
+
+def test_json_round_trip_keeps_everything(record: Record) -> None:
+    assert Record.model_validate_json(record.model_dump_json()) == record
+
+
+def test_absent_stress_is_null_not_zero(record: Record) -> None:
+    bare = record.model_copy(update={"stress": None})
+    assert Record.model_validate_json(bare.model_dump_json()).stress is None
+
+
+def test_geometry_agrees_with_ase_and_pymatgen(record: Record) -> None:
+    structure, atoms = record.geometry.structure(), record.geometry.atoms()
+    assert structure.volume == pytest.approx(atoms.get_volume())
+    assert [site.specie.symbol for site in structure] == atoms.get_chemical_symbols()
+    assert structure.cart_coords == pytest.approx(atoms.positions)
+
+
+def test_geometry_refuses_unequal_lengths() -> None:
+    with pytest.raises(ValidationError, match="2 symbols but 1 positions"):
+        Geometry(cell=((3, 0, 0), (0, 3, 0), (0, 0, 3)), symbols=("Al", "Au"), positions=((0, 0, 0),))
+
+
+def test_nan_energy_is_refused(record: Record) -> None:
+    with pytest.raises(ValidationError, match="energy_free"):
+        Record.model_validate(record.model_dump() | {"energy_free": float("nan")})
+
+
+@given(
+    st.sampled_from(["code", "version", "functional"]),
+    st.text(min_size=1, max_size=5).filter(lambda text: text not in {"a", "b", "c"}),
+)
+def test_theory_key_depends_on_each_field(field: str, value: str) -> None:
+    theory = Theory(code="a", version="b", functional="c")
+    assert theory.model_copy(update={field: value}).key != theory.key
+
+
+def test_mixed_levels_are_refused_by_name(record: Record) -> None:
+    other = record.theory.model_copy(update={"functional": "PBE"})
+    mixed = [record, record.model_copy(update={"theory": other, "identifier": "odd"})]
+    with pytest.raises(InputError, match="odd"):
+        one_theory(mixed)
+    with pytest.raises(InputError, match="levels of theory are mixed"):
+        ingest(mixed)
+
+
+def test_two_setups_of_one_element_are_refused(record: Record) -> None:
+    one = record.theory.model_copy(update={"setups": {"Al": "x"}})
+    two = record.theory.model_copy(update={"setups": {"Al": "y"}})
+    with pytest.raises(InputError, match="two setups for Al"):
+        one_theory([record.model_copy(update={"theory": theory}) for theory in (one, two)])
+
+
+def test_quality_accepts_a_good_label(record: Record) -> None:
+    assert judge(record).accepted
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"forces": None}, "no forces"),
+        ({"forces": ((60.0, 0, 0), (-60.0, 0, 0))}, "largest force"),
+        ({"forces": ((0.3, 0, 0), (0.3, 0, 0))}, "net force"),
+        ({"stress": ((2.0, 0, 0), (0, 0, 0), (0, 0, 0))}, "stress"),
+    ],
+)
+def test_quality_rejects_with_a_reason(record: Record, change: dict, reason: str) -> None:
+    verdict = judge(record.model_copy(update=change))
+    assert not verdict.accepted
+    assert any(reason in said for said in verdict.reasons)
+
+
+def test_quality_rejects_atoms_that_overlap() -> None:
+    close = Geometry(
+        cell=((5, 0, 0), (0, 5, 0), (0, 0, 5)), symbols=("Al", "Al"), positions=((0, 0, 0), (0.5, 0, 0))
+    )
+    record = label(close, EmtSettings(), identifier="close", workdir=Path())
+    assert any("0.50 Å apart" in reason for reason in judge(record).reasons)
+
+
+def test_formation_energy_needs_every_element(record: Record) -> None:
+    assert formation_energy(record, {"Al": {"energy_per_atom": record.energy_per_atom}}) == pytest.approx(0)
+    with pytest.raises(InputError, match="no reference energy for Al"):
+        formation_energy(record, {"Au": {"energy_per_atom": 0.0}})

@@ -1,0 +1,107 @@
+"""Campaign files: what is wrong is named with file, field, value and remedy."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from jobflow import Flow
+
+from zonemelt.tasks.errors import InputError, OracleError, UnknownKeyError
+from zonemelt.workflows.campaigns.spec import build_flow, catalog, dump_campaign, load_campaign
+
+
+@pytest.mark.parametrize("name", catalog())
+def test_catalog_builds(name: str) -> None:
+    flow = build_flow(load_campaign(name))
+    assert isinstance(flow, Flow)
+    assert all({"campaign", "step"} <= set(job.metadata) for job, _ in flow.iterflow())
+
+
+def test_dump_is_read_back(tmp_path: Path) -> None:
+    spec = load_campaign("quickstart", {"seed": 7})
+    path = tmp_path / "resolved.yaml"
+    path.write_text(dump_campaign(spec))
+    assert load_campaign(path) == spec
+
+
+def test_overrides_reach_into_mappings() -> None:
+    spec = load_campaign("quickstart", {"oracle": "gpaw", "oracles.gpaw.cutoff": 400, "retry.walltime": 3})
+    assert (spec.oracle, spec.oracles.gpaw.cutoff, spec.retry.walltime) == ("gpaw", 400.0, 3)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "error", "said"),
+    [
+        ({"elemnts": ["Al"]}, UnknownKeyError, "did you mean 'elements'"),
+        ({"oracles.gpaw.cutof": 1}, UnknownKeyError, "did you mean 'cutoff'"),
+        ({"rounds": 0}, InputError, r"rounds: 0 cannot be used"),
+        ({"rounds": "many"}, InputError, r"'many' cannot be used"),
+        ({"strains": [0.5]}, InputError, r"strains\.0"),
+        ({"oracle": "vasp"}, InputError, "no oracle 'vasp'"),
+        ({"elements": ["Al", "Al"]}, InputError, "same thing twice"),
+        ({"kind": "screning"}, InputError, "no kind of campaign 'screning'"),
+        ({"name": "../up"}, InputError, "name"),
+        ({"seed.a": 1}, InputError, "not a mapping"),
+    ],
+)
+def test_wrong_field(overrides: dict, error: type[InputError], said: str) -> None:
+    with pytest.raises(error, match=said) as caught:
+        load_campaign("quickstart", overrides)
+    assert "quickstart.yaml" in str(caught.value)
+    assert caught.value.remedy
+
+
+def test_missing_field_and_kind(tmp_path: Path) -> None:
+    path = tmp_path / "c.yaml"
+    path.write_text("name: x\nkind: active_learning\n")
+    with pytest.raises(InputError, match="'elements' is missing"):
+        load_campaign(path)
+    path.write_text("name: x\n")
+    with pytest.raises(InputError, match="no kind of campaign None"):
+        load_campaign(path)
+
+
+def test_yaml_error_names_the_line(tmp_path: Path) -> None:
+    path = tmp_path / "c.yaml"
+    path.write_text("name: x\nkind: [a\nseed: 1\n")
+    with pytest.raises(InputError, match=r"c\.yaml:3"):
+        load_campaign(path)
+
+
+@pytest.mark.parametrize("text", ["- a\n", "", "1: 2\n"])
+def test_not_a_mapping(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "c.yaml"
+    path.write_text(text)
+    with pytest.raises(InputError, match="not a mapping"):
+        load_campaign(path)
+
+
+def test_python_objects_are_not_built(tmp_path: Path) -> None:
+    path = tmp_path / "c.yaml"
+    path.write_text("name: !!python/object/apply:os.getcwd []\n")
+    with pytest.raises(InputError, match="not YAML"):
+        load_campaign(path)
+
+
+def test_absent_file_lists_the_catalog() -> None:
+    with pytest.raises(InputError, match="quickstart"):
+        load_campaign("no-such-campaign")
+
+
+def test_absent_gpaw_is_said_before_anything_runs(tmp_path: Path) -> None:
+    spec = load_campaign("quickstart", {"oracle": "gpaw", "oracles.gpaw.python": str(tmp_path / "no-python")})
+    with pytest.raises(OracleError, match="make oracle"):
+        build_flow(spec)
+
+
+def test_importing_the_specs_is_light() -> None:
+    code = "import sys, zonemelt.workflows.campaigns.spec; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert not {"jobflow", "pymatgen", "ase", "numpy", "torch"} & set(done.stdout.split())
+
+
+def test_catalog_is_plain_yaml() -> None:
+    path = Path(load_campaign.__code__.co_filename).resolve().parents[1] / "catalog/quickstart.yaml"
+    assert yaml.safe_load(path.read_text())["kind"] == "active_learning"
