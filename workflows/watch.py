@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from rich.text import Text
 
 _REFRESH = 0.5  # seconds between looks, on a terminal
-_REPORT = 5.0  # seconds between lines, where there is none
+_REPORT = 5.0  # seconds between lines, where there is none; longer and longer, up to
+_REPORT_LIMIT = 60.0
 _BAR = 72  # characters of the bar at most
 _BAR_ORDER = (
     JobState.DONE, JobState.FAILED, JobState.SKIPPED, JobState.STOPPED, JobState.CANCELLED,
@@ -208,7 +209,9 @@ def _show_live(directory: Path, stop: threading.Event, out: Console) -> None:
 
 def _show_lines(directory: Path, stop: threading.Event, out: Console) -> None:
     last = ""
-    while not stop.wait(_REPORT):
+    pause = _REPORT
+    while not stop.wait(pause):
+        pause = min(1.2 * pause, _REPORT_LIMIT)
         if (summary := _look(directory, running=0, failures=0)) is None:
             continue
         line = plain_line(summary)

@@ -11,7 +11,7 @@ import typer
 from typer.core import TyperGroup
 
 from zonemelt import __version__
-from zonemelt.tasks.errors import ZonemeltError
+from zonemelt.tasks.errors import JobError, ZonemeltError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -50,7 +50,7 @@ class Commands(TyperGroup):
             if os.environ.get("ZONEMELT_DEBUG") == "1":
                 raise
             typer.secho(f"zonemelt: {error}", fg="red", err=True)
-            raise typer.Exit(REFUSED) from None
+            raise typer.Exit(NOT_ALL_SUCCEEDED if isinstance(error, JobError) else REFUSED) from None
         except KeyboardInterrupt:
             typer.secho("interrupted", err=True)
             raise typer.Exit(INTERRUPTED) from None

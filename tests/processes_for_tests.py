@@ -1,0 +1,43 @@
+"""Start commands as real processes, and wait for what they do."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+TESTS = Path(__file__).parent
+
+
+def command(*words: str | Path) -> list[str]:
+    return [sys.executable, "-m", "zonemelt.workflows.cli", *map(str, words)]
+
+
+def environment() -> dict[str, str]:
+    return {**os.environ, "PYTHONPATH": str(TESTS), "OMP_NUM_THREADS": "1"}
+
+
+def start(*words: str | Path, **options: Any) -> subprocess.Popen[str]:
+    """Start a command in a process, and a session, of its own."""
+    return subprocess.Popen(
+        command(*words), env=environment(), text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        start_new_session=True, **options,
+    )  # fmt: skip
+
+
+def finish(process: subprocess.Popen[str]) -> tuple[int, str]:
+    output, _ = process.communicate(timeout=300)
+    return process.returncode, output
+
+
+def until(condition: Any, what: str, *, seconds: float = 240) -> Any:
+    """Wait for a condition; what it returned when it came true."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if found := condition():
+            return found
+        time.sleep(0.1)
+    raise AssertionError(f"not in {seconds:g} s: {what}")
