@@ -25,7 +25,12 @@ def test_snippets_run(page, tmp_path):
         script = tmp_path / f"snippet_{number}.py"
         script.write_text(code)
         done = subprocess.run(
-            [sys.executable, script.name], cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False
+            [sys.executable, script.name],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
         )
         assert done.returncode == 0, done.stderr
 
