@@ -110,8 +110,10 @@ def test_durations(seconds: float | None, text: str):
     assert duration(seconds) == text
 
 
-@pytest.mark.parametrize(("per_second", "text"), [(None, "-"), (250.4, "250/s"), (1.5, "1.5/s"), (0.5, "30/min"),
-                                                  (0.01, "36/h"), (0.0001, "0.4/h")])  # fmt: skip
+@pytest.mark.parametrize(
+    ("per_second", "text"),
+    [(None, "-"), (250.4, "250/s"), (1.5, "1.5/s"), (0.5, "30/min"), (0.01, "36/h"), (0.0001, "0.4/h")],
+)
 def test_rates(per_second: float | None, text: str):
     assert rate(per_second) == text
 
