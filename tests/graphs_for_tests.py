@@ -466,3 +466,18 @@ def brings_when(folder: str, mark: str, campaign: str) -> Any:
     return Response(
         "brought", replace=Flow([note(folder, name="replacement")]), addition=note(folder, name="added")
     )
+
+
+@job
+def write_file(name: str, content: str) -> dict[str, Any]:
+    """Write a file into the job's directory and keep it."""
+    from zonemelt.tasks.kept_files import keep_file
+
+    Path(name).write_text(content)
+    return {"file": keep_file(name)}
+
+
+@job
+def read_file(path: Path) -> list[str]:
+    """The name and content of a kept file."""
+    return [path.name.partition("-")[2], path.read_text()]

@@ -262,7 +262,7 @@ class Earlier:
 
     def _link_files(self, texts: Iterable[str], directory: Path) -> None:
         for text in texts:
-            if "FileReference" not in text:
+            if '"sha256"' not in text:
                 continue
             for digest in re.findall(r'"sha256":\s*"([0-9a-f]{64})"', text):
                 for source in (self.directory / "blobs" / digest[:2]).glob(f"{digest}*"):
