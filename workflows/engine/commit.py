@@ -91,9 +91,13 @@ def commit_failure(ledger: Ledger, result: Result, policy: RetryPolicy) -> JobSt
         READY where it goes again, FAILED where it does not.
     """
     job, cause = result["job"], Cause(result["cause"])
-    row = ledger.connection.execute("SELECT uuid, state FROM jobs WHERE id = ?", (job,)).fetchone()
-    if row is None or row[1] != JobState.RUNNING:
+    row = ledger.connection.execute(
+        "SELECT uuid, attempts FROM jobs WHERE id = ? AND state = ?", (job, int(JobState.RUNNING))
+    ).fetchone()
+    if row is None:
         return JobState.FAILED
+    if row[1] != result["attempt"]:
+        return JobState.READY  # of an attempt that is in the ledger already: another is on its way
     earlier = ledger.failures(job, cause)
     if earlier < policy.limit(cause):
         _note(ledger, "retry", result)

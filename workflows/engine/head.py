@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import queue
+import shutil
 import sqlite3
 import sys
 import time
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger("zonemelt.engine")
 
 _BREAKDOWNS = 5  # of the machinery, in a row, before the head gives up
+_RESERVE = 8 << 20  # bytes that are left free on the disk
 _TICK = 0.5  # seconds between looks at the control folder, the clock and the machinery
 
 
@@ -108,6 +110,7 @@ class Head:
         self._sources: set[str] = set()
         self._breakdowns = 0
         self._again = False  # something became ready in the last round without a result arriving
+        self._full = False  # the disk is
         self._tick_at = 0.0
         self._beat_at = 0.0
         self._spent_at = time.monotonic()
@@ -280,7 +283,7 @@ class Head:
     # ── jobs go out ─────────────────────────────────────────────────────────────────────────────────
 
     def _may_send(self) -> bool:
-        return bool(self.ledger.get("status") == "running")
+        return not self._full and bool(self.ledger.get("status") == "running")
 
     def _choose(self) -> Iterator[tuple[str, Chunk, list[ReadyJob]]]:
         """Take jobs out of the ledger and pack them for their workers."""
@@ -326,7 +329,10 @@ class Head:
         """Run jobs that see the store: only the head has it."""
         if self.mirror is not None:
             self.mirror.flush()  # what the job refers to must be where it looks
-        self.arrived.put((chunk, run_jobs(chunk, store=self.store)))
+        try:
+            self.arrived.put((chunk, run_jobs(chunk, store=self.store)))
+        except OSError as error:  # a full disk, say
+            self.arrived.put((chunk, error))
 
     # ── now and then ────────────────────────────────────────────────────────────────────────────────
 
@@ -338,8 +344,9 @@ class Head:
         control.obey(self.ledger)
         if now < self._beat_at:
             return
-        self._beat_at = now + (HEARTBEAT if not self.traffic else 2.0)
+        self._beat_at = now + (2.0 if self.traffic or self._full else HEARTBEAT)
         self.lock.beat()
+        self._look_at_disk()
         if read_epoch(self.ledger.directory) != self.epoch:
             raise HeadRunningError(
                 "another head has taken this campaign over",
@@ -349,6 +356,13 @@ class Head:
         self._spend(now)
         if (trouble := self.workers.ailing()) is not None:
             self._mend(trouble)
+
+    def _look_at_disk(self) -> None:
+        """Start no job while the disk is full: it would fail, and what runs needs the rest."""
+        full = shutil.disk_usage(self.ledger.directory).free < _RESERVE
+        if full and not self._full:
+            logger.warning("the disk of %s is full; no job starts until there is room", self.ledger.directory)
+        self._full = full
 
     def _spend(self, now: float) -> None:
         hours = self.workers.nodes_in_use() * (now - self._spent_at) / 3600

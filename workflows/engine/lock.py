@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 LOCK_FILE = "head.lock"
 HEARTBEAT = 10.0  # seconds between signs of life
+_GLANCE = 0.5  # seconds to try: who only asks whether a head is alive holds the lock for a moment
 STALE = 120.0  # a head on another machine that gave none for so long is dead
 
 
@@ -40,11 +41,12 @@ class HeadLock:
 
     def __enter__(self) -> Self:
         file = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600)
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(file)
-            raise self._taken() from None
+        until = time.monotonic() + _GLANCE
+        while not _locked(file):
+            if time.monotonic() > until:
+                os.close(file)
+                raise self._taken()
+            time.sleep(0.02)
         holder = read_holder(self.path.parent)
         elsewhere = holder is not None and holder["host"] != socket.gethostname()
         if holder is not None and elsewhere and _age(self.path) < STALE:
@@ -75,6 +77,14 @@ class HeadLock:
                 os.ftruncate(self._file, 0)
             os.close(self._file)
             self._file = None
+
+
+def _locked(file: int) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _age(path: Path) -> float:

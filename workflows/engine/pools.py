@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import queue
 import signal
 import threading
 import time
@@ -16,7 +17,6 @@ from zonemelt.workflows.engine.reap import reap
 from zonemelt.workflows.engine.worker import CAMPAIGN_VARIABLE, run_chunk, run_jobs
 
 if TYPE_CHECKING:
-    import queue
     from collections.abc import Callable, Iterator, Sequence
     from concurrent.futures import Future
     from typing import Self
@@ -62,7 +62,10 @@ class InlineWorkers:
 
     def submit(self, pool: str, chunk: Chunk, arrived: Arrived) -> None:  # noqa: ARG002
         """Run the chunk here and now."""
-        arrived.put((chunk, run_jobs(chunk)))
+        try:
+            arrived.put((chunk, run_jobs(chunk)))
+        except OSError as error:  # a full disk, say
+            arrived.put((chunk, error))
 
     def ailing(self) -> str | None:
         """Nothing can be."""
@@ -126,6 +129,9 @@ class ParslWorkers:
         os.environ["SPT_NOENV"] = "1"  # or they write their titles over it, and /proc shows it no more
         with _deaf_children():
             self._kernel = DataFlowKernel(config)
+        for executor in config.executors:
+            if hasattr(executor, "outgoing_q"):  # or it would wait forever for an interchange that died just now
+                executor.outgoing_q.zmq_socket.sndtimeo = _SENDING
         self._capacities = {e.label: self._given.get(e.label) or _capacity(e) for e in config.executors}
         self._seen = dict.fromkeys(self.pools, 0.0)
         self._started = time.monotonic()
@@ -161,8 +167,11 @@ class ParslWorkers:
             error = future.exception()
             arrived.put((chunk, json.loads(future.result()) if error is None else error))
 
+        executor: Any = self._kernel.executors[pool]
+        if _is_dead(executor):
+            return  # sending would wait forever; what ails it is seen soon, and then all of this goes again
         try:
-            future = self._kernel.executors[pool].submit(run_chunk, {}, chunk.encode())
+            future = executor.submit(run_chunk, {}, chunk.encode())
         except Exception as error:  # noqa: BLE001 (an executor that gave up says so here)
             arrived.put((chunk, error))
             return
@@ -176,7 +185,7 @@ class ParslWorkers:
             if executor.bad_state_is_set:
                 return f"pool '{pool}': {executor.executor_exception}"
             process = getattr(executor, "interchange_proc", None)
-            if process is not None and process.poll() is not None:
+            if _is_dead(executor):
                 return f"pool '{pool}': its interchange died with exit code {process.returncode}"
             if process is not None and (trouble := self._without_managers(pool, executor)):
                 return trouble
@@ -184,7 +193,7 @@ class ParslWorkers:
 
     def _without_managers(self, pool: str, executor: Any) -> str | None:
         try:
-            connected = bool(executor.connected_managers())
+            connected = bool(_managers(executor))
         except Exception as error:  # noqa: BLE001 (whatever it is, the interchange does not answer)
             return f"pool '{pool}': its interchange does not answer ({type(error).__name__})"
         now = time.monotonic()
@@ -202,10 +211,43 @@ class ParslWorkers:
         nodes = 0
         for pool in self.pools:
             executor = self._kernel.executors[pool]
-            nodes += len(executor.connected_managers()) if hasattr(executor, "connected_managers") else 1
+            with contextlib.suppress(TimeoutError):  # the next look for what ails the pool sees it too
+                nodes += len(_managers(executor)) if hasattr(executor, "connected_managers") else 1
         return nodes
 
 
+def _is_dead(executor: Any) -> bool:
+    """Whether an executor has an interchange that has ended."""
+    process = getattr(executor, "interchange_proc", None)
+    return process is not None and process.poll() is not None
+
+
+def _managers(executor: Any) -> list[Any]:
+    """The managers that are connected to an executor.
+
+    Parsl waits forever for the answer of an interchange that died meanwhile, and whoever asks it next waits
+    as well: so a thread asks.
+
+    Raises:
+        TimeoutError: there is no answer, and there will be none.
+    """
+    answers: queue.SimpleQueue[list[Any]] = queue.SimpleQueue()
+
+    def ask() -> None:
+        with contextlib.suppress(Exception):  # no answer says enough
+            answers.put(list(executor.connected_managers()))
+
+    threading.Thread(target=ask, name="asking", daemon=True).start()
+    until = time.monotonic() + _ANSWER
+    while True:
+        with contextlib.suppress(queue.Empty):
+            return answers.get(timeout=0.2)
+        if _is_dead(executor) or time.monotonic() > until:
+            raise TimeoutError
+
+
+_SENDING = 10_000  # milliseconds that a message may take to leave
+_ANSWER = 30.0  # seconds that an interchange may take to answer
 _PATIENCE = 20.0  # seconds without a manager, after there was one, before a pool counts as lost
 _START = 180.0  # seconds that workers on this very machine may take to come up
 
@@ -244,8 +286,7 @@ def _clean_up(kernel: DataFlowKernel) -> None:
 
     executors: list[Any] = list(kernel.executors.values())
     for executor in executors:
-        process = getattr(executor, "interchange_proc", None)
-        if process is not None and process.poll() is not None:
+        if _is_dead(executor):
             executor._executor_bad_state.set()  # noqa: SLF001 (its public setter fails where a task has ended)
             cancel(executor)
     thread = threading.Thread(target=end, name="closing", daemon=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import sqlite3
 from collections.abc import Iterator
 from contextlib import ExitStack
 from datetime import datetime
@@ -14,6 +15,7 @@ from jobflow import Flow, Job
 
 from zonemelt.tasks.blobs import BlobDirectory
 from zonemelt.tasks.errors import CampaignError, InputError, JobError
+from zonemelt.tasks.sqlite import connect
 from zonemelt.tasks.stores import check_store, open_store
 from zonemelt.workflows.engine.graph import check_acyclic, job_rows
 from zonemelt.workflows.engine.guard import guarded
@@ -174,7 +176,7 @@ def _new_directory(directory: str | Path | None, name: str) -> Path:
         stamp = datetime.now().astimezone().strftime("%Y%m%d-%H%M%S-%f")
         directory = Path("zonemelt_runs", f"{name or 'campaign'}-{stamp}")
     place = Path(directory).resolve()
-    if (place / FILE_NAME).exists():
+    if (place / FILE_NAME).exists() and not _never_began(place):
         raise CampaignError(
             "this directory holds a campaign already",
             where=str(place),
@@ -182,6 +184,19 @@ def _new_directory(directory: str | Path | None, name: str) -> Path:
         )
     place.mkdir(parents=True, exist_ok=True)
     return place
+
+
+def _never_began(place: Path) -> bool:
+    """Whether a ledger was made, but its head was killed before the first graph was in it."""
+    connection = connect(place / FILE_NAME, read_only=True)
+    try:
+        if connection.execute("PRAGMA user_version").fetchone()[0] == 0:
+            return True
+        return connection.execute("SELECT 1 FROM campaign WHERE key = 'name'").fetchone() is None
+    except sqlite3.DatabaseError:
+        return False  # it is something else
+    finally:
+        connection.close()
 
 
 def _checked_rows(flow: Any, place: Path, external: bool) -> list[Any]:
@@ -277,6 +292,12 @@ class Campaign:
             with self.ledger.transaction():
                 self.ledger.put("mirrored", mirrored)
             return
+        if self.ledger.get("name") is None:
+            raise CampaignError(
+                "it was interrupted before its jobs had come in",
+                where=str(self.directory),
+                remedy="start it again, in the same directory",
+            )
         if self.ledger.get("mirrored") and not mirrored:
             raise CampaignError(
                 "its outputs go to a store that was not given",

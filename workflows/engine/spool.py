@@ -36,11 +36,20 @@ class SpoolWriter:
         self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
 
     def write(self, record: dict[str, Any]) -> None:
-        """Append one record: it survives the death of this process as soon as this returns."""
+        """Append one record: it survives the death of this process as soon as this returns.
+
+        Raises:
+            OSError: the disk is full, say; what follows is not lost behind half a record.
+        """
         data = _ENCODER.encode(record).encode()
         line = b"%d %d " % (len(data), zlib.crc32(data)) + data + b"\n"
-        while line:
-            line = line[os.write(self._file, line) :]
+        start = os.lseek(self._file, 0, os.SEEK_END)
+        try:
+            while line:
+                line = line[os.write(self._file, line) :]
+        except OSError:
+            os.ftruncate(self._file, start)
+            raise
 
     def close(self) -> None:
         """Close the file."""

@@ -74,7 +74,8 @@ def run_jobs(chunk: Chunk, *, store: JobStore | None = None) -> list[Result]:
                 break
             if read_epoch(chunk.directory) != chunk.epoch:
                 break
-            spool.write({"begun": task.id, "attempt": task.attempt, "host": _HOST, "pid": os.getpid()})
+            with contextlib.suppress(OSError):
+                spool.write({"begun": task.id, "attempt": task.attempt, "host": _HOST, "pid": os.getpid()})
             result = _run_job(task, chunk, place, blobs=blobs, store=store, log=log)
             with contextlib.suppress(OSError):  # a full disk: the message still carries it
                 spool.write(result)  # type: ignore[arg-type]

@@ -61,11 +61,11 @@ def success(
     return result
 
 
-def failure(job: int, cause: Cause = Cause.APPLICATION) -> Any:
+def failure(job: int, attempt: int = 1, cause: Cause = Cause.APPLICATION) -> Any:
     return {
         "ok": False,
         "job": job,
-        "attempt": 1,
+        "attempt": attempt,
         "start": 0.0,
         "end": 1.0,
         "cause": cause.value,
@@ -96,6 +96,9 @@ class Driver:
             'SELECT id FROM jobs WHERE uuid = ? ORDER BY "index" DESC LIMIT 1', (uuid,)
         ).fetchone()[0]
 
+    def attempts(self, job: int) -> int:
+        return self.ledger.connection.execute("SELECT attempts FROM jobs WHERE id = ?", (job,)).fetchone()[0]
+
     def succeed(self, uuid: str, *, start: bool = True, **response: Any) -> None:
         if start:
             self.start(uuid)
@@ -115,7 +118,11 @@ class Driver:
         if start:
             self.start(uuid)
         with self.ledger.transaction():
-            return commit_failure(self.ledger, failure(self.job(uuid), cause), policy or RetryPolicy())
+            return commit_failure(
+                self.ledger,
+                failure(self.job(uuid), self.attempts(self.job(uuid)), cause),
+                policy or RetryPolicy(),
+            )
 
     def ask(self, verb: str, uuid: str | None = None) -> None:
         control.ask(self.ledger.directory, verb, job=None if uuid is None else self.job(uuid))
@@ -369,6 +376,18 @@ class TestRetries:
         assert driver.states() == {"a": S.READY}
         assert driver.ledger.ready("cpu", 10) == []
         assert driver.ledger.next_retry() > time.time() + 900
+
+    def test_a_failure_counts_once(self, driver) -> None:
+        """After a crash a spool may give again what the ledger has, while the next attempt is on its way."""
+        policy = RetryPolicy(application=1, backoff_s=0)
+        driver.insert(row("a"))
+        driver.fail("a", policy=policy)
+        driver.start("a")
+        with driver.ledger.transaction():
+            assert commit_failure(driver.ledger, failure(driver.job("a"), 1), policy) is S.READY
+        assert driver.states() == {"a": S.RUNNING}
+        driver.succeed("a", start=False)
+        assert driver.states() == {"a": S.DONE}
 
     def test_what_never_started_does_not_count(self, driver) -> None:
         driver.insert(row("a"))
@@ -648,7 +667,7 @@ class RandomCampaign(RuleBasedStateMachine):
         with ledger.transaction():
             if kind in {"fail", "retry"}:
                 policy = RetryPolicy(application=1 if kind == "retry" else 0, backoff_s=0)
-                commit_failure(ledger, failure(job), policy)
+                commit_failure(ledger, failure(job, self.driver.attempts(job)), policy)
                 return
             rows: dict[str, list[JobRow]] = {}
             if kind in {"replace", "all"}:
