@@ -84,7 +84,7 @@ def _named(connection: sqlite3.Connection, job: int | None) -> dict[str, Any] | 
 
 def _kin(connection: sqlite3.Connection, uuids: Iterable[str]) -> list[dict[str, Any]]:
     """The latest job of each uuid; what waits for one of them is told by ``settled``."""
-    found = []
+    found: list[dict[str, Any]] = []
     for uuid in uuids:
         row = connection.execute(
             'SELECT id, name, state, holds FROM jobs WHERE uuid = ? ORDER BY "index" DESC LIMIT 1', (uuid,)
@@ -97,7 +97,7 @@ def _kin(connection: sqlite3.Connection, uuids: Iterable[str]) -> list[dict[str,
         settled = row[2] in FINISHED and not row[3]
         name = JobState(row[2]).name.lower()
         found.append({"id": row[0], "uuid": uuid, "name": row[1], "state": name, "settled": settled})
-    return found
+    return sorted(found, key=lambda job: job["id"] or 0)
 
 
 def _children(connection: sqlite3.Connection, uuid: str) -> list[dict[str, Any]]:
