@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import queue
 import signal
 import threading
 import time
@@ -17,6 +16,7 @@ from zonemelt.workflows.engine.reap import reap
 from zonemelt.workflows.engine.worker import CAMPAIGN_VARIABLE, run_chunk, run_jobs
 
 if TYPE_CHECKING:
+    import queue
     from collections.abc import Callable, Iterator, Sequence
     from concurrent.futures import Future
     from typing import Self
@@ -130,8 +130,7 @@ class ParslWorkers:
         with _deaf_children():
             self._kernel = DataFlowKernel(config)
         for executor in config.executors:
-            if hasattr(executor, "outgoing_q"):  # or it would wait forever for an interchange that died just now
-                executor.outgoing_q.zmq_socket.sndtimeo = _SENDING
+            _limit_waiting(executor)
         self._capacities = {e.label: self._given.get(e.label) or _capacity(e) for e in config.executors}
         self._seen = dict.fromkeys(self.pools, 0.0)
         self._started = time.monotonic()
@@ -184,7 +183,7 @@ class ParslWorkers:
             executor: Any = self._kernel.executors[pool]
             if executor.bad_state_is_set:
                 return f"pool '{pool}': {executor.executor_exception}"
-            process = getattr(executor, "interchange_proc", None)
+            process: Any = getattr(executor, "interchange_proc", None)
             if _is_dead(executor):
                 return f"pool '{pool}': its interchange died with exit code {process.returncode}"
             if process is not None and (trouble := self._without_managers(pool, executor)):
@@ -193,7 +192,7 @@ class ParslWorkers:
 
     def _without_managers(self, pool: str, executor: Any) -> str | None:
         try:
-            connected = bool(_managers(executor))
+            connected = bool(executor.connected_managers())
         except Exception as error:  # noqa: BLE001 (whatever it is, the interchange does not answer)
             return f"pool '{pool}': its interchange does not answer ({type(error).__name__})"
         now = time.monotonic()
@@ -211,9 +210,17 @@ class ParslWorkers:
         nodes = 0
         for pool in self.pools:
             executor = self._kernel.executors[pool]
-            with contextlib.suppress(TimeoutError):  # the next look for what ails the pool sees it too
-                nodes += len(_managers(executor)) if hasattr(executor, "connected_managers") else 1
+            with contextlib.suppress(Exception):  # no answer: the next look for what ails the pool says why
+                nodes += len(executor.connected_managers()) if hasattr(executor, "connected_managers") else 1
         return nodes
+
+
+def _limit_waiting(executor: Any) -> None:
+    """Let nobody wait forever for an interchange that died: neither we nor Parsl's own threads."""
+    for pipe in ("outgoing_q", "command_client"):
+        if hasattr(executor, pipe):
+            getattr(executor, pipe).zmq_socket.sndtimeo = _ANSWER
+            getattr(executor, pipe).zmq_socket.rcvtimeo = _ANSWER
 
 
 def _is_dead(executor: Any) -> bool:
@@ -222,32 +229,7 @@ def _is_dead(executor: Any) -> bool:
     return process is not None and process.poll() is not None
 
 
-def _managers(executor: Any) -> list[Any]:
-    """The managers that are connected to an executor.
-
-    Parsl waits forever for the answer of an interchange that died meanwhile, and whoever asks it next waits
-    as well: so a thread asks.
-
-    Raises:
-        TimeoutError: there is no answer, and there will be none.
-    """
-    answers: queue.SimpleQueue[list[Any]] = queue.SimpleQueue()
-
-    def ask() -> None:
-        with contextlib.suppress(Exception):  # no answer says enough
-            answers.put(list(executor.connected_managers()))
-
-    threading.Thread(target=ask, name="asking", daemon=True).start()
-    until = time.monotonic() + _ANSWER
-    while True:
-        with contextlib.suppress(queue.Empty):
-            return answers.get(timeout=0.2)
-        if _is_dead(executor) or time.monotonic() > until:
-            raise TimeoutError
-
-
-_SENDING = 10_000  # milliseconds that a message may take to leave
-_ANSWER = 30.0  # seconds that an interchange may take to answer
+_ANSWER = 30_000  # milliseconds that an interchange may take for a message
 _PATIENCE = 20.0  # seconds without a manager, after there was one, before a pool counts as lost
 _START = 180.0  # seconds that workers on this very machine may take to come up
 
