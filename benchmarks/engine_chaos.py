@@ -8,8 +8,10 @@ in one write, so that executions are counted by something that the engine does n
 from __future__ import annotations
 
 import contextlib
+import faulthandler
 import os
 import random
+import signal
 import subprocess
 import sys
 import tempfile
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
 
 VICTIMS = ("head", "interchange", "manager", "worker")
 PAUSE = (0.3, 2.5)  # seconds between a campaign that moves and the next kill
-PATIENCE = 180.0  # seconds without progress after which a campaign counts as stuck
+PATIENCE = 240.0  # seconds without progress after which a campaign counts as stuck
 WORK = 0.004  # seconds that a job takes
 _LOG = "executions.log"
 
@@ -135,6 +137,8 @@ def _ravage(place: Path, jobs: int, kills: int, dice: random.Random) -> Counter[
             if head.poll() == 0:
                 return done
             if head.poll() is not None or _size(log) == size:
+                head.send_signal(signal.SIGUSR1)
+                time.sleep(1.0)
                 text = (place.parent / "head.log").read_text(errors="replace")[-3000:]
                 raise RuntimeError(f"the campaign came to a halt after {dict(done)}:\n{text}")
             if sum(done.values()) >= kills:
@@ -230,6 +234,7 @@ def main(place: Path) -> None:
     from zonemelt.workflows.engine.retry import RetryPolicy
     from zonemelt.workflows.engine.run import resume, run_flow
 
+    faulthandler.register(signal.SIGUSR1, all_threads=True)  # where it hangs, if it does
     log = str(place.parent / _LOG)
     patient = RetryPolicy(infrastructure=100, backoff_s=0.1, backoff_limit_s=1.0)
     if (place / "ledger.db").exists():
