@@ -1,8 +1,8 @@
 """Files that jobs hand to one another, kept by their content.
 
-A job returns ``{"model": keep_file("model.safetensors")}``; a job that refers to that output gets a
-:class:`pathlib.Path`. The file is copied into the campaign's blob directory, so it outlives the job's own, and
-the same content is kept once.
+A job returns ``{"model": keep_file("model.safetensors")}``; a job that refers to that output gets
+a :class:`pathlib.Path`. The file is copied into the campaign's blob directory, so it outlives the job's own,
+and the same content is kept once.
 """
 
 from __future__ import annotations

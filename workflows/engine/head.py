@@ -128,6 +128,7 @@ class Head:
         self.begin()
         while self.step():
             pass
+        self._spend()
 
     def begin(self) -> None:
         """Take the campaign over from whoever drove it before: fence, harvest, reset."""
@@ -288,7 +289,7 @@ class Head:
     def _choose(self) -> Iterator[tuple[str, Chunk, list[ReadyJob]]]:
         """Take jobs out of the ledger and pack them for their workers."""
         self._again = False
-        if not self._may_send():
+        if self.ledger.unfinished == 0 or not self._may_send():
             return
         jobs_left = (
             sys.maxsize if self.limits.in_flight is None else self.limits.in_flight - self.traffic.jobs
@@ -353,7 +354,7 @@ class Head:
                 where=str(self.ledger.directory),
                 remedy="nothing is lost: follow it with `zonemelt status --watch`",
             )
-        self._spend(now)
+        self._spend()
         if (trouble := self.workers.ailing()) is not None:
             self._mend(trouble)
 
@@ -364,7 +365,8 @@ class Head:
             logger.warning("the disk of %s is full; no job starts until there is room", self.ledger.directory)
         self._full = full
 
-    def _spend(self, now: float) -> None:
+    def _spend(self) -> None:
+        now = time.monotonic()
         hours = self.workers.nodes_in_use() * (now - self._spent_at) / 3600
         self._spent_at = now
         with self.ledger.transaction():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import sqlite3
+import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
 from datetime import datetime
@@ -109,6 +110,7 @@ def run_flow(
         with campaign.ledger.transaction():
             campaign.ledger.put("name", name or getattr(flow, "name", "campaign"))
             campaign.ledger.put("streamed", feed is not None)
+            campaign.ledger.put("path", [str(Path(entry).resolve()) for entry in sys.path])
             campaign.ledger.put("external", allow_external_references)
             campaign.ledger.insert(rows)
             campaign.ledger.event("submitted", jobs=len(rows))

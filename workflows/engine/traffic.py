@@ -87,6 +87,9 @@ class Packer:
         self._store = store
         self._additional = additional
         self._packed = 0
+        # What this head imports from, and what the one that began the campaign did.
+        here = [entry or os.getcwd() for entry in sys.path]  # noqa: PTH109
+        self._path = list(dict.fromkeys([*here, *ledger.get("path", [])]))
 
     def pack(self, jobs: Sequence[ReadyJob], epoch: int) -> Chunk:
         """Make a chunk of jobs."""
@@ -100,7 +103,7 @@ class Packer:
             directory=str(self._ledger.directory),
             budget=_BUDGET,
             additional=self._additional,
-            path=[entry or os.getcwd() for entry in sys.path],  # noqa: PTH109
+            path=self._path,
             outputs=inputs.outputs,
             blobs=inputs.blobs,
             tasks=[self._task(job) for job in jobs],
