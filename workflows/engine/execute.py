@@ -5,10 +5,10 @@ from __future__ import annotations
 import types
 from typing import TYPE_CHECKING, Any
 
-from jobflow import OnMissing, Response
+from jobflow import OnMissing, OutputReference, Response
 from monty.json import jsanitize
 
-from zonemelt.tasks.blobs import BlobDirectory, FileReference, offload
+from zonemelt.tasks.blobs import ATOMS, BlobDirectory, FileReference, offload, to_lists
 from zonemelt.tasks.documents import dumps
 from zonemelt.workflows.engine.closure import ClosureStore
 from zonemelt.workflows.engine.graph import decode_job, job_rows, skeleton
@@ -49,9 +49,12 @@ def execute(task: Task, blobs: BlobDirectory, store: JobStore) -> Result:
         if task.quorum:
             job.config.on_missing_references = OnMissing.NONE
         schema: Any = job.output_schema
+        late = False
         if closed and not job._kwargs and schema is None:  # noqa: SLF001 (what goes to which store)
-            job.__dict__["function"] = _offloading(job, blobs)
-    with blobs.active(as_lists=True):
+            plain = _is_plain([job.function_args, job.function_kwargs])
+            late = plain and job.config.resolve_references is True
+            job.__dict__["function"] = _offloading(job, blobs, late=late)
+    with blobs.active(as_lists="late" if late else True):
         response = job.run(store=store)
     result: Result = {"ok": True, "uuid": job.uuid, "index": job.index}
     if closed:
@@ -64,10 +67,21 @@ def execute(task: Task, blobs: BlobDirectory, store: JobStore) -> Result:
     return result
 
 
-def _offloading(job: Job, blobs: BlobDirectory) -> Callable[..., Any]:
+def _is_plain(value: Any) -> bool:
+    """Whether arguments hold references in plain containers only: no object is made from a resolved one."""
+    kind = type(value)
+    if kind is dict:
+        return all(map(_is_plain, value.values()))
+    if kind is list or kind is tuple:
+        return all(map(_is_plain, value))
+    return kind in ATOMS or kind is OutputReference
+
+
+def _offloading(job: Job, blobs: BlobDirectory, *, late: bool) -> Callable[..., Any]:
     """The job's function; large arrays in what it returns become file references.
 
-    This must happen before jobflow sees the output: it would turn every array into nested lists.
+    This must happen before jobflow sees the output: it would turn every array into nested lists. Arrays that
+    it takes become lists only here where that is ``late``: jobflow would walk over every number of them.
     """
     function = getattr(job.function, "original", job.function)
     bound = getattr(job.function, "__self__", None)
@@ -75,7 +89,10 @@ def _offloading(job: Job, blobs: BlobDirectory) -> Callable[..., Any]:
         function = types.MethodType(function, bound)
 
     def call(*args: Any, **kwargs: Any) -> Any:
-        returned = function(*args, **kwargs)
+        if late:
+            args, kwargs = to_lists(args), to_lists(kwargs)
+        with blobs.active(as_lists=True):
+            returned = function(*args, **kwargs)
         if isinstance(returned, Response):
             returned.output = offload(returned.output, blobs)
             return returned

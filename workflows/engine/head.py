@@ -190,6 +190,8 @@ class Head:
 
     def _take_in(self) -> None:
         """Take as much from a stream as keeps every worker busy."""
+        if self.feed is None:
+            return
         enough = 4 * MOST * sum(self.workers.capacity(pool) for pool in self.workers.pools)
         while self.feed is not None and self.ledger.unfinished < enough:
             if not self.feed():

@@ -107,7 +107,7 @@ class ParslWorkers:
         self._given = capacities or {}
         self.token = uuid.uuid4().hex
         self.pools = names
-        self._capacities: dict[str, int] = {}
+        self._capacities: dict[str, int] = dict(self._given)
         self._kernel: DataFlowKernel | None = None
         self._seen: dict[str, float] = {}  # pool → when a manager was last connected
         self._started = 0.0
