@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 Kind = Literal["array", "structure", "json"]
+AsLists = Literal[False, True, "late"]
 Buffer: TypeAlias = "bytes | memoryview"
 
 SUFFIXES: Final[dict[Kind, str]] = {"array": ".npy", "structure": ".safetensors", "json": ".json"}
@@ -51,7 +52,7 @@ MARK: Final = "zonemelt.tasks.blobs"
 """The module name inside every reference: text without it holds no reference."""
 
 _active: ContextVar[BlobDirectory | None] = ContextVar("blob_directory", default=None)
-_as_lists: ContextVar[bool] = ContextVar("arrays_as_lists", default=False)
+_as_lists: ContextVar[AsLists] = ContextVar("arrays_as_lists", default=False)
 
 
 @dataclass(frozen=True)
@@ -138,12 +139,13 @@ class BlobDirectory:
         raise StoreError(what, where=str(path), remedy="restore the file from a copy, or rerun its job")
 
     @contextmanager
-    def active(self, *, as_lists: bool = False) -> Iterator[BlobDirectory]:
+    def active(self, *, as_lists: AsLists = False) -> Iterator[BlobDirectory]:
         """Decode references from this directory inside the ``with`` block (and its context).
 
         Args:
             as_lists: give arrays as nested lists. A jobflow job gets the arrays of other jobs' outputs so,
-                and what it gets must not depend on how large they are.
+                and what it gets must not depend on how large they are. ``"late"`` leaves the conversion to
+                :func:`to_lists`: what decodes an argument may walk over every number in a list.
         """
         tokens = _active.set(self), _as_lists.set(as_lists)
         try:
@@ -151,6 +153,21 @@ class BlobDirectory:
         finally:
             _active.reset(tokens[0])
             _as_lists.reset(tokens[1])
+
+
+class _Late(np.ndarray[Any, Any]):
+    """An array, or a part of one, that will be nested lists."""
+
+
+def to_lists(obj: Any) -> Any:
+    """Replace what was decoded under ``active(as_lists="late")`` in plain containers by nested lists."""
+
+    def replace(value: Any) -> Any:
+        if isinstance(value, (_Late, np.generic)):  # an item of an array is no array
+            return value.tolist()
+        return _rebuild(value, replace)
+
+    return replace(obj)
 
 
 def active_directory() -> BlobDirectory:
@@ -210,7 +227,9 @@ class FileReference(MSONable):
             StoreError: no directory is active, or the file is missing or damaged.
         """
         value = cls.parse(d).value(active_directory())
-        return value.tolist() if _as_lists.get() and isinstance(value, np.ndarray) else value
+        if not isinstance(value, np.ndarray) or not (wanted := _as_lists.get()):
+            return value
+        return value.view(_Late) if wanted == "late" else value.tolist()
 
     @classmethod
     def parse(cls, document: dict[str, Any]) -> FileReference:
