@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import faulthandler
+import json
 import os
 import random
 import signal
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 VICTIMS = ("head", "interchange", "manager", "worker")
+_MARKS = {"interchange": "interchange", "manager": "process_worker_pool", "worker": "spawn_main"}
 PAUSE = (0.3, 2.5)  # seconds between a campaign that moves and the next kill
 PATIENCE = 240.0  # seconds without progress after which a campaign counts as stuck
 WORK = 0.004  # seconds that a job takes
@@ -146,7 +148,7 @@ def _ravage(place: Path, jobs: int, kills: int, dice: random.Random) -> Counter[
                 continue
             time.sleep(dice.uniform(*PAUSE))
             victim = dice.choice(VICTIMS)
-            if not _kill(head, victim):
+            if not _kill(head, victim, place, dice):
                 continue
             done[victim] += 1
             say(f"kill {sum(done.values())}: {victim}, {_executions(log)} executions so far")
@@ -158,31 +160,31 @@ def _ravage(place: Path, jobs: int, kills: int, dice: random.Random) -> Counter[
             head.kill()
 
 
-def _kill(head: subprocess.Popen[bytes], victim: str) -> bool:
+def _kill(head: subprocess.Popen[bytes], victim: str, place: Path, dice: random.Random) -> bool:
     """Kill one process, at once; False where there is none of the kind."""
     if victim == "head":
         head.kill()
         return True
-    with contextlib.suppress(psutil.Error):
-        kind = {process.pid: _kind(process) for process in psutil.Process(head.pid).children(recursive=True)}
-        of_kind = [pid for pid, name in kind.items() if name == victim]
-        if of_kind:
-            psutil.Process(of_kind[0]).kill()
-            return True
+    from zonemelt.workflows.engine.reap import orphans
+
+    there = orphans(_token(place))
+    dice.shuffle(there)
+    for process in there:
+        with contextlib.suppress(psutil.Error):
+            if _MARKS[victim] in " ".join(process.cmdline()):
+                process.kill()
+                return True
     return False
 
 
-def _kind(process: psutil.Process) -> str:
-    with contextlib.suppress(psutil.Error):
-        line = " ".join(process.cmdline())
-        if "interchange" in line:
-            return "interchange"
-        if "process_worker_pool" in line and "/bin/sh" not in line and "bash" not in line:
-            return "manager"
-        parent = process.parent()
-        if "spawn_main" in line or (parent is not None and "HTEX-Worker" in line):
-            return "worker"
-    return ""
+def _token(place: Path) -> str:
+    """By what the processes of the present head are known."""
+    from zonemelt.tasks.sqlite import connect
+
+    connection = connect(place / "ledger.db", read_only=True)
+    row = connection.execute("SELECT value FROM campaign WHERE key = 'workers'").fetchone()
+    connection.close()
+    return str(json.loads(row[0]))
 
 
 def _size(path: Path) -> int:
@@ -194,8 +196,6 @@ def _executions(log: Path) -> int:
 
 
 def _wanted(place: Path) -> list[tuple[str, int]]:
-    import json
-
     return [(uuid, value) for uuid, value in json.loads((place.parent / "wanted").read_text())]
 
 
@@ -229,8 +229,6 @@ def _verdict(place: Path, jobs: int, wanted: dict[str, int]) -> dict[str, int]:
 
 def main(place: Path) -> None:
     """Be a head."""
-    import json
-
     from zonemelt.workflows.engine.retry import RetryPolicy
     from zonemelt.workflows.engine.run import resume, run_flow
 
