@@ -34,7 +34,7 @@ class ActiveLearningMaker(Maker):
         oracle: name of the oracle.
         settings: its settings.
         reference_strains: linear strains of the pure elements, relative to the experimental lattice.
-        max_sites: largest cell, atoms.
+        sizes: of the cells, atoms.
         max_aspect: longest over shortest lattice vector of the cells considered.
         strains: linear strains of every ordering.
         rattle: standard deviation of the displacements of the rattled copies, Å; 0 for no such copies.
@@ -54,7 +54,7 @@ class ActiveLearningMaker(Maker):
     oracle: str = "emt"
     settings: dict[str, Any] = field(default_factory=dict)
     reference_strains: list[float] = field(default_factory=list)
-    max_sites: int = 4
+    sizes: list[int] = field(default_factory=lambda: [2, 3, 4])
     max_aspect: float = 3.0
     strains: list[float] = field(default_factory=list)
     rattle: float = 0.0
@@ -78,7 +78,7 @@ class ActiveLearningMaker(Maker):
             enumerate_job(
                 references=references.output,
                 elements=self.elements,
-                max_sites=self.max_sites,
+                sizes=self.sizes,
                 max_aspect=self.max_aspect,
                 strains=self.strains,
                 rattle=self.rattle,

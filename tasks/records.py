@@ -33,6 +33,9 @@ class Geometry(Document):
     cell: Matrix = Field(description="lattice vectors as rows, Å")
     symbols: tuple[str, ...] = Field(min_length=1)
     positions: tuple[Vector, ...] = Field(description="Cartesian, Å")
+    supercell: tuple[tuple[int, int, int], ...] | None = Field(
+        default=None, description="rows of the cell in the lattice vectors of its parent, if it has one"
+    )
 
     @model_validator(mode="after")
     def _same_length(self) -> Self:
@@ -41,9 +44,10 @@ class Geometry(Document):
         return self
 
     @classmethod
-    def of(cls, atoms: Any) -> Geometry:
-        """Read an ``ase.Atoms``."""
+    def of(cls, atoms: Any, *, supercell: Any = None) -> Geometry:
+        """Read an ``ase.Atoms``; ``supercell`` relates it to a parent lattice."""
         return cls(
+            supercell=supercell,
             cell=atoms.cell.array.tolist(),
             symbols=tuple(atoms.get_chemical_symbols()),
             positions=tuple(map(tuple, atoms.positions.tolist())),

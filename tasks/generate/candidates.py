@@ -40,7 +40,12 @@ class Split(NamedTuple):
 def pure_fcc(element: str, lattice_parameter: float) -> Geometry:
     """One atom of ``element`` in the fcc lattice; lattice parameter in Å."""
     cell = (FCC * lattice_parameter).tolist()
-    return Geometry(cell=cell, symbols=(element,), positions=((0.0, 0.0, 0.0),))
+    return Geometry(
+        cell=cell,
+        symbols=(element,),
+        positions=((0.0, 0.0, 0.0),),
+        supercell=((1, 0, 0), (0, 1, 0), (0, 0, 1)),
+    )
 
 
 def reference_crystals(elements: Sequence[str], strains: Sequence[float]) -> dict[str, dict[str, Any]]:
@@ -89,7 +94,8 @@ def decorate(ordering: Ordering, elements: Sequence[str], volumes: Mapping[str, 
     atoms = Atoms(symbols, positions=ordering.sites() @ primitive, cell=cell, pbc=True)
     atoms.set_cell(atoms.cell.minkowski_reduce()[0])
     atoms.wrap()
-    return Geometry.of(atoms)
+    supercell = np.rint(atoms.cell.array @ np.linalg.inv(primitive)).astype(int)
+    return Geometry.of(atoms, supercell=supercell.tolist())
 
 
 def aspect(geometry: Geometry) -> float:
@@ -107,6 +113,7 @@ def deform(geometry: Geometry, *, strain: float, rattle: float, seed: int) -> Ge
         cell=(np.array(geometry.cell) * (1 + strain)).tolist(),
         symbols=geometry.symbols,
         positions=tuple(map(tuple, positions.tolist())),
+        supercell=geometry.supercell,
     )
 
 
@@ -114,13 +121,13 @@ def enumerate_candidates(
     *,
     elements: Sequence[str],
     volumes: Mapping[str, float],
-    max_sites: int,
+    sizes: Sequence[int],
     max_aspect: float,
     strains: Sequence[float],
     rattle: float,
     seed: int,
 ) -> tuple[dict[str, Geometry], list[Candidate]]:
-    """Every ordering of 2 to ``max_sites`` sites, at every strain, plus one rattled copy of each.
+    """Every ordering with one of the ``sizes``, at every strain, plus one rattled copy of each.
 
     Cells longer than ``max_aspect`` times their shortest vector are left out: plane-wave codes need
     many more grid points for them.
@@ -130,7 +137,7 @@ def enumerate_candidates(
     """
     parents: dict[str, Geometry] = {}
     candidates: list[Candidate] = []
-    for size in range(2, max_sites + 1):
+    for size in sizes:
         for number, ordering in enumerate(orderings(size), start=1):
             ideal = decorate(ordering, elements, volumes)
             if aspect(ideal) > max_aspect:
@@ -165,7 +172,7 @@ def split_parents(parents: Sequence[str], *, heldout: int, seed: int) -> Split:
         raise InputError(
             f"{heldout} of {len(parents)} orderings cannot be held out",
             where="heldout_orderings",
-            remedy="hold out fewer, or raise max_sites",
+            remedy="hold out fewer, or add larger sizes",
         )
     generator = np.random.default_rng(seed)
     edges = np.linspace(0, len(parents), heldout + 1).astype(int)
@@ -207,7 +214,7 @@ def enumerate_job(
     *,
     references: dict[str, Any],
     elements: list[str],
-    max_sites: int,
+    sizes: list[int],
     max_aspect: float,
     strains: list[float],
     rattle: float,
@@ -224,7 +231,7 @@ def enumerate_job(
     parents, candidates = enumerate_candidates(
         elements=elements,
         volumes=volumes,
-        max_sites=max_sites,
+        sizes=sizes,
         max_aspect=max_aspect,
         strains=strains,
         rattle=rattle,

@@ -43,8 +43,9 @@ def equilibrium(records: Sequence[Record]) -> dict[str, float]:
         )
     curve = np.polynomial.Polynomial.fit(volumes ** (-2 / 3), energies, 3)
     slope, bend = curve.deriv(), curve.deriv(2)
-    minima = [x.real for x in slope.roots() if abs(x.imag) < REAL and bend(x.real) > 0]
-    lowest = min(minima, key=lambda x: abs(x - volumes[energies.argmin()] ** (-2 / 3)))
+    minima = [float(x.real) for x in slope.roots() if abs(x.imag) < REAL and bend(x.real) > 0]
+    start = float(volumes[energies.argmin()] ** (-2 / 3))
+    lowest = min(minima, key=lambda x: abs(x - start))
     volume = lowest**-1.5
     return {
         "volume": float(volume),

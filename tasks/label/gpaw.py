@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from zonemelt.tasks.errors import OracleError
 from zonemelt.tasks.label.digest import digest, host
+from zonemelt.tasks.label.kmesh import folded_mesh
 from zonemelt.tasks.records import Convergence, Geometry, Provenance, Record, Theory
 
 if TYPE_CHECKING:
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
 
 SCRIPT: Final = Path(__file__).with_name("gpaw_run.py")
 LOG: Final = "gpaw.txt"
-ENERGY_TOLERANCE: Final = 1e-4  # eV per valence electron
+# Of the electronic cycle: energy (eV), density (electrons) and states (eV²), each per valence electron.
+TOLERANCES: Final = {"energy": 1e-4, "density": 3e-4, "eigenstates": 1e-6}
 TAIL = 12  # lines of the log that an error quotes
 
 
@@ -72,8 +74,8 @@ def label(geometry: Geometry, settings: GpawSettings, *, identifier: str, workdi
             functional=settings.functional,
             setups=result["setups"],
             cutoff=settings.cutoff,
-            kpoint_density=settings.kpoint_density,
-            kpoint_mesh="Monkhorst-Pack, even, shifted",
+            kpoint_density=None if settings.kpoint_mesh else settings.kpoint_density,
+            kpoint_mesh=described(settings),
             smearing="fermi-dirac",
             smearing_width=settings.smearing_width,
         ),
@@ -88,10 +90,34 @@ def label(geometry: Geometry, settings: GpawSettings, *, identifier: str, workdi
     )
 
 
+def kpoints(geometry: Geometry, settings: GpawSettings) -> dict[str, Any] | list[list[float]]:
+    """The k-points as GPAW takes them: a density, or a folded mesh as a list of points.
+
+    Raises:
+        OracleError: a folded mesh is asked for, and the geometry has no parent or does not fit it.
+    """
+    if settings.kpoint_mesh is None:
+        return {"density": settings.kpoint_density, "even": True, "gamma": False}
+    if geometry.supercell is None:
+        raise OracleError(
+            "a crystal without a parent lattice cannot have a folded mesh",
+            where="kpoint_mesh",
+            remedy="leave kpoint_mesh out and give kpoint_density",
+        )
+    points: list[list[float]] = folded_mesh(geometry.supercell, settings.kpoint_mesh).tolist()
+    return points
+
+
+def described(settings: GpawSettings) -> str:
+    """The k-points in words."""
+    n = settings.kpoint_mesh
+    return f"{n} {n} {n} of the parent lattice, folded" if n else "Monkhorst-Pack, even, shifted"
+
+
 def _run(geometry: Geometry, settings: GpawSettings, *, identifier: str, workdir: Path) -> dict[str, Any]:
     python = find_python(settings, folder=Path.cwd())
     task = geometry.model_dump(mode="json") | settings.model_dump(exclude={"python", "timeout"})
-    task["energy_tolerance"] = ENERGY_TOLERANCE
+    task |= {"tolerances": TOLERANCES, "kpoints": kpoints(geometry, settings)}
     task_file, result_file = workdir / "task.json", workdir / "result.json"
     task_file.write_text(json.dumps(task), encoding="utf-8")
     result_file.unlink(missing_ok=True)

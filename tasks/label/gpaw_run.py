@@ -41,9 +41,9 @@ def run(task: dict[str, Any]) -> dict[str, Any]:
     atoms.calc = GPAW(
         mode={"name": "pw", "ecut": task["cutoff"]},
         xc=task["functional"],
-        kpts={"density": task["kpoint_density"], "even": True, "gamma": False},
+        kpts=task["kpoints"],
         occupations={"name": "fermi-dirac", "width": task["smearing_width"]},
-        convergence={"energy": task["energy_tolerance"]},
+        convergence=task["tolerances"],
         maxiter=task["max_iterations"],
         txt=LOG,
     )
@@ -62,7 +62,9 @@ def run(task: dict[str, Any]) -> dict[str, Any]:
 
 def iterations(log: Path) -> int | None:
     """How many SCF cycles the log lists."""
-    lines = [line for line in log.read_text(encoding="utf-8").splitlines() if "iter:" in line]
+    lines = [
+        line for line in log.read_text(encoding="utf-8", errors="replace").splitlines() if "iter:" in line
+    ]
     return len(lines) or None
 
 

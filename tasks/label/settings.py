@@ -27,6 +27,11 @@ class GpawSettings(OracleSettings):
     functional: Literal["PBE", "LDA", "RPBE", "revPBE"] = "PBE"
     cutoff: float = Field(default=300.0, gt=50, description="plane-wave cutoff, eV")
     kpoint_density: float = Field(default=3.0, gt=0, description="points per Å⁻¹")
+    kpoint_mesh: int | None = Field(
+        default=None,
+        gt=0,
+        description="instead of the density: divisions of the parent lattice, folded into each cell",
+    )
     smearing_width: float = Field(default=0.1, gt=0, description="Fermi-Dirac width, eV")
     max_iterations: int = Field(default=100, gt=0)
     timeout: float = Field(default=3600.0, gt=0, description="wall time of one label, s")

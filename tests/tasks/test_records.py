@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -48,6 +48,7 @@ def test_nan_energy_is_refused(record: Record) -> None:
         Record.model_validate(record.model_dump() | {"energy_free": float("nan")})
 
 
+@settings(deadline=None)
 @given(
     st.sampled_from(["code", "version", "functional"]),
     st.text(min_size=1, max_size=5).filter(lambda text: text not in {"a", "b", "c"}),

@@ -13,6 +13,7 @@ from zonemelt.workflows.campaigns.base import CampaignSpec
 if TYPE_CHECKING:
     from jobflow import Flow
 
+Size = Annotated[int, Field(ge=2, le=8)]
 Strain = Annotated[float, Field(gt=-0.2, lt=0.2)]
 
 
@@ -37,7 +38,7 @@ class ActiveLearningSpec(CampaignSpec):
         min_length=5,
         description="linear strains of the pure elements, from the experimental lattice",
     )
-    max_sites: int = Field(default=4, ge=2, le=8, description="largest cell, atoms")
+    sizes: list[Size] = Field(default=[2, 3, 4], min_length=1, description="of the cells, atoms")
     max_aspect: float = Field(
         default=3.0, ge=1, description="longest over shortest lattice vector of the cells considered"
     )
@@ -60,7 +61,7 @@ class ActiveLearningSpec(CampaignSpec):
     def _agree(self) -> Self:
         if self.oracle not in ORACLES:
             raise ValueError(f"there is no oracle '{self.oracle}'; choose one of: {', '.join(ORACLES)}")
-        for name in ("elements", "strains", "reference_strains", "strategies"):
+        for name in ("elements", "sizes", "strains", "reference_strains", "strategies"):
             if len(set(getattr(self, name))) < len(getattr(self, name)):
                 raise ValueError(f"{name} names the same thing twice")
         return self
@@ -81,7 +82,7 @@ def build(spec: ActiveLearningSpec) -> Flow:
         oracle=spec.oracle,
         settings=_settings(spec),
         reference_strains=list(spec.reference_strains),
-        max_sites=spec.max_sites,
+        sizes=list(spec.sizes),
         max_aspect=spec.max_aspect,
         strains=list(spec.strains),
         rattle=spec.rattle,

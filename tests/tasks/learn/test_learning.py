@@ -78,7 +78,7 @@ def test_training_hash_ignores_order_and_sees_values() -> None:
     assert one != training_hash(["a", "b"], np.array([1.0, 2.1]))
 
 
-@settings(max_examples=30)
+@settings(max_examples=30, deadline=None)
 @given(st.integers(0, 10_000), st.integers(1, 8))
 def test_batches_do_not_repeat_and_start_with_the_least_known(seed: int, count: int) -> None:
     root = np.random.default_rng(seed).normal(size=(12, 5))

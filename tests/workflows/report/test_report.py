@@ -17,7 +17,7 @@ from zonemelt.workflows.campaigns.spec import build_flow, load_campaign
 from zonemelt.workflows.report import result_table, write_report
 from zonemelt.workflows.report.html import read_summary, render
 
-SMALL = {"max_sites": 3, "heldout_orderings": 2, "repeats": 1, "rounds": 1, "initial": 3, "batch": 3}
+SMALL = {"sizes": [2, 3], "heldout_orderings": 2, "repeats": 1, "rounds": 1, "initial": 3, "batch": 3}
 
 
 @pytest.fixture(scope="module")

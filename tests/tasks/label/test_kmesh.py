@@ -1,0 +1,48 @@
+"""A folded mesh samples exactly the points of its parent's."""
+
+import numpy as np
+import pytest
+
+from zonemelt.tasks.errors import OracleError
+from zonemelt.tasks.generate.candidates import decorate, pure_fcc
+from zonemelt.tasks.generate.derivative import orderings
+from zonemelt.tasks.label.gpaw import kpoints
+from zonemelt.tasks.label.kmesh import folded_mesh
+from zonemelt.tasks.label.settings import GpawSettings
+
+IDENTITY = np.eye(3, dtype=int).tolist()
+
+
+def cartesian(points: np.ndarray, cell: np.ndarray) -> np.ndarray:
+    """Points in reciprocal vectors of ``cell``, in units of 2π/Å."""
+    return points @ np.linalg.inv(cell).T
+
+
+@pytest.mark.parametrize("size", [2, 4])
+def test_every_parent_point_is_sampled_once(size: int) -> None:
+    for ordering in orderings(size):
+        geometry = decorate(ordering, ["Al", "Au"], {"Al": 16.0, "Au": 16.0})
+        cell, primitive = np.array(geometry.cell), pure_fcc("Al", 4.0).cell
+        folded = folded_mesh(geometry.supercell, 4)
+        assert len(folded) == 4**3 // size
+        parent = cartesian(folded_mesh(IDENTITY, 4), np.array(primitive))
+        in_cell = parent @ cell.T
+        images = {tuple(np.rint(4 * (point % 1)).astype(int) % 4) for point in in_cell}
+        assert images == {tuple(np.rint(4 * (point % 1)).astype(int) % 4) for point in folded}
+
+
+def test_a_cell_that_does_not_fit_is_refused() -> None:
+    with pytest.raises(OracleError, match="3 sites does not fit a mesh of 4"):
+        folded_mesh([[1, 0, 0], [0, 1, 0], [0, 0, 3]], 4)
+
+
+def test_density_unless_a_mesh_is_asked_for() -> None:
+    geometry = pure_fcc("Al", 4.0)
+    assert kpoints(geometry, GpawSettings(kpoint_density=2.0)) == {
+        "density": 2.0,
+        "even": True,
+        "gamma": False,
+    }
+    orphan = geometry.model_copy(update={"supercell": None})
+    with pytest.raises(OracleError, match="parent lattice"):
+        kpoints(orphan, GpawSettings(kpoint_mesh=4))
