@@ -1,0 +1,101 @@
+"""Multi-rank jobs: launched inside their block, of the size that was asked for, dying as one."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from graphs_for_tests import same
+from jobflow import Flow
+from jobs_of_several_ranks import one_rank_dies, reduced_by_torch, sum_of_ranks
+
+from zonemelt import run_flow
+from zonemelt.tasks.errors import SiteError
+from zonemelt.workflows.engine.launch import RESULT_FILE, TASK_FILE, mpi_command
+from zonemelt.workflows.engine.ledger import Ledger
+from zonemelt.workflows.engine.resources import read_resources
+
+needs_mpi = pytest.mark.skipif(
+    shutil.which("mpiexec", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}") is None,
+    reason="there is no mpiexec",
+)
+
+
+def of_ranks(job, ranks=2, **more):
+    job.update_config({"manager_config": {"ranks_per_node": ranks, **more}})
+    return job
+
+
+def failure(directory, name="failed"):
+    with sqlite3.connect(directory / "ledger.db") as connection:
+        row = connection.execute("SELECT data FROM events WHERE kind = ?", (name,)).fetchone()
+    return json.loads(row[0])
+
+
+@needs_mpi
+@pytest.mark.mpi
+def test_two_mpi_ranks_between_other_jobs(workers, tmp_path):
+    job = of_ranks(sum_of_ranks())
+    after = same(job.output["sum"])
+    around = [same(number) for number in range(6)]
+    responses = run_flow(Flow([*around[:3], job, after, *around[3:]]), site=workers, directory=tmp_path / "c")
+    assert responses[job.uuid][1].output == {"sum": 3, "size": 2, "rank": 0}
+    assert responses[after.uuid][1].output == 3
+    assert len(responses) == 8
+    assert responses[job.uuid][1].job_dir is None  # it left nothing behind
+
+
+def test_two_torch_ranks_with_their_threads(workers, tmp_path):
+    values = same([1.5, 2.25])
+    job = of_ranks(reduced_by_torch(values.output), launcher="torch", threads=1)
+    responses = run_flow(Flow([values, job]), site=workers, directory=tmp_path / "c")
+    assert responses[job.uuid][1].output == {"sum": 3.75, "size": 2, "threads": "1"}
+
+
+@pytest.mark.parametrize("launcher", [pytest.param("mpi", marks=[pytest.mark.mpi, needs_mpi]), "torch"])
+def test_a_rank_that_dies_fails_the_job(workers, tmp_path, launcher):
+    job = of_ranks(one_rank_dies(launcher), launcher=launcher)
+    responses = run_flow(job, site=workers, directory=tmp_path / "c")
+    assert len(responses) == 0
+    found = failure(tmp_path / "c")
+    assert found["error"] == "RankError"
+    assert f"rank 1 of {launcher} is about to die" in found["tail"]
+
+
+@needs_mpi
+@pytest.mark.mpi
+def test_a_world_of_the_wrong_size_is_noticed(tmp_path):
+    """A foreign mpiexec starts single ranks that each believe to be the whole world."""
+    task = {"chunk": "", "token": "t", "launcher": "mpi", "world_size": 2}
+    (tmp_path / TASK_FILE).write_text(json.dumps(task))
+    done = subprocess.run(
+        [sys.executable, "-m", "zonemelt.workflows.engine.rank", TASK_FILE],
+        cwd=tmp_path, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode != 0
+    assert "rank 0 of 1, the job asked for 2" in done.stderr
+    assert not (tmp_path / RESULT_FILE).exists()
+
+
+def test_without_a_launcher_the_remedy_is_named(monkeypatch, tmp_path):
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(SiteError, match="no mpiexec"):
+        mpi_command(2)
+
+
+def test_more_nodes_than_a_local_block_has(tmp_path):
+    job = of_ranks(sum_of_ranks(), nodes=2)
+    assert len(run_flow(job, site="inline", directory=tmp_path / "c")) == 0
+    assert "a local block has one" in failure(tmp_path / "c")["message"]
+
+
+def test_slots_count_ranks_and_threads(tmp_path):
+    assert read_resources({"nodes": 2, "ranks_per_node": 4, "threads": 3}).slots == 24
+    assert Ledger(tmp_path).pools == ("cpu",)
