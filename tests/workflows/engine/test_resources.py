@@ -17,7 +17,8 @@ def test_nothing_asked_is_the_default():
 def test_all_keys_are_read():
     asked = {
         "pool": "gpu", "nodes": 2, "ranks_per_node": 4, "gpus_per_rank": 1, "threads": 8,
-        "walltime": "01:30:00", "memory": "4GB", "priority": -3, "quorum": 0.5, "launcher": "torch", "cache": False,
+        "walltime": "01:30:00", "memory": "4GB", "priority": -3,
+        "quorum": 0.5, "launcher": "torch", "cache": False,
     }  # fmt: skip
     found = read_resources(asked)
     assert (found.ranks, found.slots, found.walltime, found.memory) == (8, 64, 5400.0, 4 * 1024**3)
