@@ -212,6 +212,8 @@ class ParslWorkers:
         nodes = 0
         for pool in self.pools:
             executor = self._kernel.executors[pool]
+            if _is_dead(executor):
+                continue
             with contextlib.suppress(Exception):  # no answer: the next look for what ails the pool says why
                 nodes += len(executor.connected_managers()) if hasattr(executor, "connected_managers") else 1
         return nodes
@@ -237,6 +239,7 @@ _START = 180.0  # seconds that workers on this very machine may take to come up
 
 
 _CLOSING = 30.0  # seconds that Parsl may take to end
+_FAREWELL = 2.0  # the same where an interchange is dead: its threads wait for answers that never come
 
 
 @contextlib.contextmanager
@@ -269,13 +272,13 @@ def _clean_up(kernel: DataFlowKernel) -> None:
             executor.provider.cancel(list(executor.blocks_to_job_id.values()))
 
     executors: list[Any] = list(kernel.executors.values())
-    for executor in executors:
-        if _is_dead(executor):
-            executor._executor_bad_state.set()  # noqa: SLF001 (its public setter fails where a task has ended)
-            cancel(executor)
+    dead = [executor for executor in executors if _is_dead(executor)]
+    for executor in dead:
+        executor._executor_bad_state.set()  # noqa: SLF001 (its public setter fails where a task has ended)
+        cancel(executor)
     thread = threading.Thread(target=end, name="closing", daemon=True)
     thread.start()
-    thread.join(_CLOSING)
+    thread.join(_FAREWELL if dead else _CLOSING)
     if thread.is_alive():
         for executor in executors:
             cancel(executor)
