@@ -185,7 +185,7 @@ def _importable_main(text: str) -> str:
     main = sys.modules["__main__"]
     path = getattr(main, "__file__", None)
     spec = getattr(main, "__spec__", None)
-    if path is None:
+    if path is None or not Path(path).exists():  # a notebook, a prompt, a pipe
         raise InputError(
             "a job defined in an interactive session cannot be imported on a worker",
             where="__main__",
