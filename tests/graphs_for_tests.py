@@ -9,6 +9,7 @@ or dynamic::
 
 from __future__ import annotations
 
+import contextlib
 import enum
 import hashlib
 import os
@@ -92,7 +93,7 @@ def rest(seconds: float, value: Any = None) -> Any:
 
 @job
 def speak(text: str, *, fails: bool = False) -> str:
-    print(text)  # noqa: T201
+    print(text)
     Path("kept.txt").write_text(text)
     if fails:
         raise ValueError(text)
@@ -481,3 +482,61 @@ def write_file(name: str, content: str) -> dict[str, Any]:
 def read_file(path: Path) -> list[str]:
     """The name and content of a kept file."""
     return [path.name.partition("-")[2], path.read_text()]
+
+
+@job
+def kill_once(folder: str, victim: str, _after: Any = None) -> str:
+    """Kill a part of the machinery that runs this job, the first time."""
+    import psutil
+
+    wrote(folder, victim)
+    if executions(folder)[f"{victim}_1"] > 1:
+        return "survived"
+    me = psutil.Process()
+    if victim == "worker":
+        me.kill()
+    if victim == "manager":
+        me.parent().kill()
+    if victim == "interchange":
+        mark = os.environ["ZONEMELT_CAMPAIGN"]
+        for process in psutil.process_iter():
+            try:
+                if (
+                    "interchange" in " ".join(process.cmdline())
+                    and process.environ().get("ZONEMELT_CAMPAIGN") == mark
+                ):
+                    process.kill()
+            except psutil.Error:
+                continue
+    time.sleep(300)
+    return "not killed"
+
+
+@job
+def fill_disk(folder: str, path: str) -> int:
+    """Leave no room on a disk, the first time."""
+    wrote(folder, "full")
+    if executions(folder)["full_1"] == 1:
+        file = os.open(path, os.O_WRONLY | os.O_CREAT, 0o600)
+        for size in (1 << 16, 1):
+            with contextlib.suppress(OSError):
+                while True:
+                    os.write(file, bytes(size))
+        os.close(file)
+    return 0
+
+
+@job
+def big_output(folder: str, _: Any, n: int) -> Any:
+    import numpy as np
+
+    wrote(folder, f"big {n}")
+    return {"n": n, "values": np.random.default_rng(n).random(50_000)}
+
+
+@job
+def overtake(directory: str) -> int:
+    """Do as another head would that takes the campaign over."""
+    epoch = Path(directory, "epoch")
+    epoch.write_text(str(int(epoch.read_text()) + 1))
+    return 0

@@ -1,0 +1,466 @@
+"""Killed at any instant, a campaign goes on: nothing is lost, nothing is recorded twice."""
+
+from __future__ import annotations
+
+import fcntl
+import functools
+import json
+import os
+import random
+import socket
+import sqlite3
+import subprocess
+import threading
+import time
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+import graphs_for_tests as g
+import pytest
+from comparing_runs import Run, assert_same, of_campaign, ours, reference, taken
+from crashing_runs import Campaign, Chaos, campaign_graph
+from graphs_for_tests import executions
+from jobflow import Flow, JobStore
+from maggma.stores import MemoryStore
+
+from zonemelt.tasks.errors import CampaignError, HeadRunningError, StoreError
+from zonemelt.tasks.sqlite import connect
+from zonemelt.workflows.engine.lock import head_is_alive, read_holder
+from zonemelt.workflows.engine.mirror import Mirror
+from zonemelt.workflows.engine.pools import InlineWorkers, ParslWorkers
+from zonemelt.workflows.engine.responses import Responses
+from zonemelt.workflows.engine.retry import RetryPolicy
+from zonemelt.workflows.engine.run import make_workers, resume, run_flow
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:Some jobs are not connected:UserWarning"),
+    pytest.mark.timeout(900),
+]
+
+
+@functools.cache
+def undisturbed(groups: int) -> Run:
+    """What ``run_locally`` makes of the graph."""
+    return reference(campaign_graph(groups, None))
+
+
+def assert_as_undisturbed(campaign: Campaign) -> None:
+    campaign.check()
+    assert_same(of_campaign(campaign.directory, Responses(campaign.directory)), undisturbed(campaign.groups))
+
+
+def test_a_head_that_works_alone_is_killed(tmp_path) -> None:
+    """Jobs run in the head: each kill takes a job and a head in the middle of anything."""
+    campaign = Campaign(tmp_path, 20, seed=1)
+    for _ in range(6):
+        campaign.start("inline")
+        campaign.wait_for_progress(campaign.random.randint(1, 50))
+        campaign.kill_head(workers=1)
+    campaign.finish("inline")
+    assert campaign.kills >= 5
+    assert_as_undisturbed(campaign)
+
+
+def test_a_head_with_workers_is_killed(tmp_path) -> None:
+    """Workers live on for a moment, and what they finish is taken in."""
+    campaign = Campaign(tmp_path, 20, seconds=0.01, seed=3)
+    campaign.start("local")
+    campaign.wait_for_progress(campaign.random.randint(50, 150))
+    campaign.kill_head(workers=2)
+    campaign.finish("local")
+    assert campaign.kills == 1
+    assert_as_undisturbed(campaign)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize(("groups", "kills", "most"), [(60, 20, 40), (667, 100, 100)])
+def test_everything_is_killed(tmp_path, groups, kills, most) -> None:
+    """Heads, interchanges, managers and workers, over 900 and over 10,000 jobs."""
+    chaos = Chaos(tmp_path, groups, seconds=0.01, seed=kills)
+    killed = chaos.run(kills, most=most)
+    counts = executions(chaos.folder)
+    print(dict(killed), "jobs:", len(counts), "executions:", sum(counts.values()), "at risk:", chaos.at_risk)
+    assert sum(killed.values()) >= 0.7 * kills
+    chaos.check()
+    assert_same(
+        of_campaign(chaos.directory, Responses(chaos.directory)), undisturbed_here(groups, tmp_path / "alone")
+    )
+
+
+def undisturbed_here(groups: int, place: Path) -> Run:
+    """``run_locally`` would take hours for 10,000 jobs; that it gives the same is shown above."""
+    return ours(campaign_graph(groups, None), place, "inline")
+
+
+# ── what workers had finished ───────────────────────────────────────────────────────────────────────────
+
+
+class Vanishing(InlineWorkers):
+    """Runs a chunk, and takes its head along before the result is told."""
+
+    def __init__(self, chunks: int) -> None:
+        self.chunks = chunks
+
+    def submit(self, pool: str, chunk: Any, arrived: Any) -> None:
+        super().submit(pool, chunk, arrived)
+        self.chunks -= 1
+        if self.chunks < 0:
+            raise KeyboardInterrupt
+
+
+class TestSpool:
+    def crashed(self, tmp_path: Path) -> tuple[Path, Path, list[Path]]:
+        """A campaign whose head went after 40 short jobs had run in one chunk, of which it knows nothing."""
+        folder, directory = tmp_path / "marks", tmp_path / "campaign"
+        folder.mkdir()
+        jobs = [g.note(str(folder), name=f"j{i}") for i in range(40)]
+        total = g.same([job.output for job in jobs])
+        with pytest.raises(KeyboardInterrupt):
+            run_flow(
+                Flow([g.note(str(folder), name="first"), *jobs, total]),
+                site=Vanishing(2),
+                directory=directory,
+            )
+        spools = sorted((directory / "spool").iterdir())
+        assert len(spools) >= 1
+        return directory, folder, spools
+
+    def test_is_harvested(self, tmp_path) -> None:
+        directory, folder, _ = self.crashed(tmp_path)
+        before = executions(folder)
+        assert len(before) > 5
+        responses = resume(directory, site="inline", ensure_success=True)
+        assert set(executions(folder).values()) == {1}
+        assert len(responses) == 42
+        assert list((directory / "spool").iterdir()) == []
+
+    @pytest.mark.parametrize("torn", [2, 7, 60])
+    def test_a_torn_tail_costs_one_execution(self, tmp_path, torn) -> None:
+        directory, folder, spools = self.crashed(tmp_path)
+        os.truncate(spools[-1], spools[-1].stat().st_size - torn)
+        resume(directory, site="inline", ensure_success=True)
+        assert sorted(executions(folder).values()) == [1] * 40 + [2]
+
+    def test_nonsense_at_the_end_is_passed_over(self, tmp_path) -> None:
+        directory, folder, spools = self.crashed(tmp_path)
+        with spools[-1].open("ab") as file:
+            file.write(b"12 34 {}\n\x00\x00\x00")
+        (directory / "spool" / "9-9.spool").write_bytes(b"\xff" * 100)
+        (directory / "spool" / "9-8.spool").touch()
+        resume(directory, site="inline", ensure_success=True)
+        assert set(executions(folder).values()) == {1}
+
+    def test_brought_jobs_are_harvested_too(self, tmp_path) -> None:
+        plan = {
+            "value": 1,
+            "replace": {"jobs": [{"value": 2}, {"value": 3, "after": [0]}]},
+            "detour": {"jobs": [{"value": 4}]},
+        }
+
+        def graph() -> Flow:
+            return g.grow({"jobs": [plan, {"value": 5, "after": [0]}]}, "harvested")
+
+        with pytest.raises(KeyboardInterrupt):
+            run_flow(graph(), site=Vanishing(0), directory=tmp_path / "campaign")
+        responses = resume(tmp_path / "campaign", site="inline")
+        assert_same(of_campaign(tmp_path / "campaign", responses), reference(graph()))
+
+    def test_what_is_known_already_changes_nothing(self, tmp_path) -> None:
+        """A head may die between the ledger's commit and the removal of the file."""
+        directory, folder, spools = self.crashed(tmp_path)
+        kept = {path: path.read_bytes() for path in spools}
+        resume(directory, site="inline")
+        for path, content in kept.items():
+            path.write_bytes(content)
+        responses = resume(directory, site="inline", ensure_success=True)
+        assert set(executions(folder).values()) == {1}
+        assert len(responses) == 42
+
+
+def test_interrupted_before_it_began(tmp_path, monkeypatch) -> None:
+    """A ledger without jobs is no campaign yet: it can be started again in the same place."""
+    job = g.add(1)
+    monkeypatch.setattr("zonemelt.workflows.engine.run.Head", lambda *_, **__: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        run_flow(job, site="inline", directory=tmp_path)
+    monkeypatch.undo()
+    with pytest.raises(CampaignError, match="before its jobs had come in"):
+        resume(tmp_path, site="inline")
+    responses = run_flow(g.add(1), site="inline", directory=tmp_path)
+    assert len(responses) == 1
+    with pytest.raises(CampaignError, match="holds a campaign already"):
+        run_flow(g.add(1), site="inline", directory=tmp_path)
+
+
+# ── parts of the machinery die ──────────────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture
+def own_workers(tmp_path) -> Iterator[ParslWorkers]:
+    workers, _ = make_workers("local", tmp_path)
+    with workers:
+        yield workers
+
+
+def events(directory: Path, kind: str) -> list[dict[str, Any]]:
+    connection = connect(directory / "ledger.db", read_only=True)
+    rows = connection.execute("SELECT data FROM events WHERE kind = ? ORDER BY id", (kind,)).fetchall()
+    connection.close()
+    return [json.loads(data) if data else {} for (data,) in rows]
+
+
+@pytest.mark.parametrize(
+    "victims",
+    [("worker", "interchange"), pytest.param(("manager", "interchange", "worker"), marks=pytest.mark.slow)],
+)
+def test_parts_of_the_machinery_die(own_workers, tmp_path, victims) -> None:
+    """A job kills its worker, another the interchange or the manager: nobody is blamed, all of it is done."""
+    directory, folder = tmp_path / "campaign", tmp_path / "marks"
+    folder.mkdir()
+    killers = [g.kill_once(str(folder), victims[0])]
+    for victim in victims[1:]:
+        killers.append(g.kill_once(str(folder), victim, killers[-1].output))
+    others = [g.note(str(folder), name=f"other {i}", seconds=0.01) for i in range(50)]
+    after = g.same([job.output for job in (*killers, *others)])
+    responses = run_flow(
+        Flow([*killers, *others, after]),
+        site=own_workers,
+        directory=directory,
+        ensure_success=True,
+        retry=RetryPolicy(backoff_s=0.1),
+    )
+    assert [responses[job.uuid][1].output for job in killers] == ["survived"] * len(victims)
+    lost = events(directory, "retry")
+    assert {event["cause"] for event in lost} == {"infrastructure"}
+    assert len(events(directory, "breakdown")) >= 1
+    counts = executions(folder)
+    assert sum(count - 1 for count in counts.values()) <= 2 * len(victims)  # there are two workers
+
+
+def test_a_job_that_always_kills_its_worker_ends(workers, tmp_path) -> None:
+    folder = tmp_path / "marks"
+    folder.mkdir()
+    bad = g.fail_times(str(folder), 99, "exit")
+    responses = run_flow(
+        Flow([bad, child := g.add(bad.output), good := g.add(1)]),
+        site=workers,
+        directory=tmp_path / "c",
+        retry=RetryPolicy(infrastructure=2, backoff_s=0.1),
+    )
+    assert set(responses) == {good.uuid}
+    assert child.uuid not in responses
+    assert len(events(tmp_path / "c", "retry")) == 2
+    (failed,) = events(tmp_path / "c", "failed")
+    assert failed["cause"] == "infrastructure"
+    assert executions(folder)[f"{bad.uuid}_1"] == 3
+
+
+# ── the disk is full ────────────────────────────────────────────────────────────────────────────────────
+
+
+class Reluctant:
+    """A connection to a database on a disk that is full now and then."""
+
+    def __init__(self, connection: sqlite3.Connection, refusals: Iterator[bool]) -> None:
+        self._connection, self._refusals = connection, refusals
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._connection, name)
+
+    def _refuse(self, sql: str) -> None:
+        if (
+            sql.startswith(("COMMIT", "INSERT", "UPDATE"))
+            and self._connection.in_transaction
+            and next(self._refusals)
+        ):
+            self._connection.execute("ROLLBACK")  # as SQLite does
+            raise sqlite3.OperationalError("database or disk is full")
+
+    def execute(self, sql: str, *arguments: Any) -> Any:
+        self._refuse(sql)
+        return self._connection.execute(sql, *arguments)
+
+    def executemany(self, sql: str, *arguments: Any) -> Any:
+        self._refuse(sql)
+        return self._connection.executemany(sql, *arguments)
+
+
+def test_a_ledger_that_cannot_be_written_waits(tmp_path, monkeypatch) -> None:
+    from zonemelt.workflows.engine import head, ledger
+
+    refusing = {"on": False, "left": 12}
+    luck = random.Random(5)
+
+    def refusals() -> Iterator[bool]:
+        while True:
+            refuse = refusing["on"] and refusing["left"] > 0 and luck.random() < 0.1
+            refusing["left"] -= refuse
+            yield refuse
+
+    plain = ledger.connect
+    monkeypatch.setattr(ledger, "connect", lambda *a, **k: Reluctant(plain(*a, **k), refusals()))
+    begin = head.Head.begin
+    monkeypatch.setattr(head.Head, "begin", lambda self: (begin(self), refusing.update(on=True)))
+    monkeypatch.setattr(head.time, "sleep", lambda _: None)
+    folder = tmp_path / "marks"
+    folder.mkdir()
+    responses = run_flow(campaign_graph(8, str(folder)), site="inline", directory=tmp_path / "c")
+    assert refusing["left"] == 0
+    assert set(executions(folder).values()) == {1}
+    assert_same(of_campaign(tmp_path / "c", responses), undisturbed(8))
+
+
+@pytest.fixture
+def small_disk(tmp_path) -> Iterator[Path]:
+    place = tmp_path / "disk"
+    place.mkdir()
+    done = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", place], capture_output=True, check=False
+    )
+    if done.returncode:
+        pytest.skip("mounting needs privileges")
+    try:
+        yield place
+    finally:
+        subprocess.run(["umount", "-l", place], check=True)
+
+
+def test_a_full_disk_pauses_the_campaign(small_disk, tmp_path) -> None:
+    """Jobs fill the disk; when there is room again the campaign goes on, and nothing is lost."""
+    folder = tmp_path / "marks"
+    folder.mkdir()
+    ballast = small_disk / "ballast"
+
+    def make_room() -> None:
+        g.wait_for(folder / "full_1")
+        time.sleep(3)
+        ballast.unlink()
+
+    fill = g.fill_disk(str(folder), str(ballast))
+    jobs = [g.big_output(str(folder), fill.output, i) for i in range(6)]
+    helper = threading.Thread(target=make_room)
+    helper.start()
+    try:
+        responses = run_flow(
+            Flow([fill, *jobs, g.total([job.output["n"] for job in jobs])]),
+            site="inline",
+            directory=small_disk / "c",
+            ensure_success=True,
+            retry=RetryPolicy(backoff_s=0.2),
+        )
+    finally:
+        helper.join()
+    assert [responses[job.uuid][1].output["n"] for job in jobs] == list(range(6))
+    assert {event["cause"] for event in events(small_disk / "c", "retry")} <= {"infrastructure"}
+    assert set(executions(folder).values()) <= {1, 2}
+
+
+# ── a store that goes away ──────────────────────────────────────────────────────────────────────────────
+
+
+class Absent(MemoryStore):
+    """A store that does not answer for a while."""
+
+    def __init__(self, refusals: int) -> None:
+        super().__init__()
+        self.refusals = refusals
+        self.delivered: Counter[tuple[str, int]] = Counter()
+
+    def update(self, docs: Any, key: Any = None) -> None:
+        if self.refusals:
+            self.refusals -= 1
+            raise ConnectionError("no route to host")
+        for document in docs if isinstance(docs, list) else [docs]:
+            self.delivered[document["uuid"], document["index"]] += 1
+        super().update(docs, key)
+
+
+class TestStoreThatGoesAway:
+    @pytest.fixture(autouse=True)
+    def _in_a_hurry(self, monkeypatch) -> None:
+        monkeypatch.setattr("zonemelt.workflows.engine.mirror._PAUSE", 0.02)
+        monkeypatch.setattr("zonemelt.workflows.engine.mirror._REST", 0.05)
+
+    def test_and_comes_back(self, tmp_path, site) -> None:
+        store = Absent(5)
+        job_store = JobStore(store, additional_stores={"data": MemoryStore(), "other": MemoryStore()})
+        responses = run_flow(campaign_graph(8, None), site=site, store=job_store, directory=tmp_path / "c")
+        assert store.refusals == 0
+        assert set(store.delivered.values()) == {1}
+        assert_same(taken(job_store, responses), undisturbed(8))
+
+    def test_for_good(self, tmp_path, monkeypatch) -> None:
+        """The end of the campaign says so; a later resume delivers, and runs nothing."""
+        flush = Mirror.flush
+        monkeypatch.setattr(Mirror, "flush", lambda self: flush(self, patience=0.3))
+        folder = tmp_path / "marks"
+        folder.mkdir()
+        store = Absent(10**9)
+        with pytest.raises(StoreError, match=r"does not take 1[0-9]+ outputs \(ConnectionError\)") as caught:
+            run_flow(
+                campaign_graph(8, str(folder)), site="inline", store=JobStore(store), directory=tmp_path / "c"
+            )
+        assert "safe in the campaign directory" in caught.value.remedy
+        with pytest.raises(CampaignError, match="store that was not given"):
+            resume(tmp_path / "c", site="inline")
+        store.refusals = 0
+        responses = resume(tmp_path / "c", site="inline", store=JobStore(store))
+        assert set(store.delivered.values()) == {1}
+        assert set(store.delivered) == {(u, i) for u in responses for i in responses[u]}
+        assert set(executions(folder).values()) == {1}
+
+
+# ── two heads ───────────────────────────────────────────────────────────────────────────────────────────
+
+
+class TestTwoHeads:
+    def test_the_second_is_refused(self, tmp_path) -> None:
+        campaign = Campaign(tmp_path, 10, seconds=0.02)
+        campaign.start("inline")
+        campaign.wait_for_progress(5)
+        with pytest.raises(HeadRunningError) as caught:
+            resume(campaign.directory, site="inline")
+        assert f"process {campaign.head.pid} on {socket.gethostname()}" in str(caught.value)
+        with pytest.raises(CampaignError):
+            run_flow(g.add(1), site="inline", directory=campaign.directory)
+        campaign.kill_head(workers=1)
+        assert read_holder(campaign.directory)["pid"] == campaign.head.pid  # it had no time to say goodbye
+        assert not head_is_alive(campaign.directory)
+        campaign.finish("inline")  # what a dead head held is taken over
+        campaign.check()
+
+    def test_a_head_on_another_machine_counts_while_it_gives_signs_of_life(self, tmp_path) -> None:
+        run_flow(g.add(1), site="inline", directory=tmp_path)
+        lock = tmp_path / "head.lock"
+        lock.write_text(json.dumps({"pid": 7, "host": "elsewhere", "since": 0}))
+        with pytest.raises(HeadRunningError, match="process 7 on elsewhere"):
+            resume(tmp_path, site="inline")
+        assert head_is_alive(tmp_path)
+        os.utime(lock, (time.time() - 1000,) * 2)
+        assert not head_is_alive(tmp_path)
+        assert len(resume(tmp_path, site="inline")) == 1
+
+    def test_one_that_only_asks_does_not_keep_a_head_out(self, tmp_path) -> None:
+        file = os.open(tmp_path / "head.lock", os.O_RDWR | os.O_CREAT)
+        fcntl.flock(file, fcntl.LOCK_SH)
+        threading.Timer(0.1, os.close, [file]).start()
+        assert len(run_flow(g.add(1), site="inline", directory=tmp_path)) == 1
+
+    def test_a_head_that_was_overtaken_stops(self, tmp_path, monkeypatch) -> None:
+        """File locks may fail between machines: the epoch is the second fence."""
+        from zonemelt.workflows.engine import head
+
+        monkeypatch.setattr(head, "_TICK", 0.01)
+        monkeypatch.setattr(head, "HEARTBEAT", 0.05)
+        job = g.overtake(str(tmp_path / "c"))
+        with pytest.raises(HeadRunningError, match="another head has taken"):
+            run_flow(
+                Flow([job, *(g.rest(0.1, job.output) for _ in range(60))]),
+                site="inline",
+                directory=tmp_path / "c",
+            )
