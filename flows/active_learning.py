@@ -14,7 +14,7 @@ from typing import Any
 from jobflow import Flow, Job, Maker, OutputReference, Response, job
 
 from zonemelt.tasks.acquire.selection import initial_job, select_job
-from zonemelt.tasks.featurize.soap import featurize_job
+from zonemelt.tasks.featurize.describe import featurize_job
 from zonemelt.tasks.generate.candidates import enumerate_job, reference_crystals
 from zonemelt.tasks.ingest.quality import ingest_job
 from zonemelt.tasks.judge.references import fit_references_job
@@ -45,6 +45,7 @@ class ActiveLearningMaker(Maker):
         rounds: of choosing and labelling.
         batch: labels an arm chooses in a round.
         confirm: how many of the predicted most stable are labelled at the end.
+        features: kind of features.
         cutoff: of the features, Å.
         seed: of everything random.
     """
@@ -65,7 +66,8 @@ class ActiveLearningMaker(Maker):
     rounds: int = 2
     batch: int = 6
     confirm: int = 2
-    cutoff: float = 4.5
+    features: str = "pairs"
+    cutoff: float = 6.0
     seed: int = 0
 
     def make(self) -> Flow:
@@ -91,6 +93,7 @@ class ActiveLearningMaker(Maker):
             featurize_job(
                 candidates=plan.output["candidates"],
                 extra=crystals,
+                kind=self.features,
                 elements=self.elements,
                 cutoff=self.cutoff,
             ),

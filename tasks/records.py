@@ -102,6 +102,7 @@ class Provenance(Document):
     oracle: str
     input_digest: str = Field(description="SHA-256 of the geometry and the settings")
     seconds: float = Field(description="wall time of the label, s")
+    cpu_seconds: float = Field(description="processor time of the label, s")
     host: str
     log: str | None = Field(default=None, description="name of the log in the job's directory")
 

@@ -6,17 +6,16 @@ energies, and keeps it invariant under translation, rotation, and the choice of 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-from jobflow import job
-
-from zonemelt.tasks.records import Geometry
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
+
+    from zonemelt.tasks.records import Geometry
 
 
 def soap(
@@ -54,21 +53,3 @@ def soap(
     )
     rows = [descriptor.create(geometry.atoms()) for geometry in geometries]
     return np.asarray(rows, dtype=np.float64)
-
-
-@job
-def featurize_job(
-    *,
-    candidates: list[dict[str, Any]],
-    extra: dict[str, dict[str, Any]],
-    elements: list[str],
-    cutoff: float,
-) -> dict[str, Any]:
-    """Features of all candidates, and of the ``extra`` geometries after them.
-
-    Returns:
-        ``identifiers`` (N) and ``values`` (N, F).
-    """
-    named = {candidate["identifier"]: candidate["geometry"] for candidate in candidates} | extra
-    geometries = [Geometry.model_validate(geometry) for geometry in named.values()]
-    return {"identifiers": list(named), "values": soap(geometries, elements=elements, cutoff=cutoff)}

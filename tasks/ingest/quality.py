@@ -109,11 +109,18 @@ def ingest_job(
 
     Returns:
         ``energies``: identifier → formation energy (eV/atom), all rounds together; ``rejected``:
-        identifier → reasons; ``seconds``: identifier → wall time (s); ``theory``: its key.
+        identifier → reasons; ``seconds`` and
+        ``cpu_seconds``: identifier → times (s); ``theory``: its key.
     """
     parsed = [Record.model_validate(document) for document in records]
     accepted, rejected = ingest(parsed)
-    table = earlier or {"energies": {}, "rejected": {}, "seconds": {}, "theory": references["theory"]}
+    table = earlier or {
+        "energies": {},
+        "rejected": {},
+        "seconds": {},
+        "cpu_seconds": {},
+        "theory": references["theory"],
+    }
     for record in accepted:
         if record.theory.key != table["theory"]:
             raise InputError(
@@ -126,6 +133,7 @@ def ingest_job(
         "energies": table["energies"] | energies,
         "rejected": table["rejected"]
         | {r.identifier: list(r.quality.reasons) for r in rejected if r.quality},
+        "cpu_seconds": table["cpu_seconds"] | {r.identifier: r.provenance.cpu_seconds for r in parsed},
         "seconds": table["seconds"] | {r.identifier: r.provenance.seconds for r in parsed},
         "theory": table["theory"],
     }

@@ -134,6 +134,11 @@ def summarize_job(
         "model": main["card"],
         "notes": notes(curves, oracle=oracle.name),
         "seed": asked["seed"],
-        "seconds": {"labels": sum(seconds), "slowest": max(seconds), "mean": sum(seconds) / len(seconds)},
+        "seconds": {
+            "labels": sum(seconds),
+            "cpu": sum(labels["cpu_seconds"].values()),
+            "slowest": max(seconds),
+            "mean": sum(seconds) / len(seconds),
+        },
         "versions": {"python": platform.python_version()} | {name: version(name) for name in PACKAGES},
     }

@@ -38,7 +38,7 @@ def label(geometry: Geometry, settings: EmtSettings, *, identifier: str, workdir
             where=identifier,
             remedy=f"choose elements among {', '.join(sorted(parameters))}, or another oracle",
         )
-    started = time.perf_counter()
+    started, cpu = time.perf_counter(), time.process_time()
     atoms = geometry.atoms()
     atoms.calc = EMT()
     energy = float(atoms.get_potential_energy())
@@ -60,6 +60,7 @@ def label(geometry: Geometry, settings: EmtSettings, *, identifier: str, workdir
             oracle="emt",
             input_digest=digest(geometry, settings),
             seconds=time.perf_counter() - started,
+            cpu_seconds=time.process_time() - cpu,
             host=host(),
         ),
     )

@@ -84,6 +84,7 @@ def label(geometry: Geometry, settings: GpawSettings, *, identifier: str, workdi
             oracle="gpaw",
             input_digest=digest(geometry, settings),
             seconds=time.perf_counter() - started,
+            cpu_seconds=result["cpu_seconds"],
             host=host(),
             log=LOG,
         ),

@@ -11,6 +11,7 @@ import hashlib
 import json
 import os
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +58,7 @@ def run(task: dict[str, Any]) -> dict[str, Any]:
         "setups": {symbol: setup(symbol, task["functional"]) for symbol in sorted(set(task["symbols"]))},
         "gpaw": gpaw.__version__,
         "ase": ase.__version__,
+        "cpu_seconds": time.process_time(),
     }
 
 

@@ -10,19 +10,13 @@ import numpy as np
 from jobflow import job
 
 from zonemelt.tasks.judge.metrics import errors
-from zonemelt.tasks.learn.gaussian_process import GaussianProcess, fit
+from zonemelt.tasks.learn.gaussian_process import GaussianProcess, fit, scaling
 from zonemelt.tasks.learn.model_file import save, to_document, training_hash
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
-
-
-def scaling(values_NF: NDArray[Any]) -> tuple[NDArray[np.float64], float]:
-    """Centre (F) of the features and root-mean-square distance from it."""
-    centre_F = values_NF.mean(axis=0)
-    return centre_F, float(np.sqrt(((values_NF - centre_F) ** 2).sum(axis=1).mean()))
 
 
 def rows(features: Mapping[str, Any], identifiers: Sequence[str]) -> NDArray[np.float64]:
@@ -36,12 +30,12 @@ def train(
     features: Mapping[str, Any], energies: Mapping[str, float], identifiers: Sequence[str], *, seed: int
 ) -> GaussianProcess:
     """Fit a model to the named crystals."""
-    centre_F, scale = scaling(np.asarray(features["values"], dtype=np.float64))
+    centre_F, weight_F = scaling(np.asarray(features["values"], dtype=np.float64))
     return fit(
         rows(features, identifiers),
         np.array([energies[name] for name in identifiers]),
         centre_F=centre_F,
-        scale=scale,
+        weight_F=weight_F,
         seed=seed,
     )
 
@@ -85,7 +79,7 @@ def train_job(
         "training_size": len(training),
         "theory": labels["theory"],
         "target": "formation energy, eV/atom",
-        "features": "averaged SOAP",
+        "features": features["kind"],
         "heldout": {**measured, "unit": "eV/atom", "size": len(tested)},
         "seed": seed,
         "seconds": time.perf_counter() - started,

@@ -24,10 +24,10 @@ def to_document(model: GaussianProcess) -> dict[str, Any]:
     return {
         "architecture": ARCHITECTURE,
         "hyperparameters": asdict(model.hyper),
-        "scale": model.scale,
         "x": model.x_NF,
         "y": model.y_N,
         "centre": model.centre_F,
+        "weight": model.weight_F,
     }
 
 
@@ -47,7 +47,7 @@ def from_document(document: Mapping[str, Any]) -> GaussianProcess:
         x_NF=np.asarray(document["x"], dtype=np.float64),
         y_N=np.asarray(document["y"], dtype=np.float64),
         centre_F=np.asarray(document["centre"], dtype=np.float64),
-        scale=float(document["scale"]),
+        weight_F=np.asarray(document["weight"], dtype=np.float64),
         hyper=Hyperparameters(**document["hyperparameters"]),
     )
 
@@ -67,7 +67,7 @@ def save(model: GaussianProcess, folder: Path, *, card: Mapping[str, Any]) -> Pa
     from safetensors.numpy import save_file
 
     document = to_document(model)
-    arrays = {name: np.ascontiguousarray(document.pop(name)) for name in ("x", "y", "centre")}
+    arrays = {name: np.ascontiguousarray(document.pop(name)) for name in ("x", "y", "centre", "weight")}
     path = folder / "model.safetensors"
     save_file(arrays, path)
     text = json.dumps(document | dict(card), indent=2, sort_keys=True)

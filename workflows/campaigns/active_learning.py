@@ -55,7 +55,8 @@ class ActiveLearningSpec(CampaignSpec):
     rounds: int = Field(default=2, ge=1)
     batch: int = Field(default=6, ge=1, description="labels an arm chooses in a round")
     confirm: int = Field(default=2, ge=0, description="predicted most stable that are labelled")
-    feature_cutoff: float = Field(default=4.5, gt=2, le=10, description="of the SOAP features, Å")
+    features: Literal["pairs", "soap"] = Field(default="pairs", description="what describes a crystal")
+    feature_cutoff: float = Field(default=6.0, gt=2.5, le=10, description="of the features, Å")
 
     @model_validator(mode="after")
     def _agree(self) -> Self:
@@ -93,6 +94,7 @@ def build(spec: ActiveLearningSpec) -> Flow:
         rounds=spec.rounds,
         batch=spec.batch,
         confirm=spec.confirm,
+        features=spec.features,
         cutoff=spec.feature_cutoff,
         seed=spec.seed,
     ).make()

@@ -26,7 +26,8 @@ def result_table(summary: Mapping[str, Any]) -> Table:
     table.add_row(
         "labels",
         f"{counts['labels']} of {counts['candidates']} candidates, {counts['heldout']} of them held out, "
-        f"and {counts['references']} of the pure elements; {counts['rejected']} rejected; {summary['seconds']['mean']:.1f} s each",
+        f"and {counts['references']} of the pure elements; {counts['rejected']} rejected; "
+        f"{summary['seconds']['mean']:.1f} s each",
     )
     for strategy, points in summary["learning"].items():
         steps = " → ".join(f"{MEV * point['mean']:.1f}" for point in points)

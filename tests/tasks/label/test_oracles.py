@@ -162,6 +162,7 @@ ANSWER = {
     "setups": {"Al": "s"},
     "gpaw": "0",
     "ase": "0",
+    "cpu_seconds": 0.5,
 }
 
 

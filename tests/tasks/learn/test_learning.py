@@ -12,12 +12,11 @@ from sklearn.gaussian_process.kernels import RBF, ConstantKernel, DotProduct
 
 from zonemelt.tasks.acquire.selection import at_random, choose, most_uncertain
 from zonemelt.tasks.errors import InputError
-from zonemelt.tasks.featurize.soap import soap
+from zonemelt.tasks.featurize.describe import FEATURES, describe
 from zonemelt.tasks.generate.candidates import decorate, pure_fcc
 from zonemelt.tasks.generate.derivative import orderings
 from zonemelt.tasks.judge.metrics import errors
-from zonemelt.tasks.learn.gaussian_process import GaussianProcess, Hyperparameters, fit
-from zonemelt.tasks.learn.jobs import scaling
+from zonemelt.tasks.learn.gaussian_process import GaussianProcess, Hyperparameters, fit, scaling
 from zonemelt.tasks.learn.model_file import from_document, load, save, training_hash
 from zonemelt.tasks.records import Geometry
 
@@ -30,8 +29,8 @@ def data(seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
 
 def trained(*, radial: bool = False) -> GaussianProcess:
     features, energies = data()
-    centre, scale = scaling(features)
-    return fit(features, energies, centre_F=centre, scale=scale, seed=0, radial=radial)
+    centre, weight = scaling(features)
+    return fit(features, energies, centre_F=centre, weight_F=weight, seed=0, radial=radial)
 
 
 @pytest.mark.parametrize("radial", [False, True])
@@ -44,7 +43,7 @@ def test_posterior_is_that_of_scikit_learn(radial: bool) -> None:
     peer = GaussianProcessRegressor(kernel, alpha=hyper.noise, optimizer=None)
     width = model.y_N.std()
     peer.fit(model.x_NF, (model.y_N - model.y_N.mean()) / width)
-    mean, deviation = peer.predict((asked - model.centre_F) / model.scale, return_std=True)
+    mean, deviation = peer.predict((asked - model.centre_F) * model.weight_F, return_std=True)
     ours = model.predict(asked)
     assert ours[0] == pytest.approx(mean * width + model.y_N.mean(), abs=1e-8)
     assert ours[1] == pytest.approx(deviation * width, abs=1e-7)
@@ -105,20 +104,36 @@ def test_unknown_strategy_is_named() -> None:
         choose({"strategy": "greedy", "seed": 0, "chosen": []}, {}, ["a"], count=1)
 
 
-def test_features_do_not_depend_on_the_description_of_the_crystal() -> None:
+@pytest.mark.parametrize("kind", FEATURES)
+def test_features_do_not_depend_on_the_description_of_the_crystal(kind: str) -> None:
     geometry = decorate(orderings(3)[1], ["Al", "Au"], {"Al": 16.0, "Au": 17.0})
     atoms = geometry.atoms()
     doubled = atoms.repeat((1, 2, 1))
     atoms.rotate(37, (1, 2, 3), rotate_cell=True)
     atoms.positions += [0.3, -1.0, 2.0]
-    values = soap([geometry, Geometry.of(doubled), Geometry.of(atoms)], elements=["Au", "Al"], cutoff=4.5)
+    same = [geometry, Geometry.of(doubled), Geometry.of(atoms)]
+    values = describe(same, kind=kind, elements=["Au", "Al"], cutoff=4.5)
     assert values[1] == pytest.approx(values[0], abs=1e-6)
     assert values[2] == pytest.approx(values[0], abs=1e-4)
 
 
-def test_features_tell_elements_apart() -> None:
-    values = soap([pure_fcc("Al", 4.05), pure_fcc("Au", 4.05)], elements=["Al", "Au"], cutoff=4.5)
-    assert np.abs(values[0] - values[1]).max() > 0.1
+@pytest.mark.parametrize("kind", FEATURES)
+def test_features_tell_elements_apart_and_do_not_jump(kind: str) -> None:
+    crystals = [*(pure_fcc("Al", a) for a in (4.05, 4.0500001)), pure_fcc("Au", 4.05)]
+    values = describe(crystals, kind=kind, elements=["Al", "Au"], cutoff=4.5)
+    assert np.abs(values[0] - values[2]).max() > 0.1
+    assert np.abs(values[0] - values[1]).max() < 1e-3
+
+
+def test_unknown_features_are_named() -> None:
+    with pytest.raises(InputError, match="'magpie'"):
+        describe([pure_fcc("Al", 4.05)], kind="magpie", elements=["Al"], cutoff=4.5)
+
+
+def test_a_constant_feature_has_no_weight() -> None:
+    features, _ = data()
+    features[:, 2] = 7.0
+    assert scaling(features)[1][2] == 0.0
 
 
 def test_error_metrics() -> None:
@@ -133,7 +148,7 @@ def test_noise_has_the_unit_of_the_target() -> None:
         x_NF=np.eye(2),
         y_N=np.array([0.0, 2.0]),
         centre_F=np.zeros(2),
-        scale=1.0,
+        weight_F=np.ones(2),
         hyper=Hyperparameters(linear=1.0, radial=0.0, length=1.0, noise=0.25),
     )
     assert model.noise == pytest.approx(0.5)
