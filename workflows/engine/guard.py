@@ -8,7 +8,6 @@ that takes the campaign over does so itself, and the guard goes.
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -16,11 +15,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import psutil
-
 from zonemelt.workflows.engine.lock import head_is_alive
 from zonemelt.workflows.engine.reap import orphans, reap
-from zonemelt.workflows.engine.spool import FOLDER, read_spool
+from zonemelt.workflows.engine.spool import busy
 from zonemelt.workflows.engine.worker import CAMPAIGN_VARIABLE
 
 if TYPE_CHECKING:
@@ -65,20 +62,6 @@ def main(directory: Path, token: str) -> None:
             reap(token)
             return
         time.sleep(_LOOK)
-
-
-def busy(directory: Path) -> bool:
-    """Whether a worker on this machine has begun a job and not finished it."""
-    for path in (directory / FOLDER).glob("*.spool"):
-        begun: dict[int, int] = {}
-        for record in read_spool(path):
-            if "job" in record:
-                begun.pop(record["job"], None)
-            elif record["host"] == socket.gethostname():
-                begun[record["begun"]] = record["pid"]
-        if any(psutil.pid_exists(pid) for pid in begun.values()):
-            return True
-    return False
 
 
 if __name__ == "__main__":

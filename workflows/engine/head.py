@@ -19,7 +19,7 @@ from zonemelt.workflows.engine.dispatch import MOST, Durations, plan
 from zonemelt.workflows.engine.lock import HEARTBEAT
 from zonemelt.workflows.engine.reuse import source_digest
 from zonemelt.workflows.engine.schema import HEAD_POOL
-from zonemelt.workflows.engine.spool import FOLDER, read_epoch, read_spool, spool_path, write_epoch
+from zonemelt.workflows.engine.spool import FOLDER, busy, read_epoch, read_spool, spool_path, write_epoch
 from zonemelt.workflows.engine.states import JobState
 from zonemelt.workflows.engine.traffic import Packer, Traffic
 from zonemelt.workflows.engine.worker import run_jobs
@@ -41,6 +41,7 @@ logger = logging.getLogger("zonemelt.engine")
 
 _BREAKDOWNS = 5  # of the machinery, in a row, before the head gives up
 _RESERVE = 8 << 20  # bytes that are left free on the disk
+_IDLE = 90.0  # seconds in which workers begin nothing before they count as broken
 _TICK = 0.5  # seconds between looks at the control folder, the clock and the machinery
 
 
@@ -113,7 +114,8 @@ class Head:
         self._full = False  # the disk is
         self._tick_at = 0.0
         self._beat_at = 0.0
-        self._spent_at = time.monotonic()
+        self._spent_at = self._busy_at = time.monotonic()
+        self._nodes = 0
 
     # ── the loop ────────────────────────────────────────────────────────────────────────────────────
 
@@ -176,6 +178,7 @@ class Head:
         self._uncommitted = []
         for chunk, _ in arrivals:
             self._breakdowns = 0
+            self._busy_at = time.monotonic()
             if self.traffic.remove(chunk):
                 spool_path(chunk.directory, chunk.id).unlink(missing_ok=True)
         for pool, chunk, jobs in chunks:
@@ -357,8 +360,17 @@ class Head:
                 remedy="nothing is lost: follow it with `zonemelt status --watch`",
             )
         self._spend()
-        if (trouble := self.workers.ailing()) is not None:
+        if (trouble := self.workers.ailing() or self._idling(now)) is not None:
             self._mend(trouble)
+
+    def _idling(self, now: float) -> str | None:
+        """Notice workers that are there and begin nothing: parts of Parsl hang without dying."""
+        if not (self.traffic and self._nodes) or busy(self.ledger.directory, elsewhere=True):
+            self._busy_at = now
+        if now - self._busy_at < _IDLE:
+            return None
+        self._busy_at = now
+        return f"jobs were sent, workers are there, and none has begun one for {_IDLE:g} s"
 
     def _look_at_disk(self) -> None:
         """Start no job while the disk is full: it would fail, and what runs needs the rest."""
@@ -369,7 +381,8 @@ class Head:
 
     def _spend(self) -> None:
         now = time.monotonic()
-        hours = self.workers.nodes_in_use() * (now - self._spent_at) / 3600
+        self._nodes = self.workers.nodes_in_use()
+        hours = self._nodes * (now - self._spent_at) / 3600
         self._spent_at = now
         with self.ledger.transaction():
             spent = self.ledger.get("node_hours", 0.0) + hours

@@ -10,9 +10,12 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import psutil
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -71,6 +74,33 @@ def read_spool(path: Path) -> Iterator[dict[str, Any]]:
             at = start + int(size) + 1
         except ValueError:
             return
+
+
+def busy(directory: Path, *, elsewhere: bool = False) -> bool:
+    """Whether a worker has begun a job and not finished it.
+
+    Args:
+        directory: the campaign directory.
+        elsewhere: what workers on other machines have begun counts too, though they may be dead.
+    """
+    for path in (directory / FOLDER).glob("*.spool"):
+        begun: dict[int, tuple[str, int]] = {}
+        for record in read_spool(path):
+            if "job" in record:
+                begun.pop(record["job"], None)
+            else:
+                begun[record["begun"]] = record["host"], record["pid"]
+        for host, pid in begun.values():
+            if _runs(pid) if host == socket.gethostname() else elsewhere:
+                return True
+    return False
+
+
+def _runs(pid: int) -> bool:
+    try:
+        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
+    except psutil.Error:
+        return False
 
 
 def write_epoch(directory: Path, epoch: int) -> None:

@@ -12,9 +12,8 @@ import time
 
 import pytest
 
-from zonemelt.workflows.engine.guard import busy
 from zonemelt.workflows.engine.reap import orphans
-from zonemelt.workflows.engine.spool import FOLDER, SpoolWriter
+from zonemelt.workflows.engine.spool import FOLDER, SpoolWriter, busy
 
 SCRIPT = """
 import sys, time
@@ -73,4 +72,5 @@ def test_busy_tells_a_begun_job_of_a_living_process(tmp_path):
     assert not busy(tmp_path)
     spool.write({"begun": 8, "attempt": 1, "host": "elsewhere", "pid": os.getpid()})
     assert not busy(tmp_path)
+    assert busy(tmp_path, elsewhere=True)
     spool.close()
