@@ -96,7 +96,7 @@ def links(kind: str, steps: int) -> Flow:
 
 def payload_rows(which: str, *, quick: bool) -> Iterator[Row]:
     """Processor time of one link, worker and head together, against ``run_locally`` in the same process."""
-    steps, repeats = (20, 2) if quick else (50, 5)
+    steps, repeats = (10, 1) if quick else (50, 5)
     limit, peer_steps = {"structure": (2, 10), "trajectory": (10, 3)}[which]
     began = time.perf_counter()
     with Session("benchmarks.engine_payload") as session:
