@@ -141,7 +141,7 @@ def _command_rows(place: Path, size: int, *, quick: bool) -> Iterator[Row]:
 
 def reuse_rows(*, quick: bool, jobs: int | None) -> Iterator[Row]:
     """A finished campaign, run again: no job is executed."""
-    size = jobs or (500 if quick else 10_000)
+    size = jobs or (200 if quick else 10_000)
     with tempfile.TemporaryDirectory(prefix="zonemelt-bench-") as scratch, Session(CHILD) as session:
         session.ready()
         found = session.ask(action="reuse", place=scratch, jobs=size)

@@ -28,7 +28,7 @@ def sizes(graph: str, *, quick: bool, jobs: int | None) -> Sequence[int]:
     if jobs is not None:
         return [jobs]
     if quick:
-        return [1000] if graph == "fan" else [200]
+        return [500] if graph == "fan" else [100]
     if graph == "chain":
         return [100, 200, LARGEST_CHAIN]
     return [100, 1000, 10_000, *([LARGE] if graph in {"fan", "map-reduce"} else [])]
