@@ -14,6 +14,7 @@ array or structure back, read from the active directory::
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import io
 import os
@@ -164,7 +165,7 @@ def to_lists(obj: Any) -> Any:
 
     def replace(value: Any) -> Any:
         if isinstance(value, (_Late, np.generic)):  # an item of an array is no array
-            return value.tolist()
+            return _lists(value)
         return _rebuild(value, replace)
 
     return replace(obj)
@@ -229,7 +230,7 @@ class FileReference(MSONable):
         value = cls.parse(d).value(active_directory())
         if not isinstance(value, np.ndarray) or not (wanted := _as_lists.get()):
             return value
-        return value.view(_Late) if wanted == "late" else value.tolist()
+        return value.view(_Late) if wanted == "late" else _lists(value)
 
     @classmethod
     def parse(cls, document: dict[str, Any]) -> FileReference:
@@ -276,7 +277,7 @@ class FileReference(MSONable):
         """Return what jobflow would have stored: nested lists, ``as_dict``, or the document."""
         data = self.read(blobs)
         if self.kind == "array":
-            return _array(data).tolist()
+            return _lists(_array(data))
         if self.kind == "structure":
             from zonemelt.tasks.structure_blobs import structure_document
 
@@ -377,6 +378,17 @@ def _rebuild(value: Any, replace: Callable[[Any], Any]) -> Any:
 def _array(data: bytes) -> NDArray[Any]:
     array: NDArray[Any] = np.lib.format.read_array(io.BytesIO(data), allow_pickle=False)
     return array
+
+
+def _lists(array: NDArray[Any]) -> Any:
+    """The array as nested lists; the collector of cycles would walk over them again and again meanwhile."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        return array.tolist()
+    finally:
+        if enabled:
+            gc.enable()
 
 
 def _fsync_directory(path: Path) -> None:
