@@ -165,7 +165,7 @@ def to_lists(obj: Any) -> Any:
 
     def replace(value: Any) -> Any:
         if isinstance(value, (_Late, np.generic)):  # an item of an array is no array
-            return _lists(value)
+            return _lists(np.asarray(value))
         return _rebuild(value, replace)
 
     return replace(obj)
