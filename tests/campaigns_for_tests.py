@@ -44,7 +44,7 @@ def gated(folder: str, n: int = 6) -> Flow:
 
 @job
 def wait_for(folder: str, number: int) -> int:
-    print(f"gate {number} waits", flush=True)  # noqa: T201
+    print(f"gate {number} waits", flush=True)
     until = time.monotonic() + 300
     while not Path(folder, "go").exists() and time.monotonic() < until:
         time.sleep(0.05)
