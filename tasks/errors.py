@@ -10,6 +10,8 @@
     ├── SiteError             the machine lacks something the campaign needs
     ├── OracleError           a label could not be computed
     └── JobError              a job did not succeed
+
+The words of an error are for a person: the file, the field, the value, the remedy.
 """
 
 from __future__ import annotations
