@@ -91,7 +91,7 @@ def lines(folder: Path) -> int:
     return sum(path.stat().st_size > 0 for path in folder.iterdir())
 
 
-def poll(condition: Callable[[], Any], *, seconds: float = 120.0, step: float = 0.01) -> Any:
+def poll(condition: Callable[[], Any], *, seconds: float = 400.0, step: float = 0.01) -> Any:
     """Wait until something is true; fails after a generous time."""
     until = time.monotonic() + seconds
     while not (found := condition()):
