@@ -154,7 +154,8 @@ def reuse_rows(*, quick: bool, jobs: int | None) -> Iterator[Row]:
 
 
 def _reuse(scratch: Path, jobs: int) -> dict[str, float]:
-    from zonemelt.workflows.engine.run import make_workers, run_flow
+    from zonemelt.workflows.engine.pools import make_workers
+    from zonemelt.workflows.engine.run import run_flow
 
     workers, _ = make_workers(two_workers(), scratch / "workers")
     with workers:
@@ -212,7 +213,8 @@ def million_rows(*, jobs: int) -> Iterator[Row]:
 def _stream(scratch: Path, jobs: int) -> dict[str, Any]:
     import psutil
 
-    from zonemelt.workflows.engine.run import make_workers, run_flow
+    from zonemelt.workflows.engine.pools import make_workers
+    from zonemelt.workflows.engine.run import run_flow
 
     times: list[float] = []
     spent: list[float] = []

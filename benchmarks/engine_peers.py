@@ -123,7 +123,8 @@ def _local(make_store: Callable[[], JobStore]) -> Runner:
 
 @contextlib.contextmanager
 def _ours(scratch: Path) -> Iterator[Runner]:
-    from zonemelt.workflows.engine.run import make_workers, run_flow
+    from zonemelt.workflows.engine.pools import make_workers
+    from zonemelt.workflows.engine.run import run_flow
 
     workers, _ = make_workers(two_workers(), scratch / "workers")
     with workers:

@@ -40,6 +40,19 @@ class Durations:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Limits:
+    """What a campaign may take.
+
+    Attributes:
+        in_flight: jobs on their way at once; None for as many as the workers can take.
+        node_hours: allocated node-hours after which it pauses; None for no limit.
+    """
+
+    in_flight: int | None = None
+    node_hours: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Room:
     """What a pool can take now.
 

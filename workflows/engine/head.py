@@ -9,13 +9,12 @@ import shutil
 import sqlite3
 import sys
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from zonemelt.tasks.errors import HeadRunningError, JobError, SiteError, ZonemeltError
 from zonemelt.workflows.engine import control
 from zonemelt.workflows.engine.commit import commit_failure, commit_success, lost, refused
-from zonemelt.workflows.engine.dispatch import MOST, Durations, plan
+from zonemelt.workflows.engine.dispatch import MOST, Durations, Limits, plan
 from zonemelt.workflows.engine.lock import HEARTBEAT
 from zonemelt.workflows.engine.reuse import source_digest
 from zonemelt.workflows.engine.schema import HEAD_POOL
@@ -45,19 +44,6 @@ _IDLE = 90.0  # seconds in which workers begin nothing before they count as brok
 _TICK = 0.5  # seconds between looks at the control folder, the clock and the machinery
 
 
-@dataclass(frozen=True, kw_only=True)
-class Limits:
-    """What a campaign may take.
-
-    Attributes:
-        in_flight: jobs on their way at once; None for as many as the workers can take.
-        node_hours: allocated node-hours after which it pauses; None for no limit.
-    """
-
-    in_flight: int | None = None
-    node_hours: float | None = None
-
-
 class Head:
     """Drives one campaign until every job is finished, it is paused, or it is interrupted.
 
@@ -72,7 +58,7 @@ class Head:
         mirror: brings outputs to the store.
         reuse: finds results of identical jobs of earlier campaigns.
         additional: names of the store's additional stores; None where any is allowed.
-        feed: adds more jobs when called, until it returns False (streamed campaigns).
+        feed: adds jobs to a streamed campaign, until it returns False.
         raise_immediately: raise on the first failed job.
     """
 

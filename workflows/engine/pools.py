@@ -9,9 +9,10 @@ import signal
 import threading
 import time
 import uuid
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from zonemelt.tasks.errors import SiteError
+from zonemelt.tasks.errors import InputError, SiteError
 from zonemelt.workflows.engine.reap import reap
 from zonemelt.workflows.engine.worker import CAMPAIGN_VARIABLE, run_chunk, run_jobs
 
@@ -303,3 +304,36 @@ def _capacity(executor: Any) -> int:
     if provider is None:
         return max(1, int(per_node))
     return max(1, int(per_node)) * int(provider.nodes_per_block) * int(provider.max_blocks)
+
+
+def make_workers(site: Any, directory: Path) -> tuple[Any, bool]:
+    """The workers of a site, and whether they are ours to start and stop.
+
+    Raises:
+        InputError: there is no such site.
+    """
+    from parsl import Config
+
+    from zonemelt.sites.parsl import parsl_config
+    from zonemelt.sites.site import Site, SiteFileError, load_site
+
+    if site == "inline":
+        return InlineWorkers(), False
+    if isinstance(site, (str, Path)):
+        try:
+            site = load_site(site)
+        except SiteFileError as error:
+            raise InputError(str(error)) from None
+    if isinstance(site, Site):
+        known = site
+        return ParslWorkers(
+            lambda: parsl_config(known, run_directory=directory / "parsl"),
+            capacities={name: pool.capacity for name, pool in known.pools.items()},
+            names=tuple(known.pools),
+        ), True
+    if isinstance(site, Config):
+        import copy
+
+        given = site
+        return ParslWorkers(lambda: copy.deepcopy(given), names=tuple(e.label for e in given.executors)), True
+    return site, False

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from zonemelt.workflows.engine.run import make_workers
+from zonemelt.workflows.engine.pools import make_workers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

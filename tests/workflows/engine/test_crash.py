@@ -27,10 +27,10 @@ from zonemelt.tasks.errors import CampaignError, HeadRunningError, StoreError
 from zonemelt.tasks.sqlite import connect
 from zonemelt.workflows.engine.lock import head_is_alive, read_holder
 from zonemelt.workflows.engine.mirror import Mirror
-from zonemelt.workflows.engine.pools import InlineWorkers, ParslWorkers
+from zonemelt.workflows.engine.pools import InlineWorkers, ParslWorkers, make_workers
 from zonemelt.workflows.engine.responses import Responses
 from zonemelt.workflows.engine.retry import RetryPolicy
-from zonemelt.workflows.engine.run import make_workers, resume, run_flow
+from zonemelt.workflows.engine.run import resume, run_flow
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
