@@ -105,7 +105,7 @@ class Outputs:
 
     def _followed(self, node: Any) -> Any:
         if isinstance(node, dict):
-            if node.get("@class") == "OutputReference":
+            if node.get("@class") == "OutputReference" and "uuid" in node:
                 return {"output": self.digest(node["uuid"]), "attributes": node["attributes"]}
             return {k: self._followed(v) for k, v in node.items() if k != "@version"}
         return [self._followed(item) for item in node] if isinstance(node, list) else node

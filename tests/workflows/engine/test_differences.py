@@ -186,3 +186,17 @@ def test_responses_are_a_mapping(tmp_path) -> None:
     assert bad.uuid not in responses
     with pytest.raises(KeyError):
         responses["nobody"]
+
+
+def test_a_reference_in_an_additional_store_does_not_stop_reuse(tmp_path) -> None:
+    def graph() -> Flow:
+        job = g.trajectory_by_another(2)
+        return Flow([job, g.text_of(job.output)])
+
+    earlier = run_flow(graph(), site="inline", directory=tmp_path / "a", ensure_success=True)
+    later = run_flow(
+        graph(), site="inline", directory=tmp_path / "b", reuse=[tmp_path / "a"], ensure_success=True
+    )
+    assert [text for text in outputs(later).values() if isinstance(text, str)] == [
+        text for text in outputs(earlier).values() if isinstance(text, str)
+    ]
