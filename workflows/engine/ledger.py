@@ -78,18 +78,11 @@ class Ledger:
         self.path = directory / FILE_NAME
         self.pools = pools
         self.mirrored = mirrored
+        if not self.path.exists():
+            _make(self.path)
         self.connection = connect(self.path)
-        self._last_id = 0
-        self.unfinished = 0
-        if not self.connection.execute("PRAGMA user_version").fetchone()[0]:
-            with self.transaction():
-                for statement in SCHEMA.split(";\n"):
-                    self.connection.execute(statement)
-                create_collection(self.connection, OUTPUTS)
-                self.connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
-                self.put("version", __version__)
-                self.put("created", time.time())
         check_version(self.connection, self.path)
+        self.unfinished = 0
         self._last_id = self._value("SELECT COALESCE(MAX(id), 0) FROM jobs")
         self.unfinished = self.count(*UNFINISHED)
 
@@ -352,3 +345,19 @@ class Ledger:
             job, cause, job,
         )  # fmt: skip
         return times
+
+
+def _make(path: Path) -> None:
+    """Make an empty ledger; it appears whole, so that nobody reads half of one."""
+    new = path.with_suffix(".new")
+    for left in new.parent.glob(f"{new.name}*"):  # by a head that was killed here
+        left.unlink()
+    connection = connect(new)
+    connection.executescript(f"BEGIN; {SCHEMA}")
+    create_collection(connection, OUTPUTS)
+    for key, value in {"version": __version__, "created": time.time()}.items():
+        connection.execute("INSERT INTO campaign VALUES (?, ?)", (key, json.dumps(value)))
+    connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+    connection.execute("COMMIT")
+    connection.close()  # which also empties its log into it
+    new.replace(path)

@@ -185,7 +185,7 @@ class TestSpool:
 def test_interrupted_before_it_began(tmp_path, monkeypatch) -> None:
     """A ledger without jobs is no campaign yet: it can be started again in the same place."""
     job = g.add(1)
-    monkeypatch.setattr("zonemelt.workflows.engine.run.Head", lambda *_, **__: 1 / 0)
+    monkeypatch.setattr("zonemelt.workflows.engine.campaign.Head", lambda *_, **__: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         run_flow(job, site="inline", directory=tmp_path)
     monkeypatch.undo()
