@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Sequence
 
     from zonemelt.workflows.engine.ledger import ReadyJob
 
@@ -115,8 +115,3 @@ def plan(
     if current and len(chunks) < room.chunks:
         chunks.append(current)
     return chunks
-
-
-def total(chunks: Iterable[Sequence[ReadyJob]]) -> int:
-    """How many jobs the chunks hold."""
-    return sum(len(chunk) for chunk in chunks)
