@@ -59,6 +59,11 @@ class ClosureStore(Store):
         self._texts = {key: [text] for key, text in texts.items()}
         self._documents = {}
 
+    def put(self, key: str, text: str) -> None:
+        """Let the jobs that follow find a document (JSON) under a key, and nothing else there."""
+        self._texts[key] = [text]
+        self._documents.pop(key, None)
+
     def take_written(self) -> list[dict[str, Any]]:
         """What the job wrote; the next job starts with nothing written."""
         written, self.written = self.written, []

@@ -4,18 +4,47 @@ from __future__ import annotations
 
 import json
 import time
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from zonemelt.workflows.engine.graph import JobRow, leaves
 from zonemelt.workflows.engine.results import Cause
-from zonemelt.workflows.engine.settle import carry_over, hold, settle
-from zonemelt.workflows.engine.states import JobState
+from zonemelt.workflows.engine.settle import carry_over, hold, release, settle
+from zonemelt.workflows.engine.states import JobState, outcome
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from zonemelt.tasks.errors import ZonemeltError
     from zonemelt.workflows.engine.ledger import Ledger
     from zonemelt.workflows.engine.results import Result, Task
     from zonemelt.workflows.engine.retry import RetryPolicy
+
+
+def commit_plain(ledger: Ledger, results: Collection[Result]) -> None:
+    """Record plain successes, each as :func:`commit_success` would, in a few statements for all of them.
+
+    Args:
+        ledger: inside a transaction.
+        results: see :func:`.results.is_plain`; each of another job.
+    """
+    rows = ledger.connection.execute(_END_PLAIN, (json.dumps([result["job"] for result in results]),))
+    ended = {job: (uuid, bool(stops), bool(settled)) for job, uuid, stops, settled in rows.fetchall()}
+    ledger.unfinished -= len(ended)
+    first = [result for result in results if result["job"] in ended]  # somebody else's came first otherwise
+    ledger.record_outputs((r["job"], r["uuid"], r["index"], r["document"]) for r in first)
+    ledger.record_sources(results)
+    ledger.events("done", ((result["job"], _noted(result)) for result in first))
+    done = {
+        u: outcome(JobState.DONE, stops_children=stops) for u, stops, settled in ended.values() if settled
+    }
+    settle(ledger, release(ledger, done))
+
+
+# The plus keeps SQLite from walking over all that run.
+_END_PLAIN = f"""UPDATE jobs SET state = {int(JobState.DONE)}, settled = holds = 0 AND NOT EXISTS (
+    SELECT 1 FROM jobs AS later WHERE later.uuid = jobs.uuid AND later."index" > jobs."index")
+    WHERE id IN (SELECT value FROM json_each(?)) AND +state = {int(JobState.RUNNING)}
+    RETURNING id, uuid, stops, settled"""
 
 
 def commit_success(ledger: Ledger, result: Result) -> None:
@@ -36,9 +65,10 @@ def commit_success(ledger: Ledger, result: Result) -> None:
     stops = bool(response.get("stop_children"))
     if not ledger.end(job, JobState.DONE, stops=stops):
         return
+    ledger.record_sources([result])
     for store, documents in result.get("blobs", {}).items():
         ledger.record_blobs(store, documents)
-    ledger.record_output(job, result["uuid"], result["index"], result["document"])
+    ledger.record_outputs([(job, result["uuid"], result["index"], result["document"])])
     if response:
         ledger.connection.execute(
             "INSERT OR REPLACE INTO responses VALUES (?, ?)", (job, json.dumps(response))
@@ -139,5 +169,9 @@ _NOTED = (
 )  # fmt: skip
 
 
+def _noted(result: Result) -> dict[str, Any]:
+    return {key: result[key] for key in _NOTED if result.get(key)}  # type: ignore[literal-required]
+
+
 def _note(ledger: Ledger, kind: str, result: Result) -> None:
-    ledger.event(kind, result["job"], **{key: result[key] for key in _NOTED if result.get(key)})  # type: ignore[literal-required]
+    ledger.events(kind, [(result["job"], _noted(result))])

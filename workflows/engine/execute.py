@@ -11,7 +11,8 @@ from monty.json import jsanitize
 from zonemelt.tasks.blobs import ATOMS, BlobDirectory, FileReference, offload, to_lists
 from zonemelt.tasks.documents import dumps
 from zonemelt.workflows.engine.closure import ClosureStore
-from zonemelt.workflows.engine.graph import decode_job, job_rows, skeleton
+from zonemelt.workflows.engine.graph import decode_job, job_rows, kind_of, skeleton
+from zonemelt.workflows.engine.reuse import source_digest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -46,6 +47,7 @@ def execute(task: Task, blobs: BlobDirectory, store: JobStore) -> Result:
     closed = isinstance(documents, ClosureStore)
     with blobs.active():
         job = decode_job(task.body)
+        kind = kind_of(job)
         if task.quorum:
             job.config.on_missing_references = OnMissing.NONE
         schema: Any = job.output_schema
@@ -64,6 +66,8 @@ def execute(task: Task, blobs: BlobDirectory, store: JobStore) -> Result:
         stored.pop("_id", None)
         result["document"] = dumps(stored)
     _describe(response, result, blobs)
+    if (digest := source_digest(kind)) is not None:
+        result["source"] = kind, digest
     return result
 
 

@@ -85,7 +85,7 @@ def _row(job: Job, blobs: BlobDirectory | None) -> JobRow:
         uuid=job.uuid,
         index=job.index,
         name=job.name,
-        kind=_kind(job),
+        kind=kind_of(job),
         body=body,
         parents=[uuid for uuid in referenced_uuids(body) if uuid != job.uuid],
         manager_config=config.manager_config,
@@ -94,7 +94,8 @@ def _row(job: Job, blobs: BlobDirectory | None) -> JobRow:
     )
 
 
-def _kind(job: Job) -> str:
+def kind_of(job: Job) -> str:
+    """What a job's function is called, with its module."""
     function = job.function
     return f"{function.__module__}.{getattr(function, '__qualname__', function.__name__)}"
 

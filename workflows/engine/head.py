@@ -13,10 +13,17 @@ from typing import TYPE_CHECKING
 
 from zonemelt.tasks.errors import HeadRunningError, JobError, SiteError, ZonemeltError
 from zonemelt.workflows.engine import control
-from zonemelt.workflows.engine.commit import commit_failure, commit_success, lost, refused
+from zonemelt.workflows.engine.commit import (
+    commit_failure,
+    commit_plain,
+    commit_success,
+    lost,
+    refused,
+)
 from zonemelt.workflows.engine.dispatch import MOST, Durations, Limits, plan
+from zonemelt.workflows.engine.lines import lengthen, take_back
 from zonemelt.workflows.engine.lock import HEARTBEAT
-from zonemelt.workflows.engine.reuse import source_digest
+from zonemelt.workflows.engine.results import is_plain
 from zonemelt.workflows.engine.schema import HEAD_POOL
 from zonemelt.workflows.engine.spool import FOLDER, busy, read_epoch, read_spool, spool_path, write_epoch
 from zonemelt.workflows.engine.states import JobState
@@ -94,7 +101,6 @@ class Head:
         self.traffic = Traffic()
         self.packer = Packer(ledger, store if external else None, additional)
         self._uncommitted: list[tuple[Chunk, list[Result] | BaseException]] = []
-        self._sources: set[str] = set()
         self._breakdowns = 0
         self._again = False  # something became ready in the last round without a result arriving
         self._full = False  # the disk is
@@ -234,17 +240,22 @@ class Head:
         error = None
         if isinstance(outcome, BaseException):
             error, outcome = outcome, self._spooled(chunk)
-        failed = [result for result in outcome if not self._commit_result(result)]
+        plain = [result for result in outcome if is_plain(result)]
+        commit_plain(self.ledger, plain)
+        others = outcome if not plain else [result for result in outcome if not is_plain(result)]
+        failed = [result for result in others if not self._commit_result(result)]
         self._learn(chunk, outcome)
         reported = {result["job"] for result in outcome}
         begun = self._begun(chunk) if error is not None else set()
+        back = []
         for task in chunk.tasks:
             if task.id in reported:
                 continue
             if error is None or (begun and task.id not in begun):
-                self.ledger.mark_ready(task.id, counted=False)
+                back.append(task.id)
             elif not self._commit_result(lost(task, error)):
                 failed.append(lost(task, error))
+        take_back(self.ledger, back)
         return failed
 
     def _learn(self, chunk: Chunk, results: list[Result]) -> None:
@@ -291,17 +302,17 @@ class Head:
             if limit <= 0:
                 continue
             ready = [job for job in self.ledger.ready(pool, limit) if not self._reused(job)]
-            for jobs in plan(ready, room, self.durations.of):
+            for chosen in plan(ready, room, self.durations.of):
+                jobs = chosen
+                if self.reuse is None and pool != HEAD_POOL:
+                    most = jobs_left - len(chosen)
+                    jobs = lengthen(self.ledger, chosen, self.durations.of, most=most)
                 self.ledger.mark_running(job.id for job in jobs)
                 jobs_left -= len(jobs)
                 yield pool, self.packer.pack(jobs, self.epoch), jobs
 
     def _reused(self, job: ReadyJob) -> bool:
-        """Let an earlier result stand in for a job; note the source of its function for later ones."""
-        if job.kind not in self._sources:
-            self._sources.add(job.kind)
-            if (digest := source_digest(job.kind)) is not None:
-                self.ledger.record_source(job.kind, digest)
+        """Let an earlier result stand in for a job."""
         result = self.reuse.result(job) if self.reuse is not None else None
         if result is None:
             return False

@@ -17,6 +17,8 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import orjson
+
 from zonemelt import __version__
 from zonemelt.tasks.errors import InputError
 from zonemelt.tasks.sqlite import connect, create_collection, quote, upsert
@@ -33,14 +35,23 @@ from zonemelt.workflows.engine.schema import (
     check_version,
     in_states,
 )
-from zonemelt.workflows.engine.settle import standing
-from zonemelt.workflows.engine.states import FINISHED, PENDING, UNFINISHED, JobState, Outcome, next_state
+from zonemelt.workflows.engine.settle import recount, standing
+from zonemelt.workflows.engine.states import (
+    DISPATCHABLE,
+    FINISHED,
+    PENDING,
+    UNFINISHED,
+    JobState,
+    Outcome,
+    next_state,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence
     from pathlib import Path
 
     from zonemelt.workflows.engine.graph import JobRow
+    from zonemelt.workflows.engine.results import Result
 
 _INSERT_JOB = """INSERT INTO jobs(id, uuid, "index", name, kind, state, waits, arrived, failed, stopped,
     quorum, needs_parents, pool, priority, origin, resources)
@@ -59,6 +70,7 @@ class ReadyJob(NamedTuple):
     wanted: dict[str, Any]  # its manager_config
     resources: Resources  # the same, read
     body: str
+    after: str = ""  # the uuid in its chunk that must have arrived before it begins
 
 
 class Ledger:
@@ -126,9 +138,14 @@ class Ledger:
 
     def event(self, kind: str, job: int | None = None, **data: Any) -> None:
         """Append to the log of what happened."""
-        self.connection.execute(
+        self.events(kind, [(job, data)])
+
+    def events(self, kind: str, rows: Iterable[tuple[int | None, dict[str, Any]]]) -> None:
+        """Append the same kind of event for many jobs; each row is a job and what there is to say."""
+        now = time.time()
+        self.connection.executemany(
             "INSERT INTO events(time, job, kind, data) VALUES (?, ?, ?, ?)",
-            (time.time(), job, kind, json.dumps(data, separators=(",", ":")) if data else None),
+            ((now, job, kind, orjson.dumps(data).decode() if data else None) for job, data in rows),
         )
 
     # ── jobs come in ────────────────────────────────────────────────────────────────────────────────
@@ -212,11 +229,17 @@ class Ledger:
 
     def ready(self, pool: str, limit: int) -> list[ReadyJob]:
         """The jobs of a pool that could be dispatched now, the most urgent first."""
+        return self.jobs(
+            "state = ? AND pool = ? AND not_before <= ? ORDER BY priority DESC, id LIMIT ?",
+            (int(JobState.READY), pool, time.time(), limit),
+        )
+
+    def jobs(self, where: str, arguments: tuple[Any, ...]) -> list[ReadyJob]:
+        """The jobs that an SQL condition names, as they would be dispatched."""
         rows = self.connection.execute(
             'SELECT id, uuid, "index", name, kind, attempts, resources, body FROM jobs'
-            " JOIN bodies ON bodies.job = jobs.id"
-            " WHERE state = ? AND pool = ? AND not_before <= ? ORDER BY priority DESC, id LIMIT ?",
-            (int(JobState.READY), pool, time.time(), limit),
+            f" JOIN bodies ON bodies.job = jobs.id WHERE {where}",
+            arguments,
         )
         jobs = []
         for job, uuid, index, name, kind, attempts, wanted, body in rows:
@@ -235,9 +258,10 @@ class Ledger:
 
     def mark_running(self, ids: Iterable[int]) -> None:
         """Note that jobs were dispatched."""
-        self.connection.executemany(
-            "UPDATE jobs SET state = ?, attempts = attempts + 1 WHERE id = ? AND state = ?",
-            [(int(JobState.RUNNING), job, int(JobState.READY)) for job in ids],
+        self.connection.execute(
+            "UPDATE jobs SET state = ?, attempts = attempts + 1"
+            f" WHERE id IN (SELECT value FROM json_each(?)) AND +state {in_states(DISPATCHABLE)}",
+            (int(JobState.RUNNING), json.dumps(list(ids))),
         )
 
     def mark_ready(self, job: int, *, not_before: float = 0.0, counted: bool = True) -> None:
@@ -268,10 +292,17 @@ class Ledger:
 
     def reset_running(self) -> int:
         """Make ready whatever was on its way when a head or its workers ended; returns how many."""
-        return self.connection.execute(
-            "UPDATE jobs SET state = ? WHERE state = ?",
-            (int(JobState.READY), int(JobState.RUNNING)),
+        running = int(JobState.RUNNING)
+        # Those that went along in a line may still have to wait, or be over with their parents.
+        waiting = self.connection.execute(
+            "UPDATE jobs SET state = ? WHERE state = ? AND waits + failed + stopped > 0 RETURNING id",
+            (int(JobState.WAITING), running),
+        ).fetchall()
+        ready = self.connection.execute(
+            "UPDATE jobs SET state = ? WHERE state = ?", (int(JobState.READY), running)
         ).rowcount
+        recount(self, [job for (job,) in waiting])
+        return ready + len(waiting)
 
     def stop_all(self, state: JobState = JobState.STOPPED) -> int:
         """End every job that has not started; returns how many."""
@@ -308,15 +339,18 @@ class Ledger:
         )
         return text
 
-    def record_output(self, job: int, uuid: str, index: int, document: str) -> None:
-        """Keep an output document, once and for all."""
-        upsert(self.connection, OUTPUTS, [(uuid, index, document)])
+    def record_outputs(self, rows: Iterable[tuple[int, str, int, str]]) -> None:
+        """Keep output documents, once and for all: job, uuid, index and document of each."""
+        rows = list(rows)
+        upsert(self.connection, OUTPUTS, (row[1:] for row in rows))
         if self.mirrored:
-            self.connection.execute("INSERT OR IGNORE INTO outbox VALUES (?)", (job,))
+            ids = ((row[0],) for row in rows)
+            self.connection.executemany("INSERT OR IGNORE INTO outbox VALUES (?)", ids)
 
-    def record_source(self, kind: str, digest: str) -> None:
-        """Note which source a function had."""
-        self.connection.execute("INSERT OR IGNORE INTO sources VALUES (?, ?)", (kind, digest))
+    def record_sources(self, results: Iterable[Result]) -> None:
+        """Note which sources functions had."""
+        rows = [result["source"] for result in results if "source" in result]
+        self.connection.executemany("INSERT OR IGNORE INTO sources VALUES (?, ?)", rows)
 
     def record_blobs(self, store: str, documents: Iterable[str]) -> None:
         """Keep documents of an additional store."""

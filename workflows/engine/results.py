@@ -29,6 +29,7 @@ class Task(NamedTuple):
     body: str
     resources: dict[str, Any]
     quorum: bool  # parents may be missing
+    after: str  # the uuid in the same chunk whose output it needs; "" where all it needs travels with it
 
 
 class Chunk(NamedTuple):
@@ -79,6 +80,7 @@ class Result(TypedDict, total=False):
     pid: int
     directory: str | None  # None: the job left no file behind, its directory is gone
     tail: str  # the end of what it printed
+    source: tuple[str, str]  # function and digest of its source, when a process first runs it in a campaign
     reused: str  # the earlier campaign and job whose result this is
     # of a success
     uuid: str
@@ -92,3 +94,8 @@ class Result(TypedDict, total=False):
     error: str  # the exception's class
     message: str
     traceback: str
+
+
+def is_plain(result: Result) -> bool:
+    """Whether a result is an output and no more: no jobs, no documents elsewhere, no orders."""
+    return result["ok"] and not result.get("response") and not result.get("rows") and not result.get("blobs")

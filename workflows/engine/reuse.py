@@ -204,7 +204,7 @@ class Earlier:
         result: Result = {
             "ok": True, "job": job.id, "attempt": job.attempts + 1, "uuid": job.uuid, "index": job.index,
             "document": _renamed(json.dumps(document, separators=(",", ":")), names),
-            "reused": f"{self.directory} job {old}",
+            "reused": f"{self.directory} job {old}", "source": (job.kind, str(source_digest(job.kind))),
         }  # fmt: skip
         if response:
             result["response"] = json.loads(_renamed(response, names))

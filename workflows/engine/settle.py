@@ -7,13 +7,15 @@ The cost is that of the edges concerned, whatever the size of the graph.
 
 from __future__ import annotations
 
+import json
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from zonemelt.workflows.engine.schema import HOLDS, WAITS_FOR
 from zonemelt.workflows.engine.states import FINISHED, JobState, Outcome, next_state, outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Collection, Iterable, Mapping
 
     from zonemelt.workflows.engine.ledger import Ledger
 
@@ -65,39 +67,51 @@ def settle(ledger: Ledger, uuids: Iterable[str]) -> None:
     execute = ledger.connection.execute
     queue = list(uuids)
     while queue:
-        changes: dict[int, list[int]] = {}
-        held: dict[int, int] = {}
+        settled: dict[str, Outcome] = {}
         for uuid in queue:
             row = execute(_LATEST, (uuid,)).fetchone()
             if row[4] or (how := _outcome(row)) is None:
                 continue
             execute("UPDATE jobs SET settled = 1 WHERE id = ?", (row[0],))
-            for child, kind in execute("SELECT child, kind FROM edges WHERE parent = ?", (uuid,)):
-                if kind == HOLDS:
-                    held[child] = held.get(child, 0) + 1
-                else:
-                    changes.setdefault(child, [0, 0, 0])[how] += 1
-        queue = _release(ledger, changes)
-        for job, count in held.items():
-            queue += execute(
-                "UPDATE jobs SET holds = holds - ? WHERE id = ? RETURNING uuid", (count, job)
-            ).fetchone()
+            settled[uuid] = how
+        queue = release(ledger, settled)
 
 
-def _release(ledger: Ledger, changes: dict[int, list[int]]) -> list[str]:
+def release(ledger: Ledger, settled: Mapping[str, Outcome]) -> list[str]:
+    """Tell those that wait for uuids how these have settled; returns what may settle in turn."""
+    changes: dict[int, list[int]] = {}
+    held: Counter[int] = Counter()
+    edges = ledger.connection.execute(
+        "SELECT parent, child, kind FROM edges WHERE parent IN (SELECT value FROM json_each(?))",
+        (json.dumps(list(settled)),),
+    )
+    for parent, child, kind in edges:
+        if kind == HOLDS:
+            held[child] += 1
+        else:
+            changes.setdefault(child, [0, 0, 0])[settled[parent]] += 1
+    ended = _move_on(ledger, changes)
+    for job, count in held.items():
+        ended += ledger.connection.execute(
+            "UPDATE jobs SET holds = holds - ? WHERE id = ? RETURNING uuid", (count, job)
+        ).fetchone()
+    return ended
+
+
+def _move_on(ledger: Ledger, changes: dict[int, list[int]]) -> list[str]:
     """Count the settled parents of jobs and move on those that wait no more; returns what ended."""
     ended: list[str] = []
     for child, (arrived, failed, stopped) in changes.items():
         row = ledger.connection.execute(
             "UPDATE jobs SET waits = waits - ?, arrived = arrived + ?, failed = failed + ?,"
-            " stopped = stopped + ? WHERE id = ? AND state IN (?, ?)"
+            " stopped = stopped + ? WHERE id = ? AND state IN (?, ?, ?)"
             " RETURNING uuid, state, waits, arrived, failed, stopped, quorum, needs_parents",
             (
                 arrived + failed + stopped, arrived, failed, stopped, child,
-                int(JobState.WAITING), int(JobState.HELD),
+                int(JobState.WAITING), int(JobState.HELD), int(JobState.RUNNING),
             ),
         ).fetchone()  # fmt: skip
-        if row is None or row[1] == JobState.HELD:
+        if row is None or row[1] != JobState.WAITING:
             continue
         state = next_state(
             waits=row[2], arrived=row[3], failed=row[4], stopped=row[5],
@@ -138,4 +152,4 @@ def recount(ledger: Ledger, jobs: Collection[int]) -> None:
             "UPDATE jobs SET waits = ?, arrived = ?, failed = ?, stopped = ?, not_before = 0 WHERE id = ?",
             (*counts, job),
         )
-    settle(ledger, _release(ledger, {job: [0, 0, 0] for job in jobs}))
+    settle(ledger, _move_on(ledger, {job: [0, 0, 0] for job in jobs}))

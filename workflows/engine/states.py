@@ -1,6 +1,6 @@
 """The states a job can be in, and which may follow which.
 
-    WAITING ──► READY ──► RUNNING ──► DONE
+    WAITING ──► READY ──► RUNNING ──► DONE       (WAITING ◄─► RUNNING: in a line, see lines.py)
        │          ▲ │        │ └────► FAILED
        │          └─┼────────┘ (retry)
        │            └──► HELD
@@ -32,17 +32,27 @@ class JobState(enum.IntEnum):
 
 FINISHED = frozenset({JobState.DONE, JobState.FAILED, JobState.SKIPPED, JobState.STOPPED, JobState.CANCELLED})
 UNFINISHED = frozenset(JobState) - FINISHED
+DISPATCHABLE = frozenset({JobState.READY, JobState.WAITING})  # the latter behind a parent in its chunk
 PENDING = frozenset({JobState.WAITING, JobState.READY, JobState.HELD})
 UNSUCCESSFUL = FINISHED - {JobState.DONE}
 
 _NEXT: dict[JobState, frozenset[JobState]] = {
     JobState.WAITING: frozenset(
-        {JobState.READY, JobState.SKIPPED, JobState.STOPPED, JobState.CANCELLED, JobState.HELD}
+        {
+            JobState.READY,
+            JobState.RUNNING,
+            JobState.SKIPPED,
+            JobState.STOPPED,
+            JobState.CANCELLED,
+            JobState.HELD,
+        }
     ),
     JobState.READY: frozenset(
         {JobState.RUNNING, JobState.HELD, JobState.STOPPED, JobState.CANCELLED, JobState.DONE}
     ),
-    JobState.RUNNING: frozenset({JobState.DONE, JobState.FAILED, JobState.READY, JobState.CANCELLED}),
+    JobState.RUNNING: frozenset(
+        {JobState.DONE, JobState.FAILED, JobState.READY, JobState.WAITING, JobState.CANCELLED}
+    ),
     JobState.HELD: frozenset({JobState.READY, JobState.WAITING, JobState.CANCELLED}),
     JobState.FAILED: frozenset({JobState.READY}),
     JobState.SKIPPED: frozenset({JobState.WAITING, JobState.READY}),

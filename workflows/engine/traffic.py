@@ -115,5 +115,5 @@ class Packer:
             wanted = {**wanted, "memory": job.resources.memory * 2**times}
         return Task(
             id=job.id, uuid=job.uuid, index=job.index, attempt=job.attempts + 1, body=job.body,
-            resources=wanted, quorum=bool(job.resources.quorum),
+            resources=wanted, quorum=bool(job.resources.quorum), after=job.after,
         )  # fmt: skip

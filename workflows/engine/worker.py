@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zonemelt.workflows.engine.resources import read_resources
-from zonemelt.workflows.engine.results import Chunk
+from zonemelt.workflows.engine.results import Chunk, is_plain
 from zonemelt.workflows.engine.retry import WalltimeExceeded, cause_of
 from zonemelt.workflows.engine.spool import SpoolWriter, read_epoch, spool_path
 
@@ -58,7 +58,8 @@ def run_jobs(chunk: Chunk, *, store: JobStore | None = None) -> list[Result]:
         One result per job that was begun, failures included.
     """
     from zonemelt.tasks.blobs import BlobDirectory
-    from zonemelt.workflows.engine.closure import closure_job_store
+    from zonemelt.workflows.engine.closure import ClosureStore, closure_job_store
+    from zonemelt.workflows.engine.graph import REFERENCE
 
     sys.path.extend(entry for entry in chunk.path if entry not in sys.path)
     log = _worker_log(chunk.directory)
@@ -67,6 +68,7 @@ def run_jobs(chunk: Chunk, *, store: JobStore | None = None) -> list[Result]:
     place, blobs = Place(chunk.directory), BlobDirectory(Path(chunk.directory, "blobs"))
     spool = SpoolWriter(spool_path(chunk.directory, chunk.id))
     results: list[Result] = []
+    closed, arrived = store.docs_store, set[str]()
     begun = time.monotonic()
     try:
         for task in chunk.tasks:
@@ -74,12 +76,21 @@ def run_jobs(chunk: Chunk, *, store: JobStore | None = None) -> list[Result]:
                 break
             if read_epoch(chunk.directory) != chunk.epoch:
                 break
+            if task.after and task.after not in arrived:
+                continue
             with contextlib.suppress(OSError):
                 spool.write({"begun": task.id, "attempt": task.attempt, "host": _HOST, "pid": os.getpid()})
             result = _run_job(task, chunk, place, blobs=blobs, store=store, log=log)
+            if (source := result.get("source")) is not None:
+                if (chunk.directory, *source) in _told:
+                    del result["source"]
+                _told.add((chunk.directory, *source))
             with contextlib.suppress(OSError):  # a full disk: the message still carries it
                 spool.write(result)  # type: ignore[arg-type]
             results.append(result)
+            if is_plain(result) and REFERENCE not in result["document"] and isinstance(closed, ClosureStore):
+                closed.put(task.uuid, result["document"])
+                arrived.add(task.uuid)
     finally:
         spool.close()
         place.leave()
@@ -210,6 +221,7 @@ def _position(log: int | None) -> int:
     return 0 if log is None else os.lseek(log, 0, os.SEEK_END)
 
 
+_told: set[tuple[str, str, str]] = set()  # campaign, function, digest: what heads were told already
 _log: list[int] = []
 
 

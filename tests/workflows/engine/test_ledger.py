@@ -16,9 +16,10 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from zonemelt.tasks.errors import CampaignError, InputError, LedgerVersionError, UnknownKeyError
 from zonemelt.workflows.engine import control
-from zonemelt.workflows.engine.commit import commit_failure, commit_success
+from zonemelt.workflows.engine.commit import commit_failure, commit_plain, commit_success
 from zonemelt.workflows.engine.graph import JobRow
 from zonemelt.workflows.engine.ledger import Ledger
+from zonemelt.workflows.engine.lines import lengthen, take_back
 from zonemelt.workflows.engine.results import Cause
 from zonemelt.workflows.engine.retry import RetryPolicy
 from zonemelt.workflows.engine.schema import WAITS_FOR
@@ -176,8 +177,10 @@ def test_groups_of_states() -> None:
 def test_what_may_follow() -> None:
     allowed = {(old, new) for old, new in itertools.product(S, S) if may_follow(old, new)}
     assert not {pair for pair in allowed if pair[0] in {S.DONE, S.STOPPED}}
-    assert {new for old, new in allowed if old is S.RUNNING} == {S.DONE, S.FAILED, S.READY, S.CANCELLED}
-    assert all(old == S.READY for old, new in allowed if new is S.RUNNING)
+    assert {new for old, new in allowed if old is S.RUNNING} == {
+        S.DONE, S.FAILED, S.READY, S.WAITING, S.CANCELLED
+    }  # fmt: skip
+    assert {old for old, new in allowed if new is S.RUNNING} == {S.READY, S.WAITING}
     for old, new in allowed:
         if old in FINISHED:
             assert new in {S.WAITING, S.READY}
@@ -592,6 +595,7 @@ class RandomCampaign(RuleBasedStateMachine):
         self._folder = tempfile.TemporaryDirectory()
         self.driver = Driver(Path(self._folder.name))
         self.count = 0
+        self.behind: dict[str, int] = {}  # uuid → the job that went along behind it
 
     def teardown(self) -> None:
         ledger = self.driver.ledger
@@ -654,20 +658,44 @@ class RandomCampaign(RuleBasedStateMachine):
         with ledger.transaction():
             ledger.mark_running([job.id for job in ledger.ready("cpu", data.draw(st.integers(1, 3)))])
 
+    @rule()
+    def dispatch_a_line(self) -> None:
+        ledger = self.driver.ledger
+        with ledger.transaction():
+            line = lengthen(ledger, ledger.ready("cpu", 1), lambda _: 0.01, most=5)
+            ledger.mark_running([job.id for job in line])
+        self.behind |= {job.after: job.id for job in line if job.after}
+
+    def leave_behind(self, uuid: str) -> None:
+        """What went along behind a job comes back unbegun."""
+        ledger = self.driver.ledger
+        while (job := self.behind.pop(uuid, None)) is not None:
+            take_back(ledger, [job])
+            uuid = ledger.connection.execute("SELECT uuid FROM jobs WHERE id = ?", (job,)).fetchone()[0]
+
     @precondition(lambda self: self.running())
     @rule(data=st.data())
     def finish(self, data) -> None:
         ledger = self.driver.ledger
-        job, uuid, index = data.draw(st.sampled_from(self.running()))
+        unbegun = set(self.behind.values())
+        job, uuid, index = data.draw(st.sampled_from([r for r in self.running() if r[0] not in unbegun]))
         kind = data.draw(
             st.sampled_from(
                 ["plain", "plain", "fail", "retry", "stop", "replace", "flow", "detour", "addition", "all"]
             )
         )
         with ledger.transaction():
+            if kind == "plain":
+                commit_plain(ledger, [success(job, uuid, index)])
+                if data.draw(st.booleans()):
+                    self.behind.pop(uuid, None)  # begun
+                else:
+                    self.leave_behind(uuid)
+                return
             if kind in {"fail", "retry"}:
                 policy = RetryPolicy(application=1 if kind == "retry" else 0, backoff_s=0)
                 commit_failure(ledger, failure(job, self.driver.attempts(job)), policy)
+                self.leave_behind(uuid)
                 return
             rows: dict[str, list[JobRow]] = {}
             if kind in {"replace", "all"}:
@@ -681,6 +709,7 @@ class RandomCampaign(RuleBasedStateMachine):
                 rows["addition"] = self.fresh(data, 2, outside=False)
             response = {"stop_children": True} if kind == "stop" or data.draw(st.integers(0, 9)) == 0 else {}
             commit_success(ledger, success(job, uuid, index, rows=rows, **response))
+            self.leave_behind(uuid)
 
     @precondition(lambda self: self.count)
     @rule(data=st.data(), verb=st.sampled_from(["pause", "resume", "cancel", "retry", "retry"]))
@@ -699,6 +728,7 @@ class RandomCampaign(RuleBasedStateMachine):
         self.driver.ledger = Ledger(directory)
         with self.driver.ledger.transaction():
             self.driver.ledger.reset_running()
+        self.behind = {}
 
     @invariant()
     def counters_are_right(self) -> None:
