@@ -155,7 +155,8 @@ def ledger_bytes(place: Path) -> int:
 
 def two_workers() -> Any:
     """The local site with as many workers as every peer here has."""
-    from zonemelt.sites.site import Pool, load_site
+    from zonemelt.sites.load import load_site
+    from zonemelt.sites.site import Pool
 
     return load_site("local").model_copy(update={"pools": {"cpu": Pool(workers=WORKERS)}})
 

@@ -56,7 +56,7 @@ def _executor(name: str, pool: Pool) -> HighThroughputExecutor:
         address="127.0.0.1",
         loopback_address="127.0.0.1",
         encrypted=True,
-        max_workers_per_node=pool.capacity,
+        max_workers_per_node=pool.workers_per_node,
         cores_per_worker=1e-3,  # the number of workers is what the pool says, whatever the machine has
         interchange_launch_cmd=[sys.executable, str(programs / "interchange.py")],
         heartbeat_period=2,

@@ -381,12 +381,14 @@ def _array(data: bytes) -> NDArray[Any]:
 
 
 def _lists(array: NDArray[Any]) -> Any:
-    """The array as nested lists; the collector of cycles would walk over them again and again meanwhile."""
+    """The array as nested lists; the collector of cycles would walk over them again and again."""
     enabled = gc.isenabled()
     gc.disable()
     try:
         return array.tolist()
     finally:
+        gc.freeze()  # they count as old from now on,
+        gc.unfreeze()  # not as thousands of new objects that a collection is due for
         if enabled:
             gc.enable()
 

@@ -105,7 +105,7 @@ def pools(site: str) -> str:
     Raises:
         ZonemeltError: it cannot be read.
     """
-    from zonemelt.sites.site import load_site
+    from zonemelt.sites.load import load_site
     from zonemelt.workflows.cli.plans import resolved_site
     from zonemelt.workflows.settings import load_settings
 

@@ -184,7 +184,7 @@ def resolved_site(site: str) -> str:
     Raises:
         InputError: it does not.
     """
-    from zonemelt.sites.site import SiteFileError, load_site
+    from zonemelt.sites.load import SiteFileError, load_site
 
     if site == "inline":
         return site

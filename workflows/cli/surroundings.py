@@ -11,7 +11,7 @@ from zonemelt.workflows.cli.places import Dir, Json  # noqa: TC001 (typer reads 
 @command(SURROUNDINGS, "zonemelt sites", "zonemelt sites --json | jq '.sites[].name'")
 def sites(as_json: Json = False) -> None:
     """List the sites that come with zonemelt."""
-    from zonemelt.sites.site import load_site, site_names
+    from zonemelt.sites.load import load_site, site_names
     from zonemelt.workflows.paper import print_json
 
     found = [load_site(name) for name in site_names()]

@@ -314,8 +314,9 @@ def make_workers(site: Any, directory: Path) -> tuple[Any, bool]:
     """
     from parsl import Config
 
+    from zonemelt.sites.load import SiteFileError, load_site
     from zonemelt.sites.parsl import parsl_config
-    from zonemelt.sites.site import Site, SiteFileError, load_site
+    from zonemelt.sites.site import Site
 
     if site == "inline":
         return InlineWorkers(), False
