@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import re
 from enum import StrEnum
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from zonemelt.sites.rules import pool_problems, seconds, site_problems
 
 _CLOCK = re.compile(r"(\d{1,4}):([0-5]\d):([0-5]\d)")
 
@@ -21,8 +23,7 @@ def clock_seconds(text: str) -> int:
     match = _CLOCK.fullmatch(text)
     if match is None:
         raise ValueError(f"{text!r} is not a walltime: write 'HH:MM:SS', in quotes, e.g. '06:00:00'")
-    hours, minutes, seconds = map(int, match.groups())
-    return 3600 * hours + 60 * minutes + seconds
+    return seconds(text)
 
 
 def _checked_clock(text: str) -> str:
@@ -31,8 +32,10 @@ def _checked_clock(text: str) -> str:
 
 
 def _clock_as_text(value: Any) -> Any:
-    """YAML reads an unquoted 06:00:00 as a number of base 60; give it back as what was written."""
+    """YAML reads an unquoted 12:00:00 as a number of base 60; give it back as what was written."""
     if isinstance(value, int) and not isinstance(value, bool):
+        if value < 60:  # noqa: PLR2004 (no such number has two places of base 60: hours? seconds?)
+            raise ValueError(f"{value} is not a walltime: write 'HH:MM:SS', in quotes, e.g. '06:00:00'")
         return f"{value // 3600:02d}:{value // 60 % 60:02d}:{value % 60:02d}"
     return value
 
@@ -69,6 +72,9 @@ class Pool(_Part):
     # what the scheduler is asked for
     partition: str | None = Field(None, description="partition, queue or resource group")
     account: str | None = Field(None, description="who pays: account, project or group")
+    project: str | None = Field(
+        None, description="who pays, where directives say it: in them and in paths, {project} stands for it"
+    )
     qos: str | None = None
     constraint: str | None = None
     exclusive: bool = Field(True, description="blocks do not share nodes")
@@ -77,8 +83,14 @@ class Pool(_Part):
     min_blocks: int = Field(0, ge=0)
     max_blocks: int = Field(1, ge=1)
     directives: tuple[str, ...] = Field((), description="lines of the batch script, e.g. '#SBATCH -C nvme'")
+    select: bool = Field(
+        True, description="PBS: ask by `-l select`; False where directives name what the whole job gets"
+    )
     # what a node has
-    cores: int | None = Field(None, ge=1, description="cores of a node that a block may use")
+    cores: int | None = Field(
+        None, ge=1, description="of a node that a block may use, as its scheduler counts them"
+    )
+    cpu_ids: str = Field("", description="processors that affinity may name, e.g. 12-59; default: any")
     memory_gb: float | None = Field(None, gt=0, description="memory to ask for on each node; default: none")
     accelerators: Accelerators = Accelerators()
     # how workers run on it
@@ -95,7 +107,14 @@ class Pool(_Part):
     drain: Clock = Field("00:02:00", description="no job starts when less than this is left of a block")
     # what the scheduler allows; None where it is not known
     max_walltime: Clock | None = None
+    min_nodes: int | None = Field(None, ge=1)
     max_nodes: int | None = Field(None, ge=1)
+
+    @model_validator(mode="after")
+    def _checked(self) -> Self:
+        if problems := pool_problems(self):
+            raise ValueError("; ".join(problems))
+        return self
 
     @property
     def workers_per_node(self) -> int:
@@ -156,6 +175,7 @@ class Confidence(StrEnum):
     DOCUMENTED = "documented"  # the machine's own documentation says so
     THIRD_PARTY = "third-party"  # a configuration or job script of somebody who uses it does
     UNVERIFIED = "unverified"  # a default that nobody has checked
+    CHOICE = "choice"  # no fact about the machine: chosen within what it allows, to be changed at will
 
 
 class Evidence(_Part):
@@ -163,7 +183,9 @@ class Evidence(_Part):
 
     confidence: Confidence
     source: str = Field(min_length=3, description="document and date")
-    covers: tuple[str, ...] = Field(min_length=1, description="paths, e.g. pools.gpu.partition, or a prefix")
+    covers: tuple[str, ...] = Field(
+        min_length=1, description="paths as pools.gpu.partition, or beginnings of them; * for any one part"
+    )
 
 
 class Site(_Part):
@@ -191,3 +213,9 @@ class Site(_Part):
         default_factory=dict, description="values only its user knows → what they are and where to find them"
     )
     evidence: tuple[Evidence, ...] = ()
+
+    @model_validator(mode="after")
+    def _checked(self) -> Self:
+        if problems := site_problems(self):
+            raise ValueError("; ".join(problems))
+        return self

@@ -1,0 +1,157 @@
+"""What a site is put together from: files that extend one another, and overrides on top."""
+
+from __future__ import annotations
+
+import copy
+import difflib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from zonemelt.sites.site import Pool, Site
+
+_CATALOG = Path(__file__).parent / "catalog"
+_POOL_FIELDS = frozenset(Pool.model_fields)
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times as fast where it was built
+OVERRIDE = "--set"  # where a value comes from that is in no file
+
+
+class SiteFileError(ValueError):
+    """A site cannot be read; says which, what, and what to do."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Layer:
+    """What one file says, or the overrides: upper layers win over lower ones.
+
+    Attributes:
+        origin: the path of the file, or ``--set``.
+        content: as YAML gave it; values for every pool are in the pools.
+    """
+
+    origin: str
+    content: dict[str, Any]
+
+
+def own_sites() -> Path:
+    """Where a person keeps sites of their own."""
+    return Path.home() / ".zonemelt" / "sites"
+
+
+def site_names() -> list[str]:
+    """The sites that come with zonemelt, and a person's own."""
+    return sorted({path.stem for place in (_CATALOG, own_sites()) for path in place.glob("*.yaml")})
+
+
+def layers(name: str | Path, overrides: dict[str, Any] | None = None) -> list[Layer]:
+    """Everything that a site is put together from, the lowest layer first.
+
+    Raises:
+        SiteFileError: there is no such site, or its file cannot be read.
+    """
+    found = _layers_of(_path_of(name), seen=())
+    if overrides:
+        found.append(_overrides(overrides, merged_layers(found), found[-1].origin))
+    return found
+
+
+def merged_layers(found: list[Layer]) -> dict[str, Any]:
+    """The content of all layers, upper ones on top; what any of them says as evidence is kept."""
+    content: dict[str, Any] = {}
+    for layer in found:
+        evidence = [*_list(layer.content.get("evidence")), *_list(content.get("evidence"))]
+        content = {**_merged(content, layer.content), **({"evidence": evidence} if evidence else {})}
+    return copy.deepcopy(content)
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [] if value is None else [value]
+
+
+def _path_of(name: str | Path) -> Path:
+    if str(name).endswith((".yaml", ".yml")):
+        return Path(name).expanduser()
+    for place in (own_sites(), _CATALOG):
+        if (path := place / f"{name}.yaml").exists():
+            return path
+    near = difflib.get_close_matches(str(name), site_names(), 1)
+    raise SiteFileError(
+        f"site '{name}': there is no such site\n  → "
+        + (f"did you mean '{near[0]}'? " if near else "")
+        + f"the sites are: {', '.join(site_names())}; or give the path of a .yaml file"
+    )
+
+
+def _layers_of(path: Path, *, seen: tuple[Path, ...]) -> list[Layer]:
+    """What a file extends, then the file."""
+    if path in seen:
+        chain = " → ".join(p.stem for p in (*seen, path))
+        raise SiteFileError(f"{path}: it extends itself ({chain})\n  → take one of the `extends` away")
+    content = _read(path)
+    base = content.pop("extends", None)
+    if base is None and path.parent == own_sites() and (_CATALOG / path.name).exists():
+        base = path.stem
+    below: list[Layer] = []
+    if base is not None:
+        beneath = _CATALOG / f"{base}.yaml" if base == path.stem else _path_of(str(base))
+        below = _layers_of(beneath, seen=(*seen, path))
+        content = {"name": path.stem, **content}
+    defaults = content.pop("defaults", None) or {}
+    pools = {**merged_layers(below).get("pools", {}), **(content.get("pools") or {})}
+    if pools:
+        given = content.get("pools") or {}
+        content["pools"] = {
+            name: _merged(copy.deepcopy(defaults), given.get(name) or {})
+            for name in pools
+            if defaults or name in given
+        }
+    return [*below, Layer(origin=str(path), content=content)]
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        content: Any = yaml.load(path.read_text(), Loader=_LOADER)  # noqa: S506 (a safe one)
+    except FileNotFoundError:
+        raise SiteFileError(f"{path}: there is no such file") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise SiteFileError(f"{path}: this is not YAML: {error}") from None
+    if not isinstance(content, dict):
+        raise SiteFileError(f"{path}: this does not describe a site\n  → see `zonemelt sites show local`")
+    for key in ("pools", "defaults"):
+        if not isinstance(content.get(key) or {}, dict):
+            raise SiteFileError(f"{path}: {key}: here belong names and values, found {content[key]!r}")
+    return content
+
+
+def _merged(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
+    """Two mappings, the second on top; mappings inside are merged, everything else is replaced."""
+    merged = dict(below)
+    for key, value in above.items():
+        old = merged.get(key)
+        both = isinstance(old, dict) and isinstance(value, dict)
+        merged[key] = _merged(old, value) if both else value  # type: ignore[arg-type]
+    return merged
+
+
+def _overrides(overrides: dict[str, Any], below: dict[str, Any], origin: str) -> Layer:
+    content: dict[str, Any] = {}
+    for key, value in overrides.items():
+        if key in _POOL_FIELDS and key not in Site.model_fields:
+            paths = [f"pools.{name}.{key}" for name in below.get("pools", {})]
+        else:
+            paths = [key]
+        for path in paths:
+            *parents, last = path.split(".")
+            place: Any = content
+            under: Any = below
+            for parent in parents:
+                under = under.get(parent, {}) if isinstance(under, dict) else None
+                place = place.setdefault(parent, {}) if isinstance(place, dict) else None
+            if not isinstance(place, dict) or not isinstance(under, dict):
+                raise SiteFileError(
+                    f"{Path(origin).stem}: '{key}' names no value\n  → e.g. pools.gpu.walltime, or account"
+                )
+            place[last] = value
+    return Layer(origin=OVERRIDE, content=content)
