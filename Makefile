@@ -7,7 +7,7 @@ BIN    := $(VENV)/bin
 export OMP_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install oracle quickstart test test-slow lint format bench clean
+.PHONY: help install oracle cluster quickstart test test-slow lint format bench clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,6 +30,9 @@ install: $(BIN)/.installed ## Create .venv and install zonemelt with everything 
 	@touch $@
 
 oracle: $(if $(filter gpaw,$(ORACLE)),.venv-gpaw/.installed) ## Install the DFT code that labels structures (1 minute; needs g++)
+
+cluster: ## Install SLURM (Debian, as root), so that tests on a real cluster are not skipped
+	@tests/cluster/install.sh
 
 quickstart: install oracle ## Run the first campaign to its report (ORACLE=emt: under a minute, a toy potential)
 	@if [ -e quickstart-$(ORACLE)/ledger.db ]; then $(BIN)/zonemelt resume quickstart-$(ORACLE); \
