@@ -5,68 +5,143 @@ from __future__ import annotations
 import os
 import shlex
 import sys
+import zlib
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from zonemelt.sites.environment import in_container, python
+from zonemelt.sites.load import SiteFileError, check_complete
+from zonemelt.sites.site import clock_seconds
 
 if TYPE_CHECKING:
     from parsl import Config
     from parsl.executors import HighThroughputExecutor
 
-    from zonemelt.sites.site import Pool, Site
+    from zonemelt.sites.site import Network, Pool, Site
+
+_LOOPBACK = "127.0.0.1"
+_IDLE = 120.0  # seconds without work after which a block is given back
 
 
-def parsl_config(site: Site, *, run_directory: Path) -> Config:
+def parsl_config(site: Site, *, run_directory: Path, in_job: bool = False) -> Config:
     """The Parsl configuration of a site.
 
-    Workers are reached on the loopback interface only, all traffic is encrypted, and Parsl reports its use
-    to nobody.
+    All traffic is encrypted, nobody is asked for our address, and Parsl reports its use to nobody.
 
     Args:
         site: the machine.
         run_directory: where Parsl keeps its own files.
+        in_job: run inside the allocation that this process is in, on all its nodes, instead of asking the
+            scheduler for blocks.
+
+    Raises:
+        SiteFileError: a value is missing that only the user knows, or the network interface does not exist.
     """
     from parsl import Config
 
+    check_complete(site)
+    batch = site.scheduler != "local"
     return Config(
-        executors=[_executor(name, pool) for name, pool in site.pools.items()],
+        executors=[
+            _executor(site, name, pool, run_directory, in_job=in_job) for name, pool in site.pools.items()
+        ],
         run_dir=str(run_directory),
-        strategy="simple",  # a block that dies is replaced
-        strategy_period=1,
+        # On a batch system blocks come and go with the work; here the one that dies is replaced.
+        strategy="htex_auto_scale" if batch and not in_job else "simple",
+        strategy_period=5 if site.poll_seconds >= 30 else 1,  # noqa: PLR2004
+        max_idletime=_IDLE if site.poll_seconds >= 30 else 10.0,  # noqa: PLR2004
         usage_tracking=0,
         initialize_logging=False,
         exit_mode="skip",
     )
 
 
-def _executor(name: str, pool: Pool) -> HighThroughputExecutor:
+def _executor(
+    site: Site, name: str, pool: Pool, run_directory: Path, *, in_job: bool
+) -> HighThroughputExecutor:
     from parsl.executors import HighThroughputExecutor
-    from parsl.launchers import SimpleLauncher
-    from parsl.providers import LocalProvider
+    from parsl.executors.high_throughput.executor import DEFAULT_LAUNCH_CMD
 
-    # Parsl starts its helpers by name: a virtual environment that is not activated must name them whole.
+    from zonemelt.sites.blocks import local_provider, provider
+
     programs = Path(sys.executable).parent
-    # Many small threads of many workers would fight for the cores.
-    environment = {
-        "OMP_NUM_THREADS": "1",
-        "PATH": f"{programs}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
-    }
-    exports = {**environment, **pool.environment}
+    batch = site.scheduler != "local"
+    accelerators = pool.accelerators
+    # A manager that is lost is noticed by its heartbeats: soon on one machine, in peace on a busy network.
+    quick = not batch or site.poll_seconds < 30  # noqa: PLR2004
     return HighThroughputExecutor(
         label=name,
-        address="127.0.0.1",
-        loopback_address="127.0.0.1",
+        address=address(site.network) if batch else _LOOPBACK,
+        loopback_address=_LOOPBACK,
         encrypted=True,
+        worker_port_range=port_range(run_directory, name, 54000),
+        interchange_port_range=port_range(run_directory, name, 55000),
         max_workers_per_node=pool.workers_per_node,
         cores_per_worker=1e-3,  # the number of workers is what the pool says, whatever the machine has
+        available_accelerators=list(accelerators.names) or accelerators.count,
+        cpu_affinity=pool.affinity,
+        launch_cmd=_launch_command(site, DEFAULT_LAUNCH_CMD),
         interchange_launch_cmd=[sys.executable, str(programs / "interchange.py")],
-        heartbeat_period=2,
-        heartbeat_threshold=30,
-        block_error_handler=False,
-        provider=LocalProvider(  # type: ignore[no-untyped-call]
-            launcher=SimpleLauncher(),
-            init_blocks=1,
-            min_blocks=1,
-            max_blocks=1,
-            worker_init="\n".join(f"export {k}={shlex.quote(v)}" for k, v in exports.items()),
-        ),
+        heartbeat_period=2 if quick else 30,
+        heartbeat_threshold=30 if quick else 120,
+        drain_period=drain_seconds(pool) if batch and not in_job else None,
+        block_error_handler=_block_failures() if batch else False,
+        provider=local_provider(site, pool, in_job=in_job) if in_job or not batch else provider(site, pool),
     )
+
+
+def _block_failures() -> Any:
+    from zonemelt.sites.failures import BlockFailures
+
+    return BlockFailures()
+
+
+def _launch_command(site: Site, command: str) -> str:
+    """Parsl's command for a manager, in the site's container, by the Python that runs this."""
+    program, _, rest = command.partition(" ")
+    if site.container.image is not None:
+        return f"{in_container(site)}{command}"
+    whole = Path(sys.executable).parent / program
+    return f"{python(site)} {shlex.quote(str(whole))} {rest}" if whole.exists() else command
+
+
+def drain_seconds(pool: Pool) -> int:
+    """Seconds from the start of a block after which its workers begin nothing more."""
+    return max(1, clock_seconds(pool.walltime) - clock_seconds(pool.drain))
+
+
+def port_range(run_directory: Path, pool: str, base: int) -> tuple[int, int]:
+    """A range of ports for one pool of one campaign, the same every time.
+
+    An interchange that a killed head left behind keeps looking for its old ports; a later one of another
+    campaign must not sit there.
+    """
+    width = 20
+    slot = zlib.crc32(f"{run_directory.resolve()}:{pool}".encode()) % (1000 // width)
+    return base + slot * width, base + (slot + 1) * width
+
+
+def address(network: Network) -> str:
+    """The address at which workers reach the head, looked up on the machine itself.
+
+    Raises:
+        SiteFileError: there is no such interface here, or it has no IPv4 address.
+    """
+    import socket
+
+    import psutil
+
+    if network.address is not None:
+        return network.address
+    if network.interface is None:
+        return socket.gethostbyname(socket.gethostname())
+    interfaces = psutil.net_if_addrs()
+    entries = interfaces.get(network.interface, [])
+    found = [entry.address for entry in entries if entry.family == socket.AF_INET]
+    if not found:
+        raise SiteFileError(
+            f"network.interface: this machine ({os.uname().nodename}) has no interface "
+            f"'{network.interface}' with an IPv4 address\n  → it has: {', '.join(sorted(interfaces))}; "
+            "give --set network.interface=NAME, or network.address=ADDRESS"
+        )
+    return str(found[0])

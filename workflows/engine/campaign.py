@@ -96,7 +96,7 @@ class Campaign:
             self.lock = stack.enter_context(HeadLock(self.directory))
             workers, owned = make_workers(self.site, self.directory)
             mirrored = self.given_store is not None
-            self.ledger = Ledger(self.directory, pools=_pools(workers), mirrored=mirrored)
+            self.ledger = Ledger(self.directory, pools=workers.pools, mirrored=mirrored)
             stack.callback(self.ledger.close)
             self._check_resumed(mirrored)
             self._check_pools(workers)
@@ -211,10 +211,6 @@ def _opened(given: Any, directory: Path) -> JobStore:
     store: JobStore = given if isinstance(given, JobStore) else open_store(given, directory=directory)
     check_store(store)
     return store
-
-
-def _pools(workers: Any) -> tuple[str, ...]:
-    return tuple(workers.pools)
 
 
 def _additional(store: JobStore) -> list[str] | None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import shutil
 import socket
 import subprocess
 import sys
 import uuid
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,9 +22,42 @@ if TYPE_CHECKING:
     from zonemelt.workflows.engine.resources import Resources
     from zonemelt.workflows.engine.results import Chunk, Result, Task
 
+LAUNCH_VARIABLE = "ZONEMELT_LAUNCH"  # set by sites/environment.py, which a worker does not import
 TASK_FILE = "ranks.json"
 RESULT_FILE = "rank0.json"
 _MODULE = "zonemelt.workflows.engine.rank"
+
+
+class RankError(RuntimeError):
+    """A rank of a multi-rank job failed."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Launching:
+    """How ranks are started here, as the site says; by default on this node alone.
+
+    Attributes:
+        program: what starts them on the nodes of a block; ``simple``: this process, on its own node.
+        options: its further options.
+        nodes: nodes that a job may span.
+        backend: of torch.distributed.
+        interface: that ranks talk over; None leaves it to the libraries.
+        master_suffix: appended to the name of the first host.
+        environment: for torch.distributed.
+    """
+
+    program: str = "simple"
+    options: str = ""
+    nodes: int = 1
+    backend: str = "gloo"
+    interface: str | None = None
+    master_suffix: str = ""
+    environment: dict[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def here(cls) -> Launching:
+        """What this worker was told."""
+        return cls(**json.loads(os.environ.get(LAUNCH_VARIABLE, "{}")))
 
 
 def run_ranks(task: Task, resources: Resources, chunk: Chunk) -> Result:
@@ -33,14 +68,16 @@ def run_ranks(task: Task, resources: Resources, chunk: Chunk) -> Result:
     MASTER_PORT, as torch.distributed's ``env://`` wants them.
 
     Raises:
-        SiteError: there is no MPI launcher, or the job wants more nodes than a local block has.
+        SiteError: there is no MPI launcher, or the job wants more nodes than its block has.
         RankError: a rank failed; its traceback is in the job's output.
     """
-    if resources.nodes > 1:
+    launching = Launching.here()
+    if resources.nodes > launching.nodes:
         raise SiteError(
-            f"the job asks for {resources.nodes} nodes, a local block has one",
+            f"the job asks for {resources.nodes} nodes, its block gives a job {launching.nodes}: "
+            "a local block has one",
             where=f"job {task.uuid}",
-            remedy="run it on a site whose pool gives several nodes a block",
+            remedy="run it in a pool with whole_block: true and as many nodes_per_block",
         )
     secret = uuid.uuid4().hex
     alone = chunk._replace(tasks=[task])
@@ -51,13 +88,15 @@ def run_ranks(task: Task, resources: Resources, chunk: Chunk) -> Result:
         )
     )  # fmt: skip
     command = [sys.executable, "-m", _MODULE, TASK_FILE]
-    environment = {**os.environ, "OMP_NUM_THREADS": str(resources.threads)}
-    if resources.launcher == "mpi":
-        codes = [
-            subprocess.run([*mpi_command(resources.ranks), *command], env=environment, check=False).returncode
-        ]
+    variables = {"OMP_NUM_THREADS": str(resources.threads)}
+    if resources.launcher == "torch":
+        variables |= _rendezvous(resources, launching)
+    if launching.program == "simple" and resources.launcher == "torch":
+        codes = _start_here(command, resources.ranks, {**os.environ, **variables})
     else:
-        codes = _start_torch(command, resources.ranks, environment)
+        starter = rank_command(resources, launching, variables)
+        environment = {**os.environ, **variables}
+        codes = [subprocess.run([*starter, *command], env=environment, check=False).returncode]
     result = _read_result(secret)
     if result is None or (any(codes) and result["ok"]):
         raise RankError(
@@ -70,10 +109,6 @@ def run_ranks(task: Task, resources: Resources, chunk: Chunk) -> Result:
     return result
 
 
-class RankError(RuntimeError):
-    """A rank of a multi-rank job failed."""
-
-
 def _read_result(token: str) -> Result | None:
     try:
         found = json.loads(Path(RESULT_FILE).read_text())
@@ -81,6 +116,36 @@ def _read_result(token: str) -> Result | None:
         return None
     result: Result = found["result"]
     return result if found["token"] == token else None
+
+
+def rank_command(resources: Resources, launching: Launching, variables: dict[str, str]) -> list[str]:
+    """The command line that goes before a program to start it as every rank of a job.
+
+    Args:
+        resources: what the job asks for.
+        launching: how ranks are started.
+        variables: what ranks must find in their environment; most launchers hand on all of it.
+
+    Raises:
+        SiteError: there is no MPI launcher here.
+    """
+    ranks, each = str(resources.ranks), str(resources.ranks_per_node)
+    options = shlex.split(launching.options)
+    if launching.program == "srun":
+        gpus = [f"--gpus-per-task={resources.gpus_per_rank}"] if resources.gpus_per_rank else []
+        return [
+            # The step of the worker itself holds the nodes: without --overlap this one would wait for ever.
+            "srun", "--overlap", "--kill-on-bad-exit=1", f"--nodes={resources.nodes}", f"--ntasks={ranks}",
+            f"--ntasks-per-node={each}", f"--cpus-per-task={resources.threads}", *gpus, *options,
+        ]  # fmt: skip
+    if launching.program == "mpirun":
+        passed = [part for name in variables for part in ("-x", name)]
+        return ["mpirun", "-n", ranks, "--map-by", f"ppr:{each}:node", "--bind-to", "none", *passed, *options]
+    if launching.program == "mpiexec":
+        return ["mpiexec", "-n", ranks, "-ppn", each, *options]
+    if launching.program == "pjm":  # ranks a node were asked for when the block was submitted
+        return ["mpiexec", "-n", ranks, *options]
+    return mpi_command(resources.ranks)
 
 
 def mpi_command(ranks: int) -> list[str]:
@@ -108,17 +173,30 @@ def mpi_command(ranks: int) -> list[str]:
     return [launcher, *options, "-n", str(ranks)]
 
 
-def _start_torch(command: Sequence[str], ranks: int, environment: dict[str, str]) -> list[int]:
-    """Start ranks as torchrun does on one node; the first failure ends the others."""
+def _rendezvous(resources: Resources, launching: Launching) -> dict[str, str]:
+    """Where the ranks of torch.distributed meet: at this node, the first of the block."""
+    alone = launching.program == "simple"
+    interface = launching.interface or ("lo" if alone else None)
     with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
+        probe.bind(("127.0.0.1" if alone else "", 0))
         port = probe.getsockname()[1]
     shared = {
-        "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "GLOO_SOCKET_IFNAME": "lo",
-        "WORLD_SIZE": str(ranks), "LOCAL_WORLD_SIZE": str(ranks), "NODE_RANK": "0",
-    }  # fmt: skip
+        "MASTER_ADDR": "127.0.0.1" if alone else f"{socket.gethostname()}{launching.master_suffix}",
+        "MASTER_PORT": str(port),
+        "WORLD_SIZE": str(resources.ranks),
+        "LOCAL_WORLD_SIZE": str(resources.ranks_per_node),
+    }
+    if interface is not None:
+        shared |= {"GLOO_SOCKET_IFNAME": interface, "NCCL_SOCKET_IFNAME": interface}
+    return {**shared, **launching.environment}
+
+
+def _start_here(command: Sequence[str], ranks: int, environment: dict[str, str]) -> list[int]:
+    """Start ranks as torchrun does on one node; the first failure ends the others."""
     started = [
-        subprocess.Popen(command, env={**environment, **shared, "RANK": str(rank), "LOCAL_RANK": str(rank)})
+        subprocess.Popen(
+            command, env={**environment, "NODE_RANK": "0", "RANK": str(rank), "LOCAL_RANK": str(rank)}
+        )
         for rank in range(ranks)
     ]
     try:

@@ -22,7 +22,7 @@ import orjson
 from zonemelt import __version__
 from zonemelt.tasks.errors import InputError
 from zonemelt.tasks.sqlite import connect, create_collection, quote, upsert
-from zonemelt.workflows.engine.resources import Resources, quorum_count, read_resources
+from zonemelt.workflows.engine.resources import Offer, Resources, WholeBlock, quorum_count, read_resources
 from zonemelt.workflows.engine.schema import (
     BLOB_KEY,
     FILE_NAME,
@@ -47,7 +47,7 @@ from zonemelt.workflows.engine.states import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping
     from pathlib import Path
 
     from zonemelt.workflows.engine.graph import JobRow
@@ -78,17 +78,21 @@ class Ledger:
 
     Args:
         directory: the campaign directory.
-        pools: the pools of the site; the first is the default.
+        pools: the pools of the site, the first is the default; what their blocks offer, where it is known.
         mirrored: whether outputs also go to a store elsewhere (see :mod:`.mirror`).
 
     Raises:
         LedgerVersionError: it was written by another version of the schema.
     """
 
-    def __init__(self, directory: Path, *, pools: Sequence[str] = ("cpu",), mirrored: bool = False) -> None:
+    def __init__(
+        self, directory: Path, *, pools: Mapping[str, Offer | None] | None = None, mirrored: bool = False
+    ) -> None:
         self.directory = directory
         self.path = directory / FILE_NAME
-        self.pools = pools
+        self._offers = pools or {"cpu": None}
+        self.pools = tuple(self._offers)
+        self._whole = {pool for pool, offer in self._offers.items() if offer and offer.whole_block}
         self.mirrored = mirrored
         if not self.path.exists():
             _make(self.path)
@@ -223,7 +227,10 @@ class Ledger:
                 where=f"job '{row.name}' manager_config.pool",
                 remedy=f"its pools are: {', '.join(self.pools)}",
             )
-        return resources.pool or self.pools[0]
+        pool = resources.pool or self.pools[0]
+        if (offer := self._offers[pool]) is not None:
+            offer.check(resources, pool, where=f"job '{row.name}'")
+        return pool
 
     # ── jobs go out ─────────────────────────────────────────────────────────────────────────────────
 
@@ -237,16 +244,17 @@ class Ledger:
     def jobs(self, where: str, arguments: tuple[Any, ...]) -> list[ReadyJob]:
         """The jobs that an SQL condition names, as they would be dispatched."""
         rows = self.connection.execute(
-            'SELECT id, uuid, "index", name, kind, attempts, resources, body FROM jobs'
+            'SELECT id, uuid, "index", name, kind, attempts, resources, pool, body FROM jobs'
             f" JOIN bodies ON bodies.job = jobs.id WHERE {where}",
             arguments,
         )
         jobs = []
-        for job, uuid, index, name, kind, attempts, wanted, body in rows:
+        for job, uuid, index, name, kind, attempts, wanted, pool, body in rows:
             config = json.loads(wanted) if wanted else {}
-            jobs.append(
-                ReadyJob(job, uuid, index, name, kind, attempts, config, read_resources(config), body)
-            )
+            resources = read_resources(config)
+            if pool in self._whole:
+                resources = WholeBlock.of(resources)
+            jobs.append(ReadyJob(job, uuid, index, name, kind, attempts, config, resources, body))
         return jobs
 
     def next_retry(self) -> float | None:

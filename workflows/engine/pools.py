@@ -10,20 +10,23 @@ import threading
 import time
 import uuid
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Protocol
 
 from zonemelt.tasks.errors import InputError, SiteError
 from zonemelt.workflows.engine.reap import reap
+from zonemelt.workflows.engine.resources import Offer
 from zonemelt.workflows.engine.worker import CAMPAIGN_VARIABLE, run_chunk, run_jobs
 
 if TYPE_CHECKING:
     import queue
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping
     from concurrent.futures import Future
     from typing import Self
 
     from parsl import Config, DataFlowKernel
 
+    from zonemelt.sites.site import Pool, Site
     from zonemelt.workflows.engine.results import Chunk, Result
 
     Arrived = queue.SimpleQueue[tuple[Chunk, list[Result] | BaseException]]
@@ -32,7 +35,7 @@ if TYPE_CHECKING:
 class Workers(Protocol):
     """What the head asks of the machine it runs on."""
 
-    pools: Sequence[str]
+    pools: Mapping[str, Offer | None]  # what a block of each gives a job, if known; the default first
     token: str
 
     def capacity(self, pool: str) -> int:
@@ -54,7 +57,7 @@ class Workers(Protocol):
 class InlineWorkers:
     """Runs jobs in the head process, one after the other: for tests and for debugging a job."""
 
-    pools: Sequence[str] = ("cpu",)
+    pools: Mapping[str, Offer | None] = MappingProxyType({"cpu": None})
     token = ""
 
     def capacity(self, pool: str) -> int:  # noqa: ARG002
@@ -93,7 +96,7 @@ class ParslWorkers:
     Args:
         make_config: makes the configuration; called again after a breakdown, since Parsl's executors
             cannot be started twice.
-        names: the labels of its executors, the default pool first.
+        pools: the labels of its executors, the default pool first, with what a block of each gives a job.
         capacities: workers per pool; default: what the executors say.
     """
 
@@ -101,13 +104,13 @@ class ParslWorkers:
         self,
         make_config: Callable[[], Config],
         *,
-        names: Sequence[str],
+        pools: Mapping[str, Offer | None],
         capacities: dict[str, int] | None = None,
     ) -> None:
         self._make_config = make_config
         self._given = capacities or {}
         self.token = uuid.uuid4().hex
-        self.pools = names
+        self.pools = pools
         self._capacities: dict[str, int] = dict(self._given)
         self._kernel: DataFlowKernel | None = None
         self._seen: dict[str, float] = {}  # pool → when a manager was last connected
@@ -306,6 +309,15 @@ def _capacity(executor: Any) -> int:
     return max(1, int(per_node)) * int(provider.nodes_per_block) * int(provider.max_blocks)
 
 
+def _offer(site: Site, pool: Pool) -> Offer:
+    """What a block gives a job: several nodes only where its one worker has them to itself."""
+    from zonemelt.sites.parsl import drain_seconds
+
+    seconds = drain_seconds(pool) if site.scheduler != "local" else float("inf")
+    nodes = pool.nodes_per_block if pool.whole_block else 1
+    return Offer(nodes=nodes, seconds=seconds, whole_block=pool.whole_block)
+
+
 def make_workers(site: Any, directory: Path) -> tuple[Any, bool]:
     """The workers of a site, and whether they are ours to start and stop.
 
@@ -330,11 +342,12 @@ def make_workers(site: Any, directory: Path) -> tuple[Any, bool]:
         return ParslWorkers(
             lambda: parsl_config(known, run_directory=directory / "parsl"),
             capacities={name: pool.capacity for name, pool in known.pools.items()},
-            names=tuple(known.pools),
+            pools={name: _offer(known, pool) for name, pool in known.pools.items()},
         ), True
     if isinstance(site, Config):
         import copy
 
         given = site
-        return ParslWorkers(lambda: copy.deepcopy(given), names=tuple(e.label for e in given.executors)), True
+        pools = dict.fromkeys(executor.label for executor in given.executors)
+        return ParslWorkers(lambda: copy.deepcopy(given), pools=pools), True
     return site, False

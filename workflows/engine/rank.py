@@ -14,6 +14,13 @@ from zonemelt.workflows.engine.execute import execute
 from zonemelt.workflows.engine.launch import RESULT_FILE
 from zonemelt.workflows.engine.results import Chunk
 
+# What launchers call a rank and its place on its node: ours, srun, MPICH and PALS, Open MPI, Fujitsu's.
+_RANK = ("RANK", "SLURM_PROCID", "PMI_RANK", "PALS_RANKID", "OMPI_COMM_WORLD_RANK", "PMIX_RANK")
+_LOCAL_RANK = (
+    "LOCAL_RANK", "SLURM_LOCALID", "PMI_LOCAL_RANK", "PALS_LOCAL_RANKID", "MPI_LOCALRANKID",
+    "OMPI_COMM_WORLD_LOCAL_RANK", "PLE_RANK_ON_NODE",
+)  # fmt: skip
+
 
 def main(path: str) -> None:
     """Run the job; rank 0 writes what it returns.
@@ -41,6 +48,8 @@ def main(path: str) -> None:
 def _position(launcher: str) -> tuple[int, int]:
     """This process's rank and the world size."""
     if launcher == "torch":
+        for name, sources in (("RANK", _RANK), ("LOCAL_RANK", _LOCAL_RANK)):
+            os.environ[name] = next(os.environ[source] for source in sources if source in os.environ)
         return int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
     from mpi4py import MPI
 

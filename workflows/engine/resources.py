@@ -60,6 +60,56 @@ class Resources:
         return self.ranks * self.threads
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class WholeBlock(Resources):
+    """What a job asks for in a pool whose workers have a block each: whatever it spans, it takes one."""
+
+    @property
+    def slots(self) -> int:
+        """One."""
+        return 1
+
+    @classmethod
+    def of(cls, resources: Resources) -> WholeBlock:
+        """The same, in such a pool."""
+        return cls(**{field: getattr(resources, field) for field in Resources.__dataclass_fields__})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Offer:
+    """What a block of a pool can give one job.
+
+    Attributes:
+        nodes: that a job may span.
+        seconds: that it may take.
+        whole_block: its one worker has the block to itself.
+    """
+
+    nodes: int = 1
+    seconds: float = float("inf")
+    whole_block: bool = False
+
+    def check(self, resources: Resources, pool: str, *, where: str) -> None:
+        """Refuse what no block of the pool can ever run.
+
+        Raises:
+            InputError: naming what is asked for and what there is.
+        """
+        if resources.nodes > self.nodes:
+            raise InputError(
+                f"the job asks for {resources.nodes} nodes, a block of '{pool}' gives a job {self.nodes}",
+                where=f"{where} manager_config.nodes",
+                remedy="raise nodes_per_block of the pool (with whole_block: true), or ask for fewer",
+            )
+        if resources.walltime > self.seconds:
+            raise InputError(
+                f"the job's walltime of {resources.walltime:g} s does not fit a block of '{pool}', which "
+                f"has {self.seconds:g} s for jobs",
+                where=f"{where} manager_config.walltime",
+                remedy="raise the pool's walltime, or ask for less",
+            )
+
+
 _DEFAULT = Resources()
 _FIELDS = frozenset(Resources.__dataclass_fields__)
 

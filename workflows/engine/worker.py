@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 # Set in every process that the head starts: names the campaign, so that orphans can be found.
 CAMPAIGN_VARIABLE = "ZONEMELT_CAMPAIGN"
 WORKER_VARIABLE = "ZONEMELT_WORKER"
+VENDOR_VARIABLE = "ZONEMELT_ACCELERATORS"  # set by sites/environment.py
 OUTPUT_FILE = "output.log"
 ERROR_FILE = "error.txt"
 _HOST = socket.gethostname()
@@ -233,6 +234,11 @@ def _worker_log(directory: str) -> int | None:
     if "PARSL_WORKER_RANK" not in os.environ:
         return None
     os.environ.setdefault(WORKER_VARIABLE, "1")
+    if os.environ.get(VENDOR_VARIABLE) == "amd":
+        # Parsl sets the variables of all vendors; ROCm would apply two of them, one after the other, and a
+        # worker with any accelerator but the first would see none.
+        for name in ("CUDA_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES"):
+            os.environ.pop(name, None)
     folder = Path(directory, "logs")
     folder.mkdir(exist_ok=True)
     path = folder / f"worker-{_HOST}-{os.getpid()}.log"

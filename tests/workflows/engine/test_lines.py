@@ -112,7 +112,7 @@ def test_a_job_that_waits_for_another_too_stays(ledger):
 
 @pytest.mark.parametrize("config", [{"pool": "gpu"}, {"ranks_per_node": 2}], ids=["pool", "ranks"])
 def test_a_job_for_somewhere_else_stays(tmp_path, config):
-    ledger = Ledger(tmp_path, pools=("cpu", "gpu"))
+    ledger = Ledger(tmp_path, pools={"cpu": None, "gpu": None})
     a, b = line(2)
     b.update_config({"manager_config": config})
     assert names(lengthen(ledger, insert(ledger, a, b), lambda _: SHORT, most=100)) == ["0"]

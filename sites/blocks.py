@@ -1,0 +1,99 @@
+"""How a pool's blocks are asked for: a Parsl provider with everything the site says."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+from zonemelt.sites.environment import worker_init
+
+if TYPE_CHECKING:
+    from zonemelt.sites.site import Pool, Site
+
+
+def provider(site: Site, pool: Pool) -> Any:
+    """The provider of a pool on a batch system."""
+    return {"slurm": _slurm, "pbspro": _pbspro, "pjm": _pjm}[site.scheduler](site, pool)
+
+
+def local_provider(site: Site, pool: Pool, *, in_job: bool) -> Any:
+    """The provider of a pool on this machine, or on the nodes of the allocation that this process is in."""
+    from parsl.launchers import SimpleLauncher
+    from parsl.providers import LocalProvider
+
+    return LocalProvider(
+        launcher=_launcher(site, pool) if in_job else SimpleLauncher(),
+        nodes_per_block=allocated_nodes(site.scheduler) if in_job and not pool.whole_block else 1,
+        init_blocks=1, min_blocks=1, max_blocks=1, worker_init=worker_init(site, pool),
+    )  # fmt: skip
+
+
+def allocated_nodes(scheduler: str) -> int:
+    """How many nodes the allocation has that this process runs in; 1 where nothing says so."""
+    if scheduler == "slurm":
+        return int(os.environ.get("SLURM_JOB_NUM_NODES") or os.environ.get("SLURM_NNODES") or 1)
+    if scheduler == "pbspro" and (path := os.environ.get("PBS_NODEFILE")):
+        with open(path) as file:  # noqa: PTH123
+            return max(1, len({line.strip() for line in file if line.strip()}))
+    if scheduler == "pjm":
+        return int(os.environ.get("PJM_NODE") or 1)
+    return 1
+
+
+def _launcher(site: Site, pool: Pool) -> Any:
+    """What starts a manager on each node, or one for the whole block."""
+    from parsl.launchers import SimpleLauncher
+
+    if pool.whole_block:
+        return SimpleLauncher()
+    from zonemelt.sites.launchers import make_launcher
+
+    return make_launcher(pool.launch, site.scheduler)
+
+
+def _common(site: Site, pool: Pool) -> dict[str, Any]:
+    return {
+        "nodes_per_block": pool.nodes_per_block,
+        "init_blocks": pool.min_blocks,
+        "min_blocks": pool.min_blocks,
+        "max_blocks": pool.max_blocks,
+        "parallelism": 1,
+        "walltime": pool.walltime,
+        "worker_init": worker_init(site, pool),
+        "launcher": _launcher(site, pool),
+        "cmd_timeout": site.command_seconds,
+        "poll_seconds": site.poll_seconds,
+    }
+
+
+def _slurm(site: Site, pool: Pool) -> Any:
+    from zonemelt.sites.providers.slurm import SlurmProvider
+
+    directives = list(pool.directives)
+    if pool.accelerators.request:
+        directives.append(f"#SBATCH --{pool.accelerators.request}")
+    if pool.cores and not pool.whole_block:
+        directives.append(f"#SBATCH --cpus-per-task={pool.cores}")
+    return SlurmProvider(
+        partition=pool.partition, account=pool.account, qos=pool.qos, constraint=pool.constraint,
+        exclusive=pool.exclusive, mem_per_node=pool.memory_gb, scheduler_options="\n".join(directives),
+        **_common(site, pool),
+    )  # fmt: skip
+
+
+def _pbspro(site: Site, pool: Pool) -> Any:
+    from zonemelt.sites.providers.pbspro import PBSProProvider
+
+    return PBSProProvider(
+        queue=pool.partition, account=pool.account, select_options=pool.accelerators.request,
+        cpus_per_node=pool.cores or 1, scheduler_options="\n".join(pool.directives), **_common(site, pool),
+    )  # fmt: skip
+
+
+def _pjm(site: Site, pool: Pool) -> Any:
+    from zonemelt.sites.providers.pjm import PJMProvider
+
+    return PJMProvider(
+        group=pool.account, rscgrp=pool.partition, scheduler_options="\n".join(pool.directives),
+        **_common(site, pool),
+    )  # fmt: skip

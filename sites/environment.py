@@ -1,0 +1,87 @@
+"""What runs on a node before its workers: modules, variables, and a look at whether zonemelt is there."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from zonemelt import __version__
+
+if TYPE_CHECKING:
+    from zonemelt.sites.site import Pool, Site
+
+# How a worker is told what the site knows about starting ranks.
+LAUNCH_VARIABLE = "ZONEMELT_LAUNCH"
+VENDOR_VARIABLE = "ZONEMELT_ACCELERATORS"
+
+
+def worker_init(site: Site, pool: Pool) -> str:
+    """The shell lines of a block before its workers start.
+
+    The environment of the head is not assumed: what the site's ``setup`` brings comes first, then the
+    Python that runs this, unless the site has a container, then the variables. A block whose Python lacks
+    zonemelt, or has another version, ends here and says so.
+    """
+    lines = [*site.setup, *pool.setup]
+    lines += [f"export {name}={shlex.quote(value)}" for name, value in _variables(site, pool).items()]
+    contained = site.container.image is not None
+    if not contained:
+        # Parsl starts its helpers by name: a virtual environment that is not activated must name them whole.
+        lines.append(f"export PATH={shlex.quote(str(Path(sys.executable).parent))}{os.pathsep}$PATH")
+    if site.scheduler != "local":
+        lines.append(f"{in_container(site)}{python(site)} -m zonemelt.sites.hello {_versions()} || exit 3")
+    return "\n".join(lines)
+
+
+def python(site: Site) -> str:
+    """The Python of workers."""
+    return "python" if site.container.image is not None else shlex.quote(sys.executable)
+
+
+def in_container(site: Site) -> str:
+    """What goes before a command so that it runs in the site's container; empty where there is none."""
+    container = site.container
+    if container.image is None or container.runtime == "none":
+        return ""
+    if container.runtime == "shifter":
+        return f"shifter --image={shlex.quote(container.image)} {container.options} ".replace("  ", " ")
+    verb = "run --rm" if container.runtime == "podman-hpc" else "exec"
+    return f"{container.runtime} {verb} {container.options} {shlex.quote(container.image)} ".replace(
+        "  ", " "
+    )
+
+
+def _versions() -> str:
+    import parsl
+
+    return f"{__version__} {parsl.__version__} {sys.version_info[0]}.{sys.version_info[1]}"
+
+
+def _variables(site: Site, pool: Pool) -> dict[str, str]:
+    # Many small threads of many workers would fight for the cores.
+    variables = {"OMP_NUM_THREADS": "1", VENDOR_VARIABLE: pool.accelerators.vendor}
+    if site.scheduler != "local":
+        variables[LAUNCH_VARIABLE] = json.dumps(_launch(site, pool), separators=(",", ":"))
+        # srun has ignored sbatch's --cpus-per-task since SLURM 22.05.
+        if site.scheduler == "slurm" and pool.cores:
+            variables["SRUN_CPUS_PER_TASK"] = str(pool.cores)
+    if site.network.proxy:
+        variables |= dict.fromkeys(("http_proxy", "https_proxy"), site.network.proxy)
+    return {**variables, **site.environment, **pool.environment}
+
+
+def _launch(site: Site, pool: Pool) -> dict[str, object]:
+    distributed = site.distributed
+    return {
+        "program": pool.launch.program if pool.whole_block else "simple",
+        "options": pool.launch.ranks,
+        "nodes": pool.nodes_per_block if pool.whole_block else 1,
+        "backend": distributed.backend,
+        "interface": distributed.interface,
+        "master_suffix": distributed.master_suffix,
+        "environment": distributed.environment,
+    }
