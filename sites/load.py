@@ -72,7 +72,7 @@ def site_of(found: list[Layer]) -> Site:
         SiteFileError: they do not describe one.
     """
     files = [layer.origin for layer in found if layer.origin != OVERRIDE]
-    content = _with_projects(merged_layers(found))
+    content = _with_payers(merged_layers(found))
     try:
         return Site.model_validate(content)
     except ValidationError as error:
@@ -81,18 +81,25 @@ def site_of(found: list[Layer]) -> Site:
         raise SiteFileError(f"{files[-1]}{last}: {problems}") from None
 
 
-def _with_projects(content: dict[str, Any]) -> dict[str, Any]:
-    """The content with ``{project}`` replaced in directives and paths, where the project is known."""
-    known = ""
+def _with_payers(content: dict[str, Any]) -> dict[str, Any]:
+    """The content with ``{project}`` and ``{account}`` replaced in directives and paths, where they are known."""
+    known: dict[str, str] = {}
     for pool in content.get("pools", {}).values():
-        project = pool.get("project") if isinstance(pool, dict) else None
-        if project and isinstance(pool.get("directives"), list):
-            known = str(project)
-            pool["directives"] = [str(line).replace("{project}", known) for line in pool["directives"]]
+        if isinstance(pool, dict):
+            here = {f"{{{key}}}": str(pool[key]) for key in ("project", "account") if pool.get(key)}
+            known = {**here, **known}
+            if isinstance(pool.get("directives"), list):
+                pool["directives"] = [_replaced(str(line), here) for line in pool["directives"]]
     storage = content.get("storage")
-    if known and isinstance(storage, dict) and isinstance(storage.get("scratch"), str):
-        storage["scratch"] = storage["scratch"].replace("{project}", known)
+    if isinstance(storage, dict) and isinstance(storage.get("scratch"), str):
+        storage["scratch"] = _replaced(storage["scratch"], known)
     return content
+
+
+def _replaced(text: str, known: dict[str, str]) -> str:
+    for placeholder, value in known.items():
+        text = text.replace(placeholder, value)
+    return text
 
 
 def _problem(found: Any) -> str:

@@ -55,6 +55,9 @@ class Launch(_Part):
     )
     options: str = Field("", description="its further options, e.g. '-c 128 --cpu-bind=none'")
     ranks: str = Field("", description="further options where it starts the ranks of a multi-rank job")
+    mpi: Literal["", "mpiexec", "mpirun"] = Field(
+        "", description="what starts MPI ranks instead, where the MPI library and srun do not know each other"
+    )
 
 
 class Accelerators(_Part):
@@ -73,7 +76,7 @@ class Pool(_Part):
     partition: str | None = Field(None, description="partition, queue or resource group")
     account: str | None = Field(None, description="who pays: account, project or group")
     project: str | None = Field(
-        None, description="who pays, where directives say it: in them and in paths, {project} stands for it"
+        None, description="who pays, where directives say it: {project} stands for it there"
     )
     qos: str | None = None
     constraint: str | None = None
