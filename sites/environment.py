@@ -79,6 +79,7 @@ def _launch(site: Site, pool: Pool) -> dict[str, object]:
     return {
         "program": pool.launch.program if pool.whole_block else "simple",
         "options": pool.launch.ranks,
+        "mpi": pool.launch.mpi,
         "nodes": pool.nodes_per_block if pool.whole_block else 1,
         "backend": distributed.backend,
         "interface": distributed.interface,

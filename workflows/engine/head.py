@@ -108,6 +108,7 @@ class Head:
         self._beat_at = 0.0
         self._spent_at = self._busy_at = time.monotonic()
         self._nodes = 0
+        self._blocks: dict[str, list[str]] = {}
 
     # ── the loop ────────────────────────────────────────────────────────────────────────────────────
 
@@ -126,6 +127,7 @@ class Head:
 
     def begin(self) -> None:
         """Take the campaign over from whoever drove it before: fence, harvest, reset."""
+        self.workers.give_back(self.ledger.get("blocks", {}))
         self.epoch = read_epoch(self.ledger.directory) + 1
         write_epoch(self.ledger.directory, self.epoch)
         (self.ledger.directory / FOLDER).mkdir(exist_ok=True)
@@ -384,6 +386,9 @@ class Head:
         with self.ledger.transaction():
             spent = self.ledger.get("node_hours", 0.0) + hours
             self.ledger.put("node_hours", spent)
+            if (blocks := self.workers.blocks()) != self._blocks:
+                self._blocks = blocks
+                self.ledger.put("blocks", blocks)
             limit = self.limits.node_hours
             if limit is not None and spent > limit and self.ledger.get("status") == "running":
                 self.ledger.put("status", "paused")

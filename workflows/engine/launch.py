@@ -39,6 +39,7 @@ class Launching:
     Attributes:
         program: what starts them on the nodes of a block; ``simple``: this process, on its own node.
         options: its further options.
+        mpi: what starts MPI ranks instead; empty: the same.
         nodes: nodes that a job may span.
         backend: of torch.distributed.
         interface: that ranks talk over; None leaves it to the libraries.
@@ -48,6 +49,7 @@ class Launching:
 
     program: str = "simple"
     options: str = ""
+    mpi: str = ""
     nodes: int = 1
     backend: str = "gloo"
     interface: str | None = None
@@ -130,20 +132,23 @@ def rank_command(resources: Resources, launching: Launching, variables: dict[str
         SiteError: there is no MPI launcher here.
     """
     ranks, each = str(resources.ranks), str(resources.ranks_per_node)
-    options = shlex.split(launching.options)
-    if launching.program == "srun":
+    instead = launching.mpi if resources.launcher == "mpi" else ""
+    options = [] if instead else shlex.split(launching.options)
+    program = instead or launching.program
+    if program == "srun":
         gpus = [f"--gpus-per-task={resources.gpus_per_rank}"] if resources.gpus_per_rank else []
         return [
             # The step of the worker itself holds the nodes: without --overlap this one would wait for ever.
             "srun", "--overlap", "--kill-on-bad-exit=1", f"--nodes={resources.nodes}", f"--ntasks={ranks}",
             f"--ntasks-per-node={each}", f"--cpus-per-task={resources.threads}", *gpus, *options,
         ]  # fmt: skip
-    if launching.program == "mpirun":
+    if program == "mpirun":
         passed = [part for name in variables for part in ("-x", name)]
+        passed += ["--allow-run-as-root"] if os.geteuid() == 0 else []
         return ["mpirun", "-n", ranks, "--map-by", f"ppr:{each}:node", "--bind-to", "none", *passed, *options]
-    if launching.program == "mpiexec":
+    if program == "mpiexec":
         return ["mpiexec", "-n", ranks, "-ppn", each, *options]
-    if launching.program == "pjm":  # ranks a node were asked for when the block was submitted
+    if program == "pjm":  # ranks a node were asked for when the block was submitted
         return ["mpiexec", "-n", ranks, *options]
     return mpi_command(resources.ranks)
 

@@ -11,7 +11,7 @@ from zonemelt.workflows.engine.pools import make_workers
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from zonemelt.workflows.engine.pools import ParslWorkers
+    from zonemelt.workflows.engine.parsl_workers import ParslWorkers
 
 
 @pytest.fixture(scope="session")

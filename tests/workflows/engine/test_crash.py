@@ -27,7 +27,7 @@ from zonemelt.tasks.errors import CampaignError, HeadRunningError, StoreError
 from zonemelt.tasks.sqlite import connect
 from zonemelt.workflows.engine.lock import head_is_alive, read_holder
 from zonemelt.workflows.engine.mirror import Mirror
-from zonemelt.workflows.engine.pools import InlineWorkers, ParslWorkers, make_workers
+from zonemelt.workflows.engine.pools import InlineWorkers, make_workers
 from zonemelt.workflows.engine.responses import Responses
 from zonemelt.workflows.engine.retry import RetryPolicy
 from zonemelt.workflows.engine.run import resume, run_flow
@@ -35,6 +35,8 @@ from zonemelt.workflows.engine.run import resume, run_flow
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from zonemelt.workflows.engine.parsl_workers import ParslWorkers
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:Some jobs are not connected:UserWarning"),
