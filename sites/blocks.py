@@ -28,6 +28,14 @@ def local_provider(site: Site, pool: Pool, *, in_job: bool) -> Any:
     )  # fmt: skip
 
 
+_JOB_VARIABLES = {"slurm": "SLURM_JOB_ID", "pbspro": "PBS_JOBID", "pjm": "PJM_JOBID"}
+
+
+def in_allocation(scheduler: str) -> bool:
+    """Whether this process runs inside a batch job."""
+    return bool(os.environ.get(_JOB_VARIABLES.get(scheduler, "")))
+
+
 def allocated_nodes(scheduler: str) -> int:
     """How many nodes the allocation has that this process runs in; 1 where nothing says so."""
     if scheduler == "slurm":

@@ -27,6 +27,9 @@ class CampaignSpec(BaseModel):
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", description="of the campaign")
     kind: str = Field(description="which graph is built")
     site: str = Field(default="local", description="the machine: a name of the site catalog or a file")
+    site_options: dict[str, Any] = Field(
+        default_factory=dict, description="values of the site for this campaign, e.g. account: m1234"
+    )
     store: str | dict[str, Any] | None = Field(
         default=None, description="where outputs go; None: SQLite in the campaign directory"
     )

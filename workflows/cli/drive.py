@@ -14,7 +14,7 @@ import typer
 
 from zonemelt.tasks.errors import CampaignError, JobError
 from zonemelt.workflows.cli.app import INTERRUPTED, NOT_ALL_SUCCEEDED
-from zonemelt.workflows.cli.plans import forget_ledger, never_submitted
+from zonemelt.workflows.cli.plans import forget_ledger, never_submitted, site_of
 from zonemelt.workflows.engine.inspect import summarise
 from zonemelt.workflows.engine.lock import head_is_alive, read_holder
 from zonemelt.workflows.engine.states import JobState
@@ -67,7 +67,7 @@ def _run(place: Path, plan: Plan, graph: Any, *, anew: bool) -> None:
 
     if plan.folder not in {"", *sys.path}:
         sys.path.insert(0, plan.folder)  # workers are told the head's path
-    common = {"site": plan.site, "store": plan.store, **plan.options}
+    common = {"site": site_of(plan), "store": plan.store, **plan.options}
     if anew:
         forget_ledger(place)
         run_flow(graph, directory=place, name=plan.name, **common)

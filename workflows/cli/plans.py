@@ -29,6 +29,7 @@ class Plan:
         spec: its specification.
         document: the same, resolved, as ``campaign.yaml`` holds it.
         site: where it runs.
+        site_options: values of that site for this campaign.
         store: where outputs go besides the campaign's own.
         build: makes its graph.
         folder: where modules of a person's own are imported from.
@@ -42,6 +43,7 @@ class Plan:
     store: Any
     build: Callable[[], Any]
     folder: str = ""
+    site_options: dict[str, Any] = field(default_factory=dict)
     options: dict[str, Any] = field(default_factory=dict)
 
 
@@ -65,6 +67,7 @@ def read_plan(campaign: str, overrides: dict[str, Any]) -> Plan:
         spec=spec,
         document=spec.model_dump(mode="json"),
         site=spec.site,
+        site_options=spec.site_options,
         store=spec.store,
         build=lambda: build_flow(spec),
         folder=getattr(spec, "import_from", ""),
@@ -176,6 +179,34 @@ def stored_plan(place: Path, overrides: dict[str, Any]) -> Plan | None:
     if not (place / SPEC_FILE).exists():
         return None
     return read_plan(str(place / SPEC_FILE), overrides)
+
+
+def site_of(plan: Plan) -> Any:
+    """Where a campaign runs, as ``run_flow`` takes it.
+
+    Raises:
+        InputError: a value of the site is wrong, or missing and known to its user only.
+    """
+    from zonemelt.sites.load import SiteFileError, check_complete, load_site
+
+    if plan.site == "inline":
+        return plan.site
+    try:
+        site = load_site(plan.site, flat(plan.site_options))
+        check_complete(site)
+    except SiteFileError as error:
+        what, _, remedy = str(error).partition("\n  → ")
+        raise InputError(what, where="site_options", remedy=remedy or "mend the file") from None
+    return site
+
+
+def flat(options: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested options as dotted paths → values."""
+    found: dict[str, Any] = {}
+    for key, value in options.items():
+        path = f"{prefix}{key}"
+        found |= flat(value, f"{path}.") if isinstance(value, dict) else {path: value}
+    return found
 
 
 def resolved_site(site: str) -> str:

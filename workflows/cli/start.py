@@ -68,10 +68,11 @@ def run(
     Ctrl-C stops it cleanly; `zonemelt resume` goes on. Exit code 1 where a job did not succeed.
     """
     from zonemelt.workflows.cli.drive import drive
-    from zonemelt.workflows.cli.plans import new_place, read_plan
+    from zonemelt.workflows.cli.plans import new_place, read_plan, site_of
 
     plan = read_plan(campaign, _overrides(settings, site=site, oracle=oracle, store=store, reuse=reuse))
     graph = plan.build()  # what is wrong with it is said before anything is made
+    site_of(plan)
     place = new_place(directory, plan)
     typer.echo(f"campaign {place}", err=True)
     drive(place, plan, graph=graph, ensure_success=ensure_success)
@@ -96,10 +97,11 @@ def submit(
 
     What is wrong with the campaign is said before. Its head writes to head.log in the directory.
     """
-    from zonemelt.workflows.cli.plans import new_place, read_plan
+    from zonemelt.workflows.cli.plans import new_place, read_plan, site_of
 
     plan = read_plan(campaign, _overrides(settings, site=site, oracle=oracle, store=store, reuse=reuse))
     plan.build()
+    site_of(plan)
     place = new_place(directory, plan)
     _detach(place)
 

@@ -104,6 +104,7 @@ def make_workers(site: Any, directory: Path) -> tuple[Any, bool]:
     """
     from parsl import Config
 
+    from zonemelt.sites.blocks import in_allocation
     from zonemelt.sites.load import SiteFileError, load_site
     from zonemelt.sites.parsl import parsl_config
     from zonemelt.sites.site import Site
@@ -118,10 +119,17 @@ def make_workers(site: Any, directory: Path) -> tuple[Any, bool]:
             raise InputError(str(error)) from None
     if isinstance(site, Site):
         known = site
+        in_job = known.scheduler != "local" and known.head == "in_job"
+        if in_job and not in_allocation(known.scheduler):
+            raise InputError(
+                f"site '{known.name}' drives campaigns inside their allocation, and this is not in one",
+                where="site",
+                remedy="`zonemelt submit --as-job`, or --set site_options.head=login where that may be done",
+            )
 
         def configured() -> Config:
             try:
-                return parsl_config(known, run_directory=directory / "parsl")
+                return parsl_config(known, run_directory=directory / "parsl", in_job=in_job)
             except SiteFileError as error:
                 raise InputError(str(error)) from None
 
