@@ -82,7 +82,7 @@ def site_of(found: list[Layer]) -> Site:
 
 
 def _with_payers(content: dict[str, Any]) -> dict[str, Any]:
-    """The content with ``{project}`` and ``{account}`` replaced in directives and paths, where they are known."""
+    """The content with ``{project}`` and ``{account}`` replaced in directives and paths, where known."""
     known: dict[str, str] = {}
     for pool in content.get("pools", {}).values():
         if isinstance(pool, dict):
