@@ -3,9 +3,10 @@
 from zonemelt.workflows.cli.app import app, main
 from zonemelt.workflows.cli.look import jobs, logs, show, status
 from zonemelt.workflows.cli.prepare import check, init
+from zonemelt.workflows.cli.sites import sites, sites_app
 from zonemelt.workflows.cli.start import resume, run, submit
 from zonemelt.workflows.cli.steer import cancel, pause, retry
-from zonemelt.workflows.cli.surroundings import report, sites
+from zonemelt.workflows.cli.surroundings import report
 
 __all__ = [
     "app",
@@ -22,6 +23,7 @@ __all__ = [
     "run",
     "show",
     "sites",
+    "sites_app",
     "status",
     "submit",
 ]

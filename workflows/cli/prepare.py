@@ -9,8 +9,6 @@ import typer
 from zonemelt.workflows.cli.app import NOT_ALL_SUCCEEDED, START, command
 from zonemelt.workflows.cli.places import Json  # noqa: TC001 (typer reads the annotations)
 
-_MARKS = {True: ("✓", "green"), False: ("✗", "red"), None: ("·", "dim")}
-
 
 @command(
     START,
@@ -65,6 +63,7 @@ def check(
 
     from zonemelt.workflows.cli.checks import run_checks
     from zonemelt.workflows.cli.plans import parse_settings, read_plan
+    from zonemelt.workflows.cli.ticks import print_check
     from zonemelt.workflows.paper import console, print_json
     from zonemelt.workflows.settings import load_settings
 
@@ -77,11 +76,7 @@ def check(
     for one in run_checks(read, load_settings().runs_directory, site=site):
         found.append(one)
         if not as_json:
-            mark, style = _MARKS[one.ok]
-            out.print(f"[{style}]{mark}[/] {one.what:<12} ", end="")
-            out.print(one.found, markup=False)
-            if one.ok is False and one.remedy:
-                out.print(f"{'':<15}→ {one.remedy}", markup=False)
+            print_check(out, one)
     crosses = sum(one.ok is False for one in found)
     if as_json:
         print_json({"ok": not crosses, "checks": [asdict(one) for one in found]})

@@ -1,0 +1,54 @@
+"""What is looked at before a site is used: what its description says, then the machine itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+
+from zonemelt.sites.evidence import Value
+from zonemelt.sites.load import missing_values
+from zonemelt.sites.probe import on_machine
+from zonemelt.sites.site import Confidence, Site
+from zonemelt.workflows.cli.checks import Check
+
+# Looks at one side of a site, given its values with their sources.
+Producer = Callable[[Site, list[Value]], Iterator[Check]]
+
+_FEW = 4  # names of values said before 'and so many more'
+
+
+def on_paper(site: Site, values: list[Value]) -> Iterator[Check]:
+    """What can be said without the machine: it is in service, complete, and how much of it is certain."""
+    if site.retired:
+        remedy = "choose another machine: `zonemelt sites` lists them"
+        yield Check(what="retired", ok=False, found=site.retired, remedy=remedy)
+    missing = missing_values(site)
+    for key, what in missing.items():
+        yield Check(
+            what="complete", ok=False, found=f"{key} is not given", remedy=f"--set {key}=VALUE: {what}"
+        )
+    if not missing:
+        yield Check(what="complete", ok=True, found="everything is given that only you know")
+    pools = ", ".join(f"{name} with {pool.capacity} workers" for name, pool in site.pools.items())
+    yield Check(what="consistent", ok=True, found=f"its values fit each other: {pools}")
+    unsure = [value.path for value in values if value.confidence is Confidence.UNVERIFIED]
+    if unsure:
+        more = f" and {len(unsure) - _FEW} more" if len(unsure) > _FEW else ""
+        found = f"unverified defaults, {len(unsure)} of them: {', '.join(unsure[:_FEW])}{more}"
+        yield Check(what="certain", ok=None, found=f"{found} (`zonemelt sites show {site.name}`)")
+
+
+def from_here(site: Site, values: list[Value]) -> Iterator[Check]:  # noqa: ARG001 (a producer is called so)
+    """What can be seen of the machine from the node this runs on."""
+    for found in on_machine(site):
+        yield Check(**asdict(found))
+
+
+# In an order in which a first cross explains the later ones. What needs a worker joins at the end.
+PRODUCERS: tuple[Producer, ...] = (on_paper, from_here)
+
+
+def site_checks(site: Site, values: list[Value]) -> Iterator[Check]:
+    """Everything, one after the other."""
+    for produce in PRODUCERS:
+        yield from produce(site, values)
