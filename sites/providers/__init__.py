@@ -1,0 +1,1 @@
+"""Parsl providers that tell the truth about batch jobs: SLURM, PBS Pro, Fujitsu's PJM."""
