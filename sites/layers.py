@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import difflib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -29,10 +29,12 @@ class Layer:
     Attributes:
         origin: the path of the file, or ``--set``.
         content: as YAML gave it; values for every pool are in the pools.
+        defaults: the values for every pool; pools that an upper layer adds have them too.
     """
 
     origin: str
     content: dict[str, Any]
+    defaults: dict[str, Any] = field(default_factory=dict)
 
 
 def own_sites() -> Path:
@@ -99,15 +101,18 @@ def _layers_of(path: Path, *, seen: tuple[Path, ...]) -> list[Layer]:
         below = _layers_of(beneath, seen=(*seen, path))
         content = {"name": path.stem, **content}
     defaults = content.pop("defaults", None) or {}
-    pools = {**merged_layers(below).get("pools", {}), **(content.get("pools") or {})}
+    given, known = content.get("pools") or {}, merged_layers(below).get("pools", {})
+    inherited: dict[str, Any] = {}
+    for layer in below:
+        inherited = _merged(inherited, layer.defaults)
+    pools = {
+        name: _merged(defaults if name in known else _merged(inherited, defaults), given.get(name) or {})
+        for name in {**known, **given}
+        if defaults or name in given
+    }
     if pools:
-        given = content.get("pools") or {}
-        content["pools"] = {
-            name: _merged(copy.deepcopy(defaults), given.get(name) or {})
-            for name in pools
-            if defaults or name in given
-        }
-    return [*below, Layer(origin=str(path), content=content)]
+        content["pools"] = copy.deepcopy(pools)
+    return [*below, Layer(origin=str(path), content=content, defaults=defaults)]
 
 
 def _read(path: Path) -> dict[str, Any]:

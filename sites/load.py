@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from typing import TYPE_CHECKING, Any
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from zonemelt.sites.layers import OVERRIDE, SiteFileError, layers, merged_layers, own_sites, site_names
 from zonemelt.sites.site import (
@@ -37,7 +37,7 @@ __all__ = [
 ]
 
 _POOL_FIELDS = frozenset(Pool.model_fields)
-_PARTS = {
+_PARTS: dict[str, type[BaseModel]] = {
     "launch": Launch,
     "accelerators": Accelerators,
     "network": Network,
@@ -146,7 +146,15 @@ def check_complete(site: Site) -> None:
         lines = [f"site '{site.name}' needs values that only you know:"]
         lines += [f"  {key}: {what}" for key, what in missing.items()]
         first = next(iter(missing))
-        place = "" if "." in first else " under `defaults:`"
-        lines.append(f"  → give --set {first}=VALUE, or write {first}: VALUE{place}")
-        lines.append(f"    into {own_sites() / f'{site.name}.yaml'}")
+        where = own_sites() / f"{site.name}.yaml"
+        lines.append(f"  → give --set {first}=VALUE, or write {_as_yaml(first)} into {where}")
         raise SiteFileError("\n".join(lines))
+
+
+def _as_yaml(key: str) -> str:
+    """How a missing value is written into a file of one's own."""
+    parts = key.split(".") if "." in key else ["defaults", key]
+    inner = f"{parts[-1]}: VALUE"
+    for part in reversed(parts[:-1]):
+        inner = f"{part}: {{{inner}}}"
+    return inner

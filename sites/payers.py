@@ -60,7 +60,7 @@ def _slurm_account(site: Site, name: str, pool: Pool) -> Finding:
 
 
 def _group(payer: str) -> Finding:
-    groups = sorted(_group_name(number) for number in os.getgroups())
+    groups = sorted({_group_name(number) for number in (*os.getgroups(), os.getgid())})
     if payer in groups:
         return Finding(what="account", ok=True, found=f"{payer} is one of your groups")
     remedy = f"yours are: {', '.join(groups)}; --set account=GROUP"

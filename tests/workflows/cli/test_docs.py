@@ -21,6 +21,14 @@ def visible() -> dict[str, typer.core.TyperCommand]:
     return {name: one for name, one in GROUP.commands.items() if not one.hidden}  # type: ignore[attr-defined]
 
 
+def reached(words: list[str]) -> tuple[typer.core.TyperCommand, list[str]]:
+    """The command that words name, which may be one of a group's, and the words after its name."""
+    command, rest = visible()[words[0]], words[1:]
+    if rest and rest[0] in getattr(command, "commands", {}):
+        return command.commands[rest[0]], rest[1:]  # type: ignore[attr-defined]
+    return command, rest
+
+
 def options(command: typer.core.TyperCommand) -> set[str]:
     return {option for parameter in command.params for option in parameter.opts if option.startswith("-")}
 
@@ -31,8 +39,8 @@ def test_lines_can_be_typed(line: str):
     if words == ["--version"]:
         return
     assert words[0] in visible()
-    known = options(visible()[words[0]])
-    assert {word for word in words[1:] if word.startswith("-")} <= known
+    command, rest = reached(words)
+    assert {word for word in rest if word.startswith("-")} <= options(command)
 
 
 def test_no_command_is_left_out():
@@ -48,7 +56,8 @@ def test_help_has_an_example_that_can_be_typed(zonemelt, name: str):
     for line in lines:
         words = re.split(r"\s{3,}| \|", line)[0].split()
         assert words[1] in visible()
-        assert {word for word in words[2:] if word.startswith("-")} <= options(visible()[words[1]])
+        command, rest = reached(words[1:])
+        assert {word for word in rest if word.startswith("-")} <= options(command)
 
 
 def test_the_settings_are_all_named():
