@@ -9,7 +9,7 @@ from zonemelt.sites.asking import Finding, ask
 from zonemelt.sites.rules import seconds
 
 if TYPE_CHECKING:
-    from zonemelt.sites.site import Site
+    from zonemelt.sites.site import Pool, Site
 
 _TIME = re.compile(r"(?:(\d+)-)?(?:(\d+):)?(\d+):(\d+)")
 
@@ -25,48 +25,59 @@ def slurm_seconds(text: str) -> int | None:
 
 def pool_queue(site: Site, name: str) -> Finding:
     """Whether the queue of a pool is there and takes its blocks."""
-    pool = site.pools[name]
-    if pool.partition is None:
-        return Finding(what=f"pool {name}", ok=None, found="no partition named: the default one")
-    look = {"slurm": _slurm, "pbspro": _pbspro, "pjm": _pjm}[site.scheduler]
-    return look(site, name, pool.partition)
+    queue = site.pools[name].partition
+    if site.scheduler == "slurm":
+        return _slurm(site, name, queue)
+    if queue is None:
+        return Finding(what=f"pool {name}", ok=None, found="no queue named: the default one")
+    return {"pbspro": _pbspro, "pjm": _pjm}[site.scheduler](site, name, queue)
 
 
 def _cross(name: str, found: str, remedy: str) -> Finding:
     return Finding(what=f"pool {name}", ok=False, found=found, remedy=remedy)
 
 
-def _slurm(site: Site, name: str, partition: str) -> Finding:
-    pool = site.pools[name]
-    answer = ask("sinfo", "-h", "-p", partition, "-o", "%a|%l|%D", seconds=site.command_seconds)
+def _slurm(site: Site, name: str, wanted: str | None) -> Finding:
+    answer = ask("sinfo", "-h", "-o", "%P|%a|%l|%D|%c|%G", seconds=site.command_seconds)
     if not answer.ok:
         return _cross(name, answer.trouble, "try the command by hand")
-    rows = [line.split("|") for line in answer.out.split() if line.count("|") == 2]  # noqa: PLR2004
-    if not rows:
-        known = ask("sinfo", "-h", "-o", "%R", seconds=site.command_seconds).out.split()
-        listed = ", ".join(sorted(set(known))) or "none that you may see"
-        return _cross(
-            name,
-            f"there is no partition '{partition}'",
-            f"the partitions are: {listed}; --set pools.{name}.partition=NAME",
-        )
-    nodes = sum(int(row[2]) for row in rows)
-    longest = slurm_seconds(rows[0][1])
-    if rows[0][0] != "up":
-        return _cross(name, f"{partition} is {rows[0][0]}", f"wait, or --set pools.{name}.partition=NAME")
+    rows = [line.split("|") for line in answer.out.splitlines() if line.count("|") == 5]  # noqa: PLR2004
+    mine = [row for row in rows if (row[0].endswith("*") if wanted is None else row[0].strip("*") == wanted)]
+    if mine:
+        return _partition(name, site.pools[name], mine)
+    listed = ", ".join(sorted({row[0].strip("*") for row in rows})) or "none that you may see"
+    found = "there is no default partition" if wanted is None else f"there is no partition '{wanted}'"
+    return _cross(name, found, f"the partitions are: {listed}; --set pools.{name}.partition=NAME")
+
+
+def _partition(name: str, pool: Pool, rows: list[list[str]]) -> Finding:
+    """What is wrong with a partition for a pool.
+
+    Args:
+        name: of the pool.
+        pool: the pool.
+        rows: sinfo's, one for each kind of node: name, availability, limit, nodes, processors, GRES.
+    """
+    partition, available, limit = rows[0][0].strip("*"), rows[0][1], rows[0][2]
+    nodes = sum(int(row[3]) for row in rows)
+    most = max(int(row[4].strip("+")) for row in rows)
+    longest = slurm_seconds(limit)
+    field = f"--set pools.{name}"
+    if available != "up":
+        return _cross(name, f"{partition} is {available}", f"wait, or {field}.partition=NAME")
     if longest is not None and seconds(pool.walltime) > longest:
-        return _cross(
-            name,
-            f"{partition} allows {rows[0][1]}, blocks ask for {pool.walltime}",
-            f"--set pools.{name}.walltime=HH:MM:SS",
-        )
+        found = f"{partition} allows {limit}, blocks ask for {pool.walltime}"
+        return _cross(name, found, f"{field}.walltime=HH:MM:SS")
     if pool.nodes_per_block > nodes:
-        return _cross(
-            name,
-            f"{partition} has {nodes} nodes, blocks ask for {pool.nodes_per_block}",
-            f"--set pools.{name}.nodes_per_block=N",
-        )
-    return Finding(what=f"pool {name}", ok=True, found=f"{partition}: {nodes} nodes, at most {rows[0][1]}")
+        found = f"{partition} has {nodes} nodes, blocks ask for {pool.nodes_per_block}"
+        return _cross(name, found, f"{field}.nodes_per_block=N")
+    if pool.cores is not None and pool.cores > most and not any("+" in row[4] for row in rows):
+        found = f"nodes of {partition} have {most} processors, blocks ask for {pool.cores}"
+        return _cross(name, found, f"{field}.cores=N")
+    if pool.accelerators.request.startswith(("gres=", "gpus")) and all("gpu" not in row[5] for row in rows):
+        found = f"nodes of {partition} have no GPUs, blocks ask for {pool.accelerators.request}"
+        return _cross(name, found, f"{field}.partition=NAME")
+    return Finding(what=f"pool {name}", ok=True, found=f"{partition}: {nodes} nodes, at most {limit}")
 
 
 def _pbspro(site: Site, name: str, queue: str) -> Finding:

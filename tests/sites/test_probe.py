@@ -17,7 +17,8 @@ SLURM = {
     "scancel": "exit 0",
     "srun": "exit 0",
     "sacct": "exit 0",
-    "sinfo": 'case "$*" in *main*) echo "up|2-00:00:00|12";; *%R*) printf "main\\ngpu\\n";; esac',
+    "sinfo": r"printf 'main*|up|2-00:00:00|10|4|(null)\nmain*|up|2-00:00:00|2|8|(null)\n"
+    r"gpu|up|1:00:00|3|32+|gpu:a100:4\n'",
     "sacctmgr": "printf 'm1|normal,regular\\nm2|debug\\n'",
 }
 PBS = {
@@ -34,6 +35,7 @@ def slurm(**overrides):
         "pools.cpu.cores": 4,
         "pools.cpu.partition": "main",
         "pools.cpu.account": "m1",
+        "pools.gpu.partition": "gpu",
         "command_seconds": 20,
     }
     return load_site("generic_slurm", {**given, **overrides})
@@ -48,7 +50,8 @@ def test_a_slurm_machine_where_everything_is_there(fake):
     looks = found(slurm())
     assert not [what for what, (ok, _, _) in looks.items() if ok is False]
     assert looks["pool cpu"][1] == "main: 12 nodes, at most 2-00:00:00"
-    assert looks["pool gpu"] == (None, "no partition named: the default one", "")
+    assert looks["pool gpu"][1] == "gpu: 3 nodes, at most 1:00:00"
+    assert looks["pool dft"][1] == looks["pool cpu"][1]  # names none: the default one
     assert looks["accounting"][0] is True
     assert looks["python"][0] is True
 
@@ -99,6 +102,12 @@ def test_accounting_that_is_switched_off_does_not_matter(fake):
         ({"pools.cpu.partition": "mian"}, "there is no partition 'mian'", "the partitions are: gpu, main"),
         ({"pools.cpu.walltime": "49:00:00"}, "main allows 2-00:00:00, blocks ask for 49:00:00", "walltime="),
         ({"pools.cpu.nodes_per_block": 13}, "main has 12 nodes, blocks ask for 13", "nodes_per_block=N"),
+        ({"pools.cpu.cores": 9}, "nodes of main have 8 processors, blocks ask for 9", "cores=N"),
+        (
+            {"pools.cpu.accelerators.request": "gres=gpu:1"},
+            "nodes of main have no GPUs, blocks ask for gres=gpu:1",
+            "pools.cpu.partition=NAME",
+        ),
     ],
 )
 def test_partitions_that_will_not_do(fake, overrides, said, remedy):
@@ -110,8 +119,11 @@ def test_partitions_that_will_not_do(fake, overrides, said, remedy):
 
 
 def test_a_partition_that_is_down(fake):
-    fake(**{**SLURM, "sinfo": 'echo "drain|1:00:00|2"'})
-    assert found(slurm())["pool cpu"][1] == "main is drain"
+    fake(**{**SLURM, "sinfo": "echo 'main|drain|1:00:00|2|4|(null)'"})
+    looks = found(slurm())
+    assert looks["pool cpu"][1] == "main is drain"
+    assert looks["pool dft"][1] == "there is no default partition"
+    assert "the partitions are: main" in looks["pool gpu"][2]
 
 
 def test_accounts_are_asked_for(fake):
