@@ -1,4 +1,4 @@
-"""Every Python snippet of the README and of the engine's page runs as it stands."""
+"""Every Python snippet of the README and of the pages below it runs as it stands."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-PAGES = [ROOT / "README.md", ROOT / "docs" / "engine.md"]
+PAGES = [ROOT / "README.md", ROOT / "docs" / "engine.md", ROOT / "docs" / "plan.md"]
 
 
 def snippets(page: Path) -> list[str]:

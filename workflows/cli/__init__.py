@@ -2,6 +2,7 @@
 
 from zonemelt.workflows.cli.app import app, main
 from zonemelt.workflows.cli.look import jobs, logs, show, status
+from zonemelt.workflows.cli.plan import plan
 from zonemelt.workflows.cli.prepare import check, init
 from zonemelt.workflows.cli.sites import sites, sites_app
 from zonemelt.workflows.cli.start import resume, run, submit
@@ -17,6 +18,7 @@ __all__ = [
     "logs",
     "main",
     "pause",
+    "plan",
     "report",
     "resume",
     "retry",

@@ -163,16 +163,18 @@ class Blocks:
         self._starts += now
         self._clock.at(now + model.start.draw(self._chance), self._workers_up, block)
         if math.isfinite(model.walltime):
-            self._clock.at(now + model.walltime - model.drain, self._drain, block)
             self._clock.at(now + model.walltime, self._end, block)
         if self._losses:
             self._clock.at(now + self._chance.expovariate(self._losses), self._lose, block)
 
     def _workers_up(self, block: Block) -> None:
-        if not block.over and not block.draining:
-            block.idle_since = self._clock.now
-            self._free += [block] * self.model.workers
-            self._hand_out()
+        if block.over:
+            return
+        block.idle_since = self._clock.now
+        if math.isfinite(self.model.walltime):  # Parsl counts from here, not from when the block began
+            self._clock.at(self._clock.now + self.model.walltime - self.model.drain, self._drain, block)
+        self._free += [block] * self.model.workers
+        self._hand_out()
 
     def _drain(self, block: Block) -> None:
         block.draining = True

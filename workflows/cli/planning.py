@@ -1,0 +1,154 @@
+"""Everything that `zonemelt plan` knows before it prints: nothing is written, nothing is submitted."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from zonemelt.sites.load import SiteFileError, load_site
+from zonemelt.sites.site import Pool, Site
+from zonemelt.tasks.errors import InputError
+from zonemelt.workflows.cli.assumed import about_machine, about_times, learned, read_waits
+from zonemelt.workflows.cli.plans import parse_settings, read_plan
+from zonemelt.workflows.engine.dispatch import Limits
+from zonemelt.workflows.simulate.collapse import as_mermaid, collapse
+from zonemelt.workflows.simulate.feasible import check_graph, check_site, warnings
+from zonemelt.workflows.simulate.forecast import forecast
+from zonemelt.workflows.simulate.graph import graph_of
+from zonemelt.workflows.simulate.machine import machine_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from zonemelt.workflows.cli.plans import Plan
+    from zonemelt.workflows.simulate.collapse import Picture
+    from zonemelt.workflows.simulate.forecast import Forecast
+    from zonemelt.workflows.simulate.graph import Graph
+
+_SEEDS = 5
+_FEW = 200_000  # jobs above which one simulation must do
+_OF_SITE = frozenset({*Site.model_fields, *Pool.model_fields}) - {"name"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Planned:
+    """A campaign as it would run.
+
+    Attributes:
+        name: of the campaign.
+        site: where it would run.
+        graph: its jobs, as far as they are known.
+        picture: the same, to be looked at.
+        forecast: what it would take.
+        dynamic: kinds whose jobs may bring others that nobody knows yet → what is known of them.
+        assumptions: everything the numbers rest on, in sentences.
+        warnings: what would work, but badly.
+        scripts: pool → the batch script of its blocks, where it will have any.
+    """
+
+    name: str
+    site: Site
+    graph: Graph
+    picture: Picture
+    forecast: Forecast
+    dynamic: dict[str, str]
+    assumptions: list[str]
+    warnings: list[str]
+    scripts: dict[str, str]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values."""
+        typical = self.forecast.typical
+        return {
+            "campaign": self.name,
+            "site": self.site.name,
+            "graph": {
+                "jobs": len(self.graph),
+                "longest_chain": self.picture.longest,
+                "groups": [asdict(group) for group in self.picture.groups],
+                "links": [[*pair, count] for pair, count in sorted(self.picture.links.items())],
+            },
+            "dynamic": self.dynamic,
+            "makespan_seconds": {**asdict(self.forecast.makespan), "seeds": len(self.forecast.outcomes)},
+            "node_hours": {pool: asdict(hours) for pool, hours in self.forecast.node_hours.items()},
+            "typical": typical.as_dict(),
+            "assumptions": self.assumptions,
+            "warnings": self.warnings,
+            "mermaid": as_mermaid(self.picture),
+            "scripts": self.scripts,
+        }
+
+
+def planned(
+    campaign: str, *, site: str, settings: Sequence[str], durations: str, waits: Sequence[str], seed: int
+) -> Planned:
+    """Plan a campaign.
+
+    Args:
+        campaign: as for `run`.
+        site: a site's name or file; empty for the campaign's own.
+        settings: ``KEY=VALUE``, of the site or of the campaign.
+        durations: a file, the directory of a campaign that ran, or empty.
+        waits: ``TIME`` or ``POOL=TIME`` in the batch queue.
+        seed: the first of the seeds.
+
+    Raises:
+        InputError: it cannot be used, or the site cannot run it.
+    """
+    from zonemelt.sites.scripts import batch_scripts
+
+    given = parse_settings(settings)
+    of_site = {key: value for key, value in given.items() if key.partition(".")[0] in _OF_SITE}
+    of_campaign = {key: value for key, value in given.items() if key not in of_site}
+    plan = read_plan(campaign, {**of_campaign, **({"site": site} if site else {})})
+    where = _site(plan.site, of_site)
+    check_site(where)
+    graph = _graph(plan)
+    check_graph(graph, where)
+    times, graph, dynamic = learned(durations, graph)
+    check_graph(graph, where)
+    queue = read_waits(waits, where)
+    machine = machine_of(where, waits=queue)
+    certain = all(times.of(kind).certain for kind in graph.kinds) and all(a.certain for a in queue.values())
+    seeds = 1 if certain or len(graph) > _FEW else _SEEDS
+    options = plan.options
+    limits = Limits(in_flight=options.get("max_jobs_in_flight"), node_hours=options.get("budget_node_hours"))
+    found = forecast(
+        graph, machine, times, seeds=range(seed, seed + seeds), retry=options.get("retry"), limits=limits
+    )
+    used = [name for name in where.pools if any(one.pools[name].blocks for one in found.outcomes)]
+    return Planned(
+        name=plan.name,
+        site=where,
+        graph=graph,
+        picture=collapse(graph, next(iter(where.pools))),
+        forecast=found,
+        dynamic=dynamic,
+        assumptions=[*about_times(times, graph), *about_machine(where, queue, used)],
+        warnings=list(warnings(graph, where, times)),
+        scripts={pool: script for pool, script in batch_scripts(where).items() if pool in used},
+    )
+
+
+def _site(name: str, overrides: dict[str, Any]) -> Site:
+    if name == "inline":
+        return Site(name="inline", scheduler="local", pools={"cpu": Pool(workers=1)})
+    try:
+        return load_site(name, overrides)
+    except SiteFileError as error:
+        what, _, remedy = str(error).partition("\n  → ")
+        raise InputError(what, remedy=remedy or "mend the value") from None
+
+
+def _graph(plan: Plan) -> Graph:
+    """The graph, checked as `run` checks it, without leaving anything behind."""
+    from zonemelt.workflows.engine.campaign import checked_rows
+
+    flow = plan.build()
+    with tempfile.TemporaryDirectory() as place:
+        try:
+            return graph_of(checked_rows(flow, Path(place), external=False))
+        except ValueError as error:  # jobflow's own words
+            raise InputError(str(error), where=plan.name, remedy="see what the graph refers to") from None

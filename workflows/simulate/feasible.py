@@ -1,0 +1,92 @@
+"""What a machine can never run, said before anything is spent; and what it will run badly."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from zonemelt.sites.load import SiteFileError, check_complete
+from zonemelt.sites.site import clock_seconds
+from zonemelt.tasks.errors import InputError
+from zonemelt.workflows.engine.resources import Offer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from zonemelt.sites.site import Pool, Site
+    from zonemelt.workflows.simulate.graph import Graph
+    from zonemelt.workflows.simulate.times import Times
+
+
+def check_site(site: Site) -> None:
+    """Refuse a site whose user has not said what only they know.
+
+    Raises:
+        InputError: naming each value and how to give it.
+    """
+    try:
+        check_complete(site)
+    except SiteFileError as error:
+        what, _, remedy = str(error).partition("\n  → ")
+        raise InputError(what, remedy=remedy) from None
+
+
+def check_graph(graph: Graph, site: Site) -> None:
+    """Refuse jobs that no block of the site can run.
+
+    Raises:
+        InputError: the job, what it asks for, what there is.
+    """
+    offers = {name: offer_of(site, pool) for name, pool in site.pools.items()}
+    default = next(iter(offers))
+    for number, (resources, beside_head) in enumerate(graph.requests):
+        if beside_head:
+            continue
+        job = graph.request.index(number)
+        where = f"job '{graph.names[job]}'" if graph.names else f"job {job}"
+        pool = resources.pool or default
+        if pool not in offers:
+            raise InputError(
+                f"the site has no pool '{pool}'",
+                where=f"{where} manager_config.pool",
+                remedy=f"its pools are: {', '.join(offers)}",
+            )
+        offers[pool].check(resources, pool, where=where)
+
+
+def offer_of(site: Site, pool: Pool) -> Offer:
+    """What a block of a pool gives one job; what the engine asks of the same site."""
+    seconds = clock_seconds(pool.walltime) - clock_seconds(pool.drain)
+    return Offer(
+        nodes=pool.nodes_per_block if pool.whole_block else 1,
+        seconds=seconds if site.scheduler != "local" else float("inf"),
+        whole_block=pool.whole_block,
+    )
+
+
+def warnings(graph: Graph, site: Site, times: Times) -> Iterator[str]:
+    """What will work, but badly."""
+    if site.retired:
+        yield f"{site.name} is retired: {site.retired}"
+    if site.scheduler == "local":
+        return
+    most = sum(pool.max_blocks for pool in site.pools.values())
+    allowed = site.limits.jobs_in_queue
+    if allowed is not None and most > allowed:
+        yield f"{most} blocks may be asked for, {site.name} lets {allowed} into its queue: lower max_blocks"
+    default = next(iter(site.pools))
+    longest: dict[str, tuple[float, str]] = {}
+    for kind, request in set(zip(graph.kind, graph.request, strict=True)):
+        resources, beside_head = graph.requests[request]
+        if beside_head:
+            continue
+        name = graph.kinds[kind]
+        seconds = max(times.of(name).values)
+        pool = resources.pool or default
+        longest[pool] = max(longest.get(pool, (0.0, "")), (seconds, name))
+    for pool, (most_seconds, kind) in sorted(longest.items()):
+        drain, walltime = clock_seconds(site.pools[pool].drain), clock_seconds(site.pools[pool].walltime)
+        begins = f"jobs of {kind} take up to {most_seconds:,.0f} s"
+        if most_seconds > walltime - drain:
+            yield f"{begins}, longer than a block of '{pool}' has for them: raise its walltime"
+        elif most_seconds > drain:
+            yield f"{begins}: late in a block of '{pool}' they are cut off and go again: raise its drain"
