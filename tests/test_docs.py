@@ -10,7 +10,12 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-PAGES = [ROOT / "README.md", ROOT / "docs" / "engine.md", ROOT / "docs" / "plan.md"]
+PAGES = [
+    ROOT / "README.md",
+    ROOT / "docs" / "engine.md",
+    ROOT / "docs" / "plan.md",
+    ROOT / "docs" / "sites.md",
+]
 
 
 def snippets(page: Path) -> list[str]:
