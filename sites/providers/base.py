@@ -161,10 +161,10 @@ class BatchProvider(ClusterProvider, RepresentationMixin):
         try:
             seen = self._look(going)
             for job_id in going:
-                if job_id in seen:
-                    self._note(job_id, seen[job_id])
+                if found := seen.get(job_id) or self._look_again(job_id):
+                    self._note(job_id, found)
                 elif self._old_enough(job_id):
-                    self._note(job_id, self._look_again(job_id) or vanished(self.label))
+                    self._note(job_id, vanished(self.label))
         except OutageError as outage:
             if self.outage is None:
                 _LOG.warning("%s does not answer, blocks keep their last states: %s", self.label, outage)

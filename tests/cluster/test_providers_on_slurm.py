@@ -1,0 +1,164 @@
+"""Our SLURM provider on a real SLURM: what it says when jobs end in every way there is."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+import pytest
+from cluster.daemons import until
+from cluster.modes import both_ways, needs_slurm
+from cluster.slurm import Cluster, why_not
+from parsl.jobs.states import JobState, JobStatus
+
+from zonemelt.sites.launchers import NodeLauncher
+from zonemelt.sites.providers.jobs import SubmissionError
+from zonemelt.sites.providers.slurm import SlurmProvider
+
+pytestmark = needs_slurm
+
+
+def make(place: Path, **options) -> SlurmProvider:
+    provider = SlurmProvider(**{"partition": "cpu", "walltime": "00:05:00", "cmd_timeout": 20, **options})
+    provider.script_dir = str(place)
+    return provider
+
+
+def state(provider: SlurmProvider, job: str) -> JobState:
+    return provider.status([job])[0].state
+
+
+def wait_for(provider: SlurmProvider, job: str, wanted: JobState) -> JobStatus:
+    until(
+        lambda: state(provider, job) == wanted, f"job {job} is {wanted.name}",
+        said=lambda: str(provider.status([job])[0]),
+    )  # fmt: skip
+    return provider.status([job])[0]
+
+
+def stays(provider: SlurmProvider, job: str, wanted: JobState) -> None:
+    for _ in range(3):
+        assert state(provider, job) == wanted
+
+
+@both_ways
+def test_a_block_runs_on_every_node_and_completes(slurm, tmp_path):
+    provider = make(tmp_path, nodes_per_block=2, launcher=NodeLauncher("srun"))
+    job = provider.submit('echo "at $(hostname) with $SLURM_CPUS_PER_TASK cores"', 1, "block-0")
+    ended = wait_for(provider, job, JobState.COMPLETED)
+    said = sorted(line.partition(": ")[2] for line in Path(ended.stdout_path).read_text().splitlines())
+    assert said == ["at cn1 with 4 cores", "at cn2 with 4 cores"]
+
+
+@both_ways
+def test_the_end_of_the_walltime_is_a_timeout_and_stays_one(slurm, tmp_path):
+    provider = make(tmp_path)
+    job = provider.submit("sleep 600", 1, "block-0")
+    wait_for(provider, job, JobState.RUNNING)
+    slurm.run("scontrol", "update", f"jobid={job}", "EndTime=now+5")
+    assert "TIMEOUT" in wait_for(provider, job, JobState.TIMEOUT).message
+    stays(provider, job, JobState.TIMEOUT)
+
+
+@both_ways
+def test_a_job_that_somebody_cancels_is_cancelled_and_stays_so(slurm, tmp_path):
+    provider = make(tmp_path)
+    job = provider.submit("sleep 600", 1, "block-0")
+    wait_for(provider, job, JobState.RUNNING)
+    slurm.run("scancel", job)
+    assert "CANCELLED" in wait_for(provider, job, JobState.CANCELLED).message
+    stays(provider, job, JobState.CANCELLED)
+
+
+@both_ways
+def test_a_block_that_loses_a_node_shrinks_and_goes_on(slurm, tmp_path):
+    provider = make(tmp_path, nodes_per_block=2, launcher=NodeLauncher("srun"))
+    job = provider.submit(f"while sleep 0.2; do date > {tmp_path}/alive.$(hostname); done", 1, "block-0")
+    until(lambda: len(list(tmp_path.glob("alive.*"))) == 2, "both nodes work")
+    batch_host = slurm.job(job)["BatchHost"]
+    other = {"cn1": "cn2", "cn2": "cn1"}[batch_host]
+    slurm.lose_power(other)
+    until(lambda: slurm.states()[other].startswith("down"), "the loss is noticed")
+    stays(provider, job, JobState.RUNNING)
+    assert slurm.job(job)["NumNodes"] == "1"
+    (tmp_path / f"alive.{batch_host}").unlink()
+    until((tmp_path / f"alive.{batch_host}").exists, "the other node still works")
+
+
+def test_a_block_that_loses_its_first_node_fails_and_is_not_started_again(slurm, tmp_path):
+    provider = make(tmp_path)
+    job = provider.submit("sleep 600", 1, "block-0")
+    wait_for(provider, job, JobState.RUNNING)
+    slurm.lose_power(slurm.job(job)["BatchHost"])
+    assert "NODE_FAIL" in wait_for(provider, job, JobState.FAILED).message
+    assert slurm.job(job)["Restarts"] == "0"
+
+
+@both_ways
+def test_a_job_that_slurm_does_not_know_does_not_run_for_ever(slurm, tmp_path):
+    provider = make(tmp_path)
+    for number in ("999998", "999999"):
+        provider.resources[number] = {
+            "status": JobStatus(JobState.RUNNING), "job_stdout_path": None, "job_stderr_path": None,
+        }  # fmt: skip
+    assert "no longer knows" in provider.status(["999998"])[0].message
+    stays(provider, "999999", JobState.COMPLETED)
+
+
+@pytest.mark.skipif(why_not(accounting=True) is not None, reason=str(why_not(accounting=True)))
+def test_what_the_controller_has_forgotten_the_database_tells(tmp_path, monkeypatch):
+    cluster = Cluster(Path(tempfile.mkdtemp(prefix="slurm-")), accounting=True, min_job_age=2)
+    try:
+        cluster.start()
+        for name, value in cluster.environment.items():
+            monkeypatch.setenv(name, value)
+        provider = make(tmp_path)
+        job = provider.submit("exit 7", 1, "block-0")
+        until(lambda: not cluster.job(job), "the controller has forgotten it", seconds=300)
+        ended = provider.status([job])[0]
+        assert (ended.state, ended.exit_code) == (JobState.FAILED, 7)
+    finally:
+        cluster.stop()
+
+
+def test_an_outage_changes_no_state_and_is_said_once(slurm, tmp_path, caplog):
+    provider = make(tmp_path, cmd_timeout=5)
+    job = provider.submit("sleep 600", 1, "block-0")
+    wait_for(provider, job, JobState.RUNNING)
+    slurm.lose_controller()
+    stays(provider, job, JobState.RUNNING)
+    assert provider.outage
+    assert provider.cancel([job]) == [False]
+    slurm.start_controller()
+    stays(provider, job, JobState.RUNNING)
+    assert provider.outage is None
+    assert [r.message.split(",")[0] for r in caplog.records if "answer" in r.message] == [
+        "slurm does not answer", "slurm answers again",
+    ]  # fmt: skip
+    assert provider.cancel([job]) == [True]
+
+
+def test_a_refusal_carries_the_words_of_slurm(slurm, tmp_path):
+    with pytest.raises(SubmissionError, match="invalid partition specified: nowhere"):
+        make(tmp_path, partition="nowhere").submit("true", 1, "block-0")
+
+
+def test_a_held_job_counts_as_one_that_waits(slurm, tmp_path):
+    provider = make(tmp_path, scheduler_options="#SBATCH --hold")
+    job = provider.submit("true", 1, "block-0")
+    assert "JobHeldUser" in wait_for(provider, job, JobState.PENDING).message
+
+
+def test_a_job_whose_submission_timed_out_is_found_by_its_name(slurm, tmp_path, monkeypatch):
+    provider = make(tmp_path)
+    submit = provider._submit
+
+    def slow(script):
+        _, said = submit(script)
+        return None, type(said)(code=1, out="", err="Socket timed out on send/recv operation")
+
+    monkeypatch.setattr(provider, "_submit", slow)
+    job = provider.submit("sleep 600", 1, "block-0")
+    wait_for(provider, job, JobState.RUNNING)
+    assert provider.cancel([job, "999999"]) == [True, True]
+    until(lambda: slurm.job(job)["JobState"] == "CANCELLED", "it is gone")
