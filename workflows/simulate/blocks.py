@@ -22,14 +22,22 @@ class Block:
 
     Attributes:
         started: when its nodes became ours.
+        nodes: that are left of it.
+        workers: that are left of it.
+        owed: workers that waited for a job when their node was lost, and still stand among those that do.
         working: chunks that its workers have.
+        up: its workers take jobs.
         draining: it takes no more.
         over: it has ended.
         idle_since: since when none of its workers has a job.
     """
 
     started: float
+    nodes: int
+    workers: int
+    owed: int = 0
     working: set[Journey] = field(default_factory=set)
+    up: bool = False
     draining: bool = False
     over: bool = False
     idle_since: float = 0.0
@@ -49,7 +57,7 @@ class Blocks:
     Attributes:
         outstanding: chunks that were sent and have not come back.
         blocks_started: how many blocks there were.
-        blocks_lost: how many of them a node took along.
+        nodes_lost: how many nodes were lost.
         node_seconds: of blocks that have ended.
         worker_seconds: the same for workers, from when they take jobs.
         busy_seconds: of workers that had a job.
@@ -67,12 +75,12 @@ class Blocks:
         returned: Callable[[Journey], None],
     ) -> None:
         self.model = model
-        self.outstanding = self.blocks_started = self.blocks_lost = self.working = 0
+        self.outstanding = self.blocks_started = self.nodes_lost = self.working = 0
         self.node_seconds = self.worker_seconds = self.busy_seconds = 0.0
         self._clock = clock
         self._chances = chances
         self._chance = chance
-        self._losses = node_losses * model.nodes / 3600
+        self._losses = node_losses / 3600
         self._returned = returned
         self._queue: deque[Journey] = deque()
         self._free: list[Block] = []  # a block for each worker that waits for a job
@@ -101,6 +109,9 @@ class Blocks:
             place = int(self._chance.random() * len(free))
             free[place], free[-1] = free[-1], free[place]
             block = free.pop()
+            if block.owed:
+                block.owed -= 1
+                continue
             if block.draining or block.over:
                 continue
             journey = self._queue.popleft()
@@ -158,22 +169,21 @@ class Blocks:
         now, model = self._clock.now, self.model
         self._pending -= 1
         self.blocks_started += 1
-        block = Block(started=now)
+        block = Block(started=now, nodes=model.nodes, workers=model.workers)
         self._up[block] = None
         self._starts += now
         self._clock.at(now + model.start.draw(self._chance), self._workers_up, block)
         if math.isfinite(model.walltime):
             self._clock.at(now + model.walltime, self._end, block)
-        if self._losses:
-            self._clock.at(now + self._chance.expovariate(self._losses), self._lose, block)
+        self._lose_later(block)
 
     def _workers_up(self, block: Block) -> None:
         if block.over:
             return
-        block.idle_since = self._clock.now
+        block.up, block.idle_since = True, self._clock.now
         if math.isfinite(self.model.walltime):  # Parsl counts from here, not from when the block began
             self._clock.at(self._clock.now + self.model.walltime - self.model.drain, self._drain, block)
-        self._free += [block] * self.model.workers
+        self._free += [block] * block.workers
         self._hand_out()
 
     def _drain(self, block: Block) -> None:
@@ -181,26 +191,49 @@ class Blocks:
         if not block.working:
             self._end(block)
 
+    def _lose_later(self, block: Block) -> None:
+        if self._losses and block.nodes:  # the pool beside the head has none
+            wait = self._chance.expovariate(self._losses * block.nodes)
+            self._clock.at(self._clock.now + wait, self._lose, block)
+
     def _lose(self, block: Block) -> None:
-        self.blocks_lost += not block.over
-        self._end(block)
+        """A node is lost: with the block, or with those of its workers that were on it."""
+        if block.over:
+            return
+        self.nodes_lost += 1
+        if not self.model.outlives_nodes or block.nodes == 1:
+            self._end(block)
+            return
+        gone = block.workers // block.nodes
+        hit = sum(place < len(block.working) for place in self._chance.sample(range(block.workers), gone))
+        for journey in self._chance.sample(_in_order(block.working), hit):
+            block.working.remove(journey)
+            self._cut(journey)
+        block.nodes -= 1
+        block.workers -= gone
+        if block.up:
+            block.owed += gone - hit
+        self._lose_later(block)
+
+    def _cut(self, journey: Journey) -> None:
+        journey.cut(self._clock.now)
+        self.working -= 1
+        self.busy_seconds += self._clock.now - journey.begun
+        self._clock.at(self._clock.now + self.model.notice, self._give_back, journey)
 
     def _end(self, block: Block) -> None:
         """A block ends, by its walltime, a lost node, or because it is not needed any more."""
         if block.over:
             return
-        now, model = self._clock.now, self.model
+        now, poll = self._clock.now, self.model.poll
         block.over = True
         del self._up[block]
         self._starts -= block.started
         self._account(block)
-        for journey in sorted(block.working, key=lambda one: one.jobs[0].id):
-            journey.cut(now)
-            self.working -= 1
-            self.busy_seconds += now - journey.begun
-            self._clock.at(now + model.notice, self._give_back, journey)
+        for journey in _in_order(block.working):
+            self._cut(journey)
         block.working.clear()
-        self._clock.at((now // model.poll + 1) * model.poll, self._notice_end)
+        self._clock.at((now // poll + 1) * poll, self._notice_end)
 
     def _account(self, block: Block) -> None:
         lasted = self._clock.now - block.started
@@ -261,3 +294,7 @@ class Blocks:
     def _release(self, blocks: list[Block], most: int) -> None:
         for block in blocks[:most]:
             self._end(block)
+
+
+def _in_order(journeys: set[Journey]) -> list[Journey]:
+    return sorted(journeys, key=lambda journey: journey.jobs[0].id)

@@ -79,13 +79,12 @@ def warnings(graph: Graph, site: Site, times: Times) -> Iterator[str]:
         resources, beside_head = graph.requests[request]
         if beside_head:
             continue
-        name = graph.kinds[kind]
-        seconds = max(times.of(name).values)
         pool = resources.pool or default
-        longest[pool] = max(longest.get(pool, (0.0, "")), (seconds, name))
-    for pool, (most_seconds, kind) in sorted(longest.items()):
+        seconds = max(times.of(graph.kinds[kind]).values)
+        longest[pool] = max(longest.get(pool, (0.0, "")), (seconds, graph.kinds[kind]))
+    for pool, (most_seconds, name) in sorted(longest.items()):
         drain, walltime = clock_seconds(site.pools[pool].drain), clock_seconds(site.pools[pool].walltime)
-        begins = f"jobs of {kind} take up to {most_seconds:,.0f} s"
+        begins = f"jobs of {name} take up to {most_seconds:,.0f} s"
         if most_seconds > walltime - drain:
             yield f"{begins}, longer than a block of '{pool}' has for them: raise its walltime"
         elif most_seconds > drain:

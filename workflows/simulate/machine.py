@@ -28,6 +28,7 @@ class PoolModel:
         nodes: of a block.
         workers: of a block.
         whole_block: its one worker has all nodes of the block for a job.
+        outlives_nodes: a block that loses a node goes on with the others; otherwise it ends.
         min_blocks: kept while nothing waits.
         max_blocks: at once.
         init_blocks: asked for at the start.
@@ -45,6 +46,7 @@ class PoolModel:
     nodes: int = 1
     workers: int = 1
     whole_block: bool = False
+    outlives_nodes: bool = False
     min_blocks: int = 0
     max_blocks: int = 1
     init_blocks: int = 0
@@ -87,7 +89,7 @@ class Failures:
 
     Attributes:
         attempts: cause → probability that an attempt ends by it, at a random moment.
-        nodes: losses per node-hour; the batch system ends the whole block then.
+        nodes: losses per node-hour.
     """
 
     attempts: Mapping[Cause, float] = field(default_factory=dict)
@@ -115,17 +117,17 @@ def machine_of(
     """
     waits = waits or {}
     pools = {
-        name: replace(_pool(pool, local=site.scheduler == "local", poll=site.poll_seconds), wait=waits[name])
+        name: replace(_pool(pool, scheduler=site.scheduler, poll=site.poll_seconds), wait=waits[name])
         if name in waits
-        else _pool(pool, local=site.scheduler == "local", poll=site.poll_seconds)
+        else _pool(pool, scheduler=site.scheduler, poll=site.poll_seconds)
         for name, pool in site.pools.items()
     }
     return Machine(pools=pools, failures=failures or Failures())
 
 
-def _pool(pool: Pool, *, local: bool, poll: float) -> PoolModel:
+def _pool(pool: Pool, *, scheduler: str, poll: float) -> PoolModel:
     workers = pool.capacity // pool.max_blocks
-    if local:  # no batch system: one block is there from the start, and stays
+    if scheduler == "local":  # no batch system: one block is there from the start, and stays
         return PoolModel(
             workers=workers, whole_block=pool.whole_block, min_blocks=1, init_blocks=1, period=1,
             start=Amount((LOCAL_START,)),
@@ -135,6 +137,7 @@ def _pool(pool: Pool, *, local: bool, poll: float) -> PoolModel:
         nodes=pool.nodes_per_block,
         workers=workers,
         whole_block=pool.whole_block,
+        outlives_nodes=scheduler == "slurm" and not pool.whole_block,  # the script says --no-kill
         min_blocks=pool.min_blocks,
         max_blocks=pool.max_blocks,
         init_blocks=pool.min_blocks,

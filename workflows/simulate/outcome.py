@@ -50,7 +50,7 @@ class PoolOutcome:
         node_hours: allocated.
         utilisation: share of the workers' time in which they had jobs.
         blocks: how many there were.
-        blocks_lost: how many of them a node took along.
+        nodes_lost: how many nodes were lost.
         attempts: of jobs, those that failed included.
         job_hours: that jobs took, failed attempts included.
     """
@@ -58,7 +58,7 @@ class PoolOutcome:
     node_hours: float
     utilisation: float
     blocks: int
-    blocks_lost: int
+    nodes_lost: int
     attempts: int
     job_hours: float
 

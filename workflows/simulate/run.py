@@ -119,7 +119,7 @@ def _of_pool(head: Head, name: str) -> PoolOutcome:
         node_hours=blocks.node_seconds / 3600,
         utilisation=blocks.busy_seconds / blocks.worker_seconds if blocks.worker_seconds else 0.0,
         blocks=blocks.blocks_started,
-        blocks_lost=blocks.blocks_lost,
+        nodes_lost=blocks.nodes_lost,
         attempts=head.attempts[name],
         job_hours=head.job_seconds[name] / 3600,
     )

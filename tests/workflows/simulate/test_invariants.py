@@ -64,14 +64,16 @@ def test_more_nodes_never_lengthen_a_fan(seconds, fewer, more):
     st.floats(0.0, 0.3),
     st.floats(0.0, 0.2),
     st.integers(0, 100),
-    st.sampled_from([float("inf"), 250.0, 150.0]),
+    st.tuples(st.sampled_from([float("inf"), 250.0, 150.0]), st.sampled_from([1, 4])),
 )
-def test_every_job_ends_once_whatever_fails(graph, losses, errors, seed, walltime):
+def test_every_job_ends_once_whatever_fails(graph, losses, errors, seed, blocks):
     jobs, seconds, _ = graph
+    walltime, nodes = blocks
     failures = Failures(attempts={Cause.INFRASTRUCTURE: losses, Cause.APPLICATION: errors}, nodes=2.0)
     on = machine(
-        workers=2, max_blocks=2, min_blocks=0, init_blocks=0, walltime=walltime, drain=20.0,
-        wait=Amount((30.0,), 2.0), give_back_some=True, idle=10.0, failures=failures,
+        nodes=nodes, workers=2 * nodes, outlives_nodes=True, max_blocks=2, min_blocks=0, init_blocks=0,
+        walltime=walltime, drain=20.0, wait=Amount((30.0,), 2.0), give_back_some=True, idle=10.0,
+        failures=failures,
     )  # fmt: skip
     found = run(jobs, on, seconds, seed=seed)
     assert found.status == "finished"

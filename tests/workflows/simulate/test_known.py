@@ -120,9 +120,20 @@ def test_a_quorum_does_not_wait_for_all():
 def test_a_node_that_is_lost_takes_its_block_along():
     on = machine(nodes=10, workers=10, failures=Failures(nodes=1.0), poll=1.0, notice=2.0)
     found = run(fan(100), on, 60.0, seed=3)
-    assert found.pools["cpu"].blocks_lost > 0
+    assert found.pools["cpu"].nodes_lost > 0
     assert found.states == {"done": 100}
     assert found.retries["infrastructure"] > 0
+
+
+def test_a_block_may_go_on_without_the_node():
+    losses = Failures(nodes=1.0)
+    wanted = {"nodes": 10, "workers": 40, "failures": losses, "poll": 1.0, "notice": 2.0}
+    ends = run(fan(400), machine(**wanted), 60.0, seed=3)
+    goes_on = run(fan(400), machine(**wanted, outlives_nodes=True), 60.0, seed=3)
+    assert goes_on.states == ends.states == {"done": 400}
+    assert goes_on.pools["cpu"].nodes_lost > 0
+    assert goes_on.pools["cpu"].blocks == 1 < ends.pools["cpu"].blocks
+    assert goes_on.retries["infrastructure"] <= 4 * goes_on.pools["cpu"].nodes_lost
 
 
 def test_jobs_that_span_nodes_take_a_whole_block():
