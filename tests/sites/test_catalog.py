@@ -13,11 +13,12 @@ from zonemelt.sites.evidence import described, evidence_for, given_values
 from zonemelt.sites.layers import layers, merged_layers
 from zonemelt.sites.load import check_complete, load_site, missing_values
 from zonemelt.sites.rules import affinity_groups
+from zonemelt.sites.scripts import batch_scripts
 from zonemelt.sites.site import Confidence
 
 CATALOG = sorted(path.stem for path in (Path(model.__file__).parent / "catalog").glob("*.yaml"))
 MACHINES = [name for name in CATALOG if name not in {"local", "generic_slurm", "generic_pbs"}]
-GIVEN = {"pools.cpu.cores": 32}
+GIVEN = {"cores": 32}
 
 
 def complete(name: str):
@@ -142,3 +143,14 @@ def test_a_machine_that_is_gone_says_so():
 
 def test_archer2_rejects_processors_a_task_beside_gpus():
     assert load_site("archer2").pools["gpu"].cores is None
+
+
+@pytest.mark.parametrize("name", MACHINES)
+def test_its_batch_scripts_can_be_written(name):
+    site = complete(name)
+    scripts = batch_scripts(site)
+    assert set(scripts) == set(site.pools)
+    for pool, script in scripts.items():
+        for line in site.pools[pool].directives:
+            assert line in script.splitlines()
+        assert "ab12" in script or not {"account", "project"} & set(site.requires)

@@ -25,7 +25,10 @@ def test_a_file_of_ones_own_extends_the_site_of_its_name(own):
 
 
 def test_extends_a_site_under_another_name(own):
-    own("ours", "extends: generic_slurm\npools: {cpu: {cores: 32, partition: main}, big: {cores: 64}}\n")
+    own(
+        "ours",
+        "extends: generic_slurm\ndefaults: {cores: 32}\npools: {cpu: {partition: main}, big: {cores: 64}}\n",
+    )
     site = load_site("ours")
     assert site.name == "ours"
     assert site.scheduler == "slurm"
@@ -60,11 +63,11 @@ def test_an_override_adds_a_pool():
     ("overrides", "said"),
     [
         (
-            {"pools.gpu.launch.porgram": "srun"},
-            "pools.gpu.launch.porgram: there is no such key, did you mean 'program'?",
+            {"pools.gpu.launch.programs": "srun"},
+            "pools.gpu.launch.programs: there is no such key, did you mean 'program'?",
         ),
         ({"pools.gpu.walltme": "01:00:00"}, "did you mean 'walltime'?"),
-        ({"netwrok": {}}, "netwrok: there is no such key, did you mean 'network'?"),
+        ({"networks": {}}, "networks: there is no such key, did you mean 'network'?"),
         ({"account.name": "m1"}, "account: there is no such key"),
         ({"name.first": "x"}, "'name.first' names no value"),
         ({"pools.gpu.walltime": "1-00:00:00"}, "'1-00:00:00' is not a walltime: write 'HH:MM:SS', in quotes"),
@@ -140,10 +143,13 @@ def test_what_only_the_user_knows_is_asked_for():
     check_complete(load_site("perlmutter", {"account": "m1"}))
 
 
-def test_a_missing_value_of_one_pool_is_asked_for_with_yaml_that_fits():
-    with pytest.raises(SiteFileError, match=r"or write pools: \{cpu: \{cores: VALUE\}\}"):
-        check_complete(load_site("generic_slurm"))
-    check_complete(load_site("generic_slurm", {"pools.cpu.cores": 16}))
+def test_a_missing_value_with_a_path_is_asked_for_with_yaml_that_fits(own):
+    own("ours", "extends: local\nrequires: {pools.cpu.partition: which one, network.interface: its name}\n")
+    with pytest.raises(
+        SiteFileError, match=r"or write pools: \{cpu: \{partition: VALUE\}\} into .*ours.yaml"
+    ):
+        check_complete(load_site("ours"))
+    check_complete(load_site("ours", {"pools.cpu.partition": "main", "network.interface": "ib0"}))
 
 
 def test_the_project_is_put_where_directives_name_it():

@@ -99,7 +99,7 @@ def test_accounting_that_is_switched_off_does_not_matter(fake):
 @pytest.mark.parametrize(
     ("overrides", "said", "remedy"),
     [
-        ({"pools.cpu.partition": "mian"}, "there is no partition 'mian'", "the partitions are: gpu, main"),
+        ({"pools.cpu.partition": "mains"}, "there is no partition 'mains'", "the partitions are: gpu, main"),
         ({"pools.cpu.walltime": "49:00:00"}, "main allows 2-00:00:00, blocks ask for 49:00:00", "walltime="),
         ({"pools.cpu.nodes_per_block": 13}, "main has 12 nodes, blocks ask for 13", "nodes_per_block=N"),
         ({"pools.cpu.cores": 9}, "nodes of main have 8 processors, blocks ask for 9", "cores=N"),
