@@ -147,7 +147,8 @@ def check_complete(site: Site) -> None:
         lines += [f"  {key}: {what}" for key, what in missing.items()]
         first = next(iter(missing))
         where = own_sites() / f"{site.name}.yaml"
-        lines.append(f"  → give --set {first}=VALUE, or write {_as_yaml(first)} into {where}")
+        lines.append(f"  → write `{_as_yaml(first)}` into {where};")
+        lines.append(f"    to try a value: `zonemelt sites check {site.name} --set {first}=VALUE`")
         raise SiteFileError("\n".join(lines))
 
 

@@ -15,6 +15,7 @@ _LAUNCHERS = {
     "pbspro": {"simple", "mpiexec", "mpirun", "pbsdsh"},
     "pjm": {"simple", "pjm"},
 }
+_MARKS = {"local": "#", "slurm": "#SBATCH ", "pbspro": "#PBS ", "pjm": "#PJM "}
 
 
 def seconds(text: str) -> int:
@@ -104,9 +105,13 @@ def _limits(pool: Pool) -> list[str]:
 
 def _accelerators(pool: Pool) -> list[str]:
     names, count = pool.accelerators.names, pool.accelerators.count
+    request = pool.accelerators.request
+    found = []
     if names and len(names) != count:
-        return [f"accelerators.names has {len(names)} names for {count}: name each, or none"]
-    return []
+        found.append(f"accelerators.names has {len(names)} names for {count}: name each, or none")
+    if request and (request.startswith("-") or "=" not in request):
+        found.append(f"accelerators.request '{request}': write it without dashes, e.g. gres=gpu:4 or ngpus=4")
+    return found
 
 
 def site_problems(site: Site) -> list[str]:
@@ -117,6 +122,12 @@ def site_problems(site: Site) -> list[str]:
         where = f"pools.{name}.launch.program"
         if program not in fitting:
             found.append(f"{where} '{program}' is not for {site.scheduler}: use {', '.join(sorted(fitting))}")
+        for line in pool.directives:
+            if line.startswith("#") and not line.startswith(_MARKS[site.scheduler]):
+                mark = _MARKS[site.scheduler].strip()
+                found.append(
+                    f"pools.{name}.directives '{line}' is not for {site.scheduler}: write '{mark} …'"
+                )
         several = pool.nodes_per_block > 1 and not pool.whole_block and site.scheduler != "local"
         if program == "simple" and several:
             others = ", ".join(sorted(fitting - {"simple"}))

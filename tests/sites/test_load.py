@@ -86,6 +86,8 @@ def test_an_override_adds_a_pool():
         ({"pools.gpu.launch.program": "pjm"}, "pools.gpu.launch.program 'pjm' is not for slurm: use mpiexec"),
         ({"pools.gpu.launch.program": "simple"}, "'simple' starts workers on the first node of a block only"),
         ({"pools.gpu.accelerators.names": ["0", "1"]}, "accelerators.names has 2 names for 4"),
+        ({"pools.gpu.accelerators.request": "--gres=gpu:4"}, "write it without dashes, e.g. gres=gpu:4"),
+        ({"pools.gpu.directives": ["#PBS -l x=1"]}, "'#PBS -l x=1' is not for slurm: write '#SBATCH …'"),
         ({"pools.gpu.cores": 0}, "pools.gpu.cores: Input should be greater than or equal to 1, found 0"),
         ({"scheduler": "lsf"}, "scheduler: Input should be 'local', 'slurm', 'pbspro' or 'pjm', found 'lsf'"),
     ],
@@ -139,15 +141,14 @@ def test_what_only_the_user_knows_is_asked_for():
     with pytest.raises(SiteFileError) as caught:
         check_complete(load_site("perlmutter"))
     assert "account: the project that pays" in str(caught.value)
-    assert "--set account=VALUE, or write defaults: {account: VALUE} into" in str(caught.value)
+    assert "→ write `defaults: {account: VALUE}` into" in str(caught.value)
+    assert "`zonemelt sites check perlmutter --set account=VALUE`" in str(caught.value)
     check_complete(load_site("perlmutter", {"account": "m1"}))
 
 
 def test_a_missing_value_with_a_path_is_asked_for_with_yaml_that_fits(own):
     own("ours", "extends: local\nrequires: {pools.cpu.partition: which one, network.interface: its name}\n")
-    with pytest.raises(
-        SiteFileError, match=r"or write pools: \{cpu: \{partition: VALUE\}\} into .*ours.yaml"
-    ):
+    with pytest.raises(SiteFileError, match=r"write `pools: \{cpu: \{partition: VALUE\}\}` into .*ours.yaml"):
         check_complete(load_site("ours"))
     check_complete(load_site("ours", {"pools.cpu.partition": "main", "network.interface": "ib0"}))
 
