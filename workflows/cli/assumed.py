@@ -91,7 +91,7 @@ def about_times(times: Times, graph: Graph) -> Iterator[str]:
 def about_machine(site: Site, waits: Mapping[str, Amount], used: Collection[str]) -> Iterator[str]:
     """What is taken for the machine, in sentences."""
     if site.scheduler == "local":
-        yield f"workers take jobs after {LOCAL_START:g} s; nothing else needs this machine"
+        yield f"workers take jobs after {LOCAL_START:g} s; nothing else needs this machine, nothing fails"
         return
     for name in used:
         pool = site.pools[name]

@@ -126,7 +126,15 @@ def planned(
         picture=collapse(graph, next(iter(where.pools))),
         forecast=found,
         dynamic=dynamic,
-        assumptions=[*about_times(times, graph), *about_machine(where, queue, used)],
+        assumptions=[
+            *about_times(times, graph),
+            *about_machine(where, queue, used),
+            *(
+                ["results of earlier campaigns are not counted on: every job runs"]
+                if options.get("reuse")
+                else []
+            ),
+        ],
         warnings=list(warnings(graph, where, times)),
         scripts={pool: script for pool, script in batch_scripts(where).items() if pool in used},
     )

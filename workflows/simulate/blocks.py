@@ -185,6 +185,7 @@ class Blocks:
             self._clock.at(self._clock.now + self.model.walltime - self.model.drain, self._drain, block)
         self._free += [block] * block.workers
         self._hand_out()
+        self._look_later(self._clock.now)
 
     def _drain(self, block: Block) -> None:
         block.draining = True

@@ -84,17 +84,27 @@ def _plot(timeline: Sequence[Moment], x: int, y: int, width: int, span: str) -> 
     most = max((point.running for point in timeline), default=0)
     if not end or not most:
         return ""
-    running, queued = [f"{x},{y + _PLOT}"], [f"{x},{y + _PLOT}"]
-    for point in timeline:
-        at = x + width * point.time / end
-        running.append(f"{at:.1f},{y + _PLOT - 0.7 * _PLOT * point.running / most:.1f}")
-        above = min(most * 1.4, point.running + point.queued)  # a long queue would hide the rest
-        queued.append(f"{at:.1f},{y + _PLOT - 0.7 * _PLOT * above / most:.1f}")
+    scale = 0.7 * _PLOT / most
+    # A long queue would hide the rest.
+    running = _steps([(p.time / end, scale * p.running) for p in timeline], x, y, width)
+    queued = _steps(
+        [(p.time / end, min(_PLOT, scale * (p.running + p.queued))) for p in timeline], x, y, width
+    )
     corner = f"{x + width},{y + _PLOT}"
     return (
-        f'<polygon points="{" ".join(queued)} {corner}" fill="{_QUEUE}"/>'
-        f'<polygon points="{" ".join(running)} {corner}" fill="{_LINE}"/>'
+        f'<polygon points="{queued} {corner}" fill="{_QUEUE}"/>'
+        f'<polygon points="{running} {corner}" fill="{_LINE}"/>'
         f'<path d="M{x} {y + _PLOT}h{width}" stroke="{_INK}"/>'
         f'<text x="{x}" y="{y + _PLOT + 18}">jobs that run (green, at most {most:,}) and that could run '
         f"(yellow, cut off above) over {escape(span)}</text>"
     )
+
+
+def _steps(points: Sequence[tuple[float, float]], x: int, y: int, width: int) -> str:
+    """The outline of a number that stays as it is until the next point, from share of time to height."""
+    outline, height = [f"{x},{y + _PLOT}"], 0.0
+    for share, new in points:
+        at = x + width * share
+        outline += [f"{at:.1f},{y + _PLOT - value:.1f}" for value in (height, new)]
+        height = new
+    return " ".join(outline)

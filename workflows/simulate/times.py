@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from array import array
 from dataclasses import dataclass, field
 from random import Random
 from typing import TYPE_CHECKING, Any
@@ -12,7 +14,6 @@ from zonemelt.tasks.errors import InputError, UnknownKeyError
 from zonemelt.workflows.simulate.amounts import Amount, read_amount
 
 if TYPE_CHECKING:
-    from array import array
     from collections.abc import Mapping
     from pathlib import Path
 
@@ -47,12 +48,19 @@ class Times:
         return self.default if found is None else found
 
     def draw(self, graph: Graph, seed: int) -> array[float]:
-        """A duration for every job, [J] s; the same whatever the machine, and again when it is retried."""
-        from array import array
+        """A duration for every job, [J] s; the same whatever the machine, and again when it is retried.
 
+        A job of which nothing is known is not assumed to run into its own walltime.
+        """
         chance = Random(seed)  # noqa: S311 (nothing secret)
         amounts = [self.of(kind) for kind in graph.kinds]
-        return array("d", (amounts[kind].draw(chance) for kind in graph.kind))
+        known = [self.known(kind) is not None for kind in graph.kinds]
+        limits = [request.resources.walltime or math.inf for request in graph.requests]
+        drawn = array("d")
+        for kind, request in zip(graph.kind, graph.request, strict=True):
+            seconds = amounts[kind].draw(chance)
+            drawn.append(seconds if known[kind] else min(seconds, limits[request]))
+        return drawn
 
 
 def read_times(path: Path) -> Times:

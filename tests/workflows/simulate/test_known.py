@@ -90,6 +90,20 @@ def test_blocks_are_asked_for_as_work_waits_and_given_back():
     assert alone.node_hours < 0.5 * found.node_hours  # three blocks do not wait for the long job
 
 
+def test_a_block_that_comes_too_late_is_given_back():
+    waits = Amount((10.0, 1000.0))  # some blocks come at once, some when nearly everything is done
+    builder = GraphBuilder()
+    first = [builder.add("m.f") for _ in range(40)]
+    builder.add("m.g", after=first)
+    on = machine(
+        workers=10, min_blocks=0, init_blocks=0, max_blocks=4, wait=waits, give_back_some=True, idle=10
+    )
+    found = run(builder.graph(), on, [100.0] * 40 + [3000.0], seed=2)
+    late = found.pools["cpu"].blocks - 1
+    assert found.pools["cpu"].blocks == 4
+    assert found.node_hours * 3600 <= found.makespan + late * 450
+
+
 def test_failures_come_with_the_seed():
     failures = Failures(attempts={Cause.INFRASTRUCTURE: 0.2})
     on = machine(workers=4, failures=failures)

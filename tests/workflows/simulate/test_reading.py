@@ -12,6 +12,7 @@ from plans_for_tests import CLUSTER
 
 from zonemelt.sites.load import load_site
 from zonemelt.tasks.errors import InputError, UnknownKeyError
+from zonemelt.workflows.engine.resources import Resources
 from zonemelt.workflows.simulate import GraphBuilder, Times, machine_of
 from zonemelt.workflows.simulate.amounts import Amount, read_amount
 from zonemelt.workflows.simulate.collapse import as_mermaid, as_text, collapse
@@ -69,6 +70,12 @@ def test_a_job_takes_the_same_on_every_machine():
     graph = fan(50)
     times = Times(kinds={"m.f": Amount((10.0, 20.0), 1.5)})
     assert times.draw(graph, 3) == times.draw(graph, 3) != times.draw(graph, 4)
+
+
+def test_what_is_only_assumed_ends_before_its_walltime():
+    graph = fan(2, resources=Resources(walltime=10.0))
+    assert list(Times().draw(graph, 0)) == [10.0, 10.0]
+    assert list(Times(kinds={"m.f": Amount((60.0,))}).draw(graph, 0)) == [60.0, 60.0]
 
 
 def test_a_site_becomes_a_machine(tmp_path):
