@@ -183,6 +183,15 @@ def test_pools_run_side_by_side():
     assert {name: pool.attempts for name, pool in found.pools.items()} == {"cpu": 5, "gpu": 5}
 
 
+def test_a_job_beside_the_head_needs_no_block():
+    builder = GraphBuilder()
+    seen = builder.add("m.look_up", beside_head=True)
+    builder.add("m.f", after=[seen])
+    found = run(builder.graph(), machine(min_blocks=0, init_blocks=0), 10.0)
+    assert found.makespan == pytest.approx(20.0, abs=1)
+    assert found.node_hours * 3600 == pytest.approx(10.0, abs=1)
+
+
 def test_a_budget_pauses():
     found = run(fan(100), machine(), 60.0, limits=Limits(node_hours=0.5))
     assert found.status == "paused"
