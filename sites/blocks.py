@@ -18,11 +18,12 @@ def provider(site: Site, pool: Pool) -> Any:
 
 def local_provider(site: Site, pool: Pool, *, in_job: bool) -> Any:
     """The provider of a pool on this machine, or on the nodes of the allocation that this process is in."""
-    from parsl.launchers import SimpleLauncher
     from parsl.providers import LocalProvider
 
+    from zonemelt.sites.launchers import OneManager
+
     return LocalProvider(
-        launcher=_launcher(site, pool) if in_job else SimpleLauncher(),
+        launcher=_launcher(site, pool) if in_job else OneManager(),
         nodes_per_block=allocated_nodes(site.scheduler) if in_job and not pool.whole_block else 1,
         init_blocks=1, min_blocks=1, max_blocks=1, worker_init=worker_init(site, pool),
     )  # fmt: skip
@@ -50,11 +51,10 @@ def allocated_nodes(scheduler: str) -> int:
 
 def _launcher(site: Site, pool: Pool) -> Any:
     """What starts a manager on each node, or one for the whole block."""
-    from parsl.launchers import SimpleLauncher
+    from zonemelt.sites.launchers import OneManager, make_launcher
 
     if pool.whole_block:
-        return SimpleLauncher()
-    from zonemelt.sites.launchers import make_launcher
+        return OneManager()
 
     return make_launcher(pool.launch, site.scheduler)
 
@@ -80,8 +80,9 @@ def _slurm(site: Site, pool: Pool) -> Any:
     directives = list(pool.directives)
     if pool.accelerators.request:
         directives.append(f"#SBATCH --{pool.accelerators.request}")
-    if pool.cores and not pool.whole_block:
-        directives.append(f"#SBATCH --cpus-per-task={pool.cores}")
+    if pool.cores:  # for one manager a node; or for as many ranks as a job may have there
+        option = "ntasks-per-node" if pool.whole_block else "cpus-per-task"
+        directives.append(f"#SBATCH --{option}={pool.cores}")
     return SlurmProvider(
         partition=pool.partition, account=pool.account, qos=pool.qos, constraint=pool.constraint,
         exclusive=pool.exclusive, mem_per_node=pool.memory_gb, scheduler_options="\n".join(directives),

@@ -37,6 +37,17 @@ class NodeLauncher(Launcher):
         return _TEXTS[self.program](command, nodes_per_block, self.options, script_dir)
 
 
+class OneManager(Launcher):
+    """Starts a command on the first node of a block, however many it has."""
+
+    def __init__(self) -> None:
+        super().__init__(debug=False)
+
+    def __call__(self, command: str, tasks_per_node: int, nodes_per_block: int, script_dir: str = "") -> str:  # noqa: ARG002
+        """The command itself."""
+        return command
+
+
 def make_launcher(launch: Launch, scheduler: str) -> Launcher:
     """The launcher that a pool's ``launch`` describes.
 
@@ -56,8 +67,8 @@ def make_launcher(launch: Launch, scheduler: str) -> Launcher:
 
 def _kept(command: str) -> str:
     """A command as one word of a shell, which ends well whatever becomes of the command."""
-    told = 'echo "the manager on $(hostname) ended with exit status $?" >&2'
-    return f"bash -c {shlex.quote(f'{{ {command}; }} || {told}')}"
+    told = 'echo "the manager on $HOSTNAME ended with exit status $?" >&2'
+    return f"bash -c {shlex.quote(f'( {command} ) || {told}')}"
 
 
 def _line(*words: str) -> str:

@@ -59,17 +59,17 @@ def parsl_config(site: Site, *, run_directory: Path, in_job: bool = False) -> Co
 def _executor(
     site: Site, name: str, pool: Pool, run_directory: Path, *, in_job: bool
 ) -> HighThroughputExecutor:
-    from parsl.executors import HighThroughputExecutor
     from parsl.executors.high_throughput.executor import DEFAULT_LAUNCH_CMD
 
     from zonemelt.sites.blocks import local_provider, provider
+    from zonemelt.sites.executor import BlockExecutor
 
     programs = Path(sys.executable).parent
     batch = site.scheduler != "local"
     accelerators = pool.accelerators
     # A manager that is lost is noticed by its heartbeats: soon on one machine, in peace on a busy network.
     quick = not batch or site.poll_seconds < 30  # noqa: PLR2004
-    return HighThroughputExecutor(
+    return BlockExecutor(
         label=name,
         address=address(site.network) if batch else _LOOPBACK,
         loopback_address=_LOOPBACK,

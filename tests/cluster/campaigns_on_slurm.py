@@ -1,0 +1,97 @@
+"""Campaigns on the SLURM cluster of the tests, and somebody who does harm to them meanwhile."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import threading
+import time
+from collections import Counter
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import graphs_for_tests as g
+from jobflow import Flow
+
+from zonemelt.sites.site import Launch, Network, Pool, Site
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+TESTS = Path(__file__).parents[1]
+PATIENCE = 300.0  # seconds for anything to happen
+
+
+def slurm_site(**pool: Any) -> Site:
+    """Two nodes of the cluster with two workers each; values of its one pool on top."""
+    values = {
+        "partition": "cpu", "nodes_per_block": 2, "max_blocks": 1, "walltime": "00:20:00",
+        "drain": "00:00:30", "workers": 2, "exclusive": False, "launch": Launch(program="srun"),
+    }  # fmt: skip
+    return Site(
+        name="testcluster",
+        scheduler="slurm",
+        network=Network(address="127.0.0.1"),
+        poll_seconds=1,
+        command_seconds=60,
+        environment={"PYTHONPATH": str(TESTS)},
+        pools={"cpu": Pool(**{**values, **pool})},
+    )
+
+
+def busy_work(jobs: int, folder: Path, *, seconds: float) -> Flow:
+    """Jobs that each note that they ran, and take so long."""
+    folder.mkdir(exist_ok=True)
+    return Flow([g.note(str(folder), name=str(i), seconds=seconds) for i in range(jobs)])
+
+
+def events(directory: Path, kind: str) -> list[dict[str, Any]]:
+    """What the ledger noted of a kind."""
+    with sqlite3.connect(directory / "ledger.db") as connection:
+        rows = connection.execute("SELECT data FROM events WHERE kind = ? ORDER BY id", (kind,)).fetchall()
+    return [json.loads(row[0] or "{}") for row in rows]
+
+
+def retries(directory: Path) -> Counter[str]:
+    """Why attempts were granted another."""
+    return Counter(event["cause"] for event in events(directory, "retry"))
+
+
+def begun(folder: Path) -> int:
+    """How many jobs have begun."""
+    return len(list(folder.glob("*"))) if folder.exists() else 0
+
+
+def poll(condition: Callable[[], Any], *, seconds: float = PATIENCE) -> Any:
+    """Wait until something is true.
+
+    Raises:
+        TimeoutError: it does not become so.
+    """
+    until = time.monotonic() + seconds
+    while not (found := condition()):
+        if time.monotonic() > until:
+            raise TimeoutError("it did not happen")
+        time.sleep(0.2)
+    return found
+
+
+@contextmanager
+def meanwhile(act: Callable[[], None]) -> Iterator[None]:
+    """Do something in the background while the block runs; what goes wrong with it is raised at the end."""
+    failures: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            act()
+        except BaseException as error:  # noqa: BLE001 (raised where the test sees it)
+            failures.append(error)
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    yield
+    thread.join(PATIENCE)
+    assert not thread.is_alive(), "what was to happen meanwhile did not"
+    if failures:
+        raise failures[0]

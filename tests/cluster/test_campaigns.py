@@ -1,0 +1,176 @@
+"""Whole campaigns on a real SLURM: what goes wrong there costs retries of infrastructure, and no result."""
+
+from __future__ import annotations
+
+import sqlite3
+
+import graphs_for_tests as g
+import pytest
+from cluster.campaigns_on_slurm import TESTS, begun, busy_work, meanwhile, poll, retries, slurm_site
+from cluster.modes import both_ways
+from jobflow import Flow
+from jobs_of_several_ranks import reduced_by_torch, sum_of_ranks
+
+from zonemelt import RetryPolicy, resume, run_flow
+from zonemelt.sites.site import Launch, Network
+from zonemelt.tasks.errors import InputError, SiteError
+from zonemelt.workflows.engine.reap import orphans
+
+pytestmark = [pytest.mark.slurm, pytest.mark.timeout(900)]
+PATIENT = RetryPolicy(infrastructure=20, backoff_s=0.1, backoff_limit_s=1.0)
+JOBS = 16
+
+
+def running_block(slurm):
+    """The id of the block that runs, once one does."""
+
+    def look():
+        return slurm.run("squeue", "--noheader", "--states=R", "--format=%i").split()
+
+    return poll(look)[0]
+
+
+def disturbed(slurm, path, harm, *, jobs=JOBS, seconds=1.0, after=3, **pool):
+    """Run a campaign; once some of its jobs have begun, do the harm."""
+
+    def act():
+        poll(lambda: begun(path / "notes") >= after)
+        harm(running_block(slurm))
+
+    flow = busy_work(jobs, path / "notes", seconds=seconds)
+    with meanwhile(act):
+        responses = run_flow(flow, site=slurm_site(**pool), directory=path / "c", retry=PATIENT)
+    assert len(responses) == jobs
+    found = retries(path / "c")
+    assert set(found) <= {"infrastructure"}
+    return found
+
+
+@both_ways
+def test_a_campaign_runs_in_one_allocation(slurm, tmp_path):
+    flow = busy_work(JOBS, tmp_path / "notes", seconds=0.3)
+    assert len(run_flow(flow, site=slurm_site(), directory=tmp_path / "c")) == JOBS
+    assert not retries(tmp_path / "c")
+    submitted = slurm.run("squeue", "--all", "--states=all", "--noheader", "--format=%i").split()
+    assert len(submitted) == 1  # every job went through the same block
+    assert set(_column(tmp_path / "c", "json_extract(data, '$.host')")) == {"cn1", "cn2"}
+    poll(lambda: not slurm.run("squeue", "--noheader").strip())  # and it was given back
+
+
+@both_ways
+def test_the_walltime_of_a_block_ends_in_the_middle_of_jobs(slurm, tmp_path):
+    def end(block):
+        slurm.run("scontrol", "update", f"jobid={block}", "EndTime=now+5")
+
+    assert disturbed(slurm, tmp_path, end, jobs=60, seconds=2.0)["infrastructure"] >= 1
+
+
+@both_ways
+def test_a_block_is_cancelled_by_somebody(slurm, tmp_path):
+    assert disturbed(slurm, tmp_path, lambda block: slurm.run("scancel", block))["infrastructure"] >= 1
+
+
+def test_a_node_loses_power(slurm, tmp_path):
+    disturbed(slurm, tmp_path, lambda _: slurm.lose_power("cn2"), jobs=40)
+
+
+def test_a_node_is_set_down_under_load(slurm, tmp_path):
+    def down(_):
+        slurm.set_state("cn2", "down")
+        slurm.set_state("cn2", "resume")
+
+    disturbed(slurm, tmp_path, down)
+
+
+def test_the_interchange_is_killed(slurm, tmp_path):
+    def kill(_):
+        token = _fact(tmp_path / "c", "workers")
+        (process, *_rest) = [p for p in orphans(token) if "interchange" in " ".join(p.cmdline())]
+        process.kill()
+
+    disturbed(slurm, tmp_path, kill)
+
+
+def test_a_broken_environment_is_told_in_its_own_words(slurm, tmp_path):
+    site = slurm_site(setup=("echo 'module: no such module torch/9' >&2; exit 7",))
+    flow = busy_work(4, tmp_path / "notes", seconds=0.1)
+    with pytest.raises(SiteError, match="no such module torch/9"):
+        run_flow(flow, site=site, directory=tmp_path / "c")
+    assert not retries(tmp_path / "c")  # no attempt of a job was spent on it
+    assert len(resume(tmp_path / "c", site=slurm_site())) == 4
+
+
+def test_another_version_on_the_nodes_is_told(slurm, tmp_path, monkeypatch):
+    monkeypatch.setattr("zonemelt.sites.environment._versions", lambda: "9.9.9 2020.1.1 3.1")
+    flow = busy_work(2, tmp_path / "notes", seconds=0.1)
+    with pytest.raises(SiteError, match=r"zonemelt [\d.]+, the head has 9\.9\.9"):
+        run_flow(flow, site=slurm_site(), directory=tmp_path / "c")
+
+
+def test_what_the_scheduler_refuses_is_told(slurm, tmp_path):
+    flow = busy_work(2, tmp_path / "notes", seconds=0.1)
+    with pytest.raises(SiteError, match=r"(?i)invalid partition"):
+        run_flow(flow, site=slurm_site(partition="nowhere"), directory=tmp_path / "c")
+
+
+def test_a_full_queue_is_waited_for(slurm, tmp_path):
+    slurm.run("sbatch", "--partition=cpu", "--nodes=2", "--exclusive", "--wrap=sleep 600")
+    other = running_block(slurm)
+
+    def make_room():
+        poll(lambda: len(slurm.run("squeue", "--noheader", "--states=PD").splitlines()) == 1)
+        slurm.run("scancel", other)
+
+    flow = busy_work(4, tmp_path / "notes", seconds=0.2)
+    with meanwhile(make_room):
+        assert len(run_flow(flow, site=slurm_site(), directory=tmp_path / "c")) == 4
+    assert not retries(tmp_path / "c")
+
+
+WHOLE = {
+    "whole_block": True, "workers": None, "cores": 4, "environment": {"PYTHONPATH": str(TESTS)},
+    "launch": Launch(program="srun", mpi="mpirun"),
+}  # fmt: skip
+
+
+def ranks(job, **config):
+    job.update_config({"manager_config": {"nodes": 2, "ranks_per_node": 2, **config}})
+    return job
+
+
+def test_a_job_of_two_nodes_with_two_ranks_each(slurm, tmp_path):
+    mpi = ranks(sum_of_ranks())
+    gloo = ranks(reduced_by_torch([1.0, 2.0, 4.0, 8.0]), launcher="torch")
+    after = g.add(mpi.output["sum"], 1)
+    site = slurm_site(**WHOLE)
+    site = site.model_copy(update={"distributed": site.distributed.model_copy(update={"interface": "lo"})})
+    responses = run_flow(Flow([mpi, gloo, after]), site=site, directory=tmp_path / "c", ensure_success=True)
+    assert responses[mpi.uuid][1].output == {"sum": 10, "size": 4, "rank": 0}
+    assert responses[gloo.uuid][1].output == {"sum": 15.0, "size": 4, "threads": "1"}
+    assert responses[after.uuid][1].output == 11
+
+
+def test_more_than_a_block_can_give_is_refused_before_it_is_asked_for(slurm, tmp_path):
+    with pytest.raises(InputError, match="asks for 3 nodes, a block of 'cpu' gives a job 2"):
+        run_flow(ranks(sum_of_ranks(), nodes=3), site=slurm_site(**WHOLE), directory=tmp_path / "a")
+    with pytest.raises(InputError, match="walltime of 7200 s does not fit"):
+        run_flow(ranks(sum_of_ranks(), walltime=7200), site=slurm_site(**WHOLE), directory=tmp_path / "b")
+    site = slurm_site().model_copy(update={"network": Network(interface="ib7")})
+    with pytest.raises(InputError, match="no interface 'ib7'"):
+        run_flow(g.add(1, 2), site=site, directory=tmp_path / "c")
+    assert not slurm.run("squeue", "--all", "--noheader").strip()
+
+
+def _column(directory, expression):
+    with sqlite3.connect(directory / "ledger.db") as connection:
+        rows = connection.execute(f"SELECT {expression} FROM events WHERE kind = 'done'").fetchall()
+    return [row[0] for row in rows]
+
+
+def _fact(directory, key):
+    import json
+
+    with sqlite3.connect(directory / "ledger.db") as connection:
+        return json.loads(
+            connection.execute("SELECT value FROM campaign WHERE key = ?", (key,)).fetchone()[0]
+        )
