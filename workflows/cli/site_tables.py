@@ -57,14 +57,17 @@ def print_site(out: Console, site: Site, values: list[Value], missing: dict[str,
         out.print(Text.assemble((f"{mark} {key}", style), f": {what}"))
     sources = list(dict.fromkeys(value.source for value in values))
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in ("", "value", "", "how sure", "source"):
+    for column in ("", "", "value", "how sure", "source"):
         table.add_column(column, overflow="fold")
-    for value in values:
-        mark, name, style = _MARKS[value.confidence]
-        number = f"[{sources.index(value.source) + 1}]"
-        table.add_row(
-            Text(mark, style), value.path, Text(_said(value.value)), Text(name, style), Text(number, "dim")
-        )
+    for section, members in _sections(values).items():
+        if section:
+            table.add_row("", Text(section, "bold"))
+        for key, value in members.items():
+            mark, name, style = _MARKS[value.confidence]
+            number = f"[{sources.index(value.source) + 1}]"
+            table.add_row(
+                Text(mark, style), key, Text(_said(value.value)), Text(name, style), Text(number, "dim")
+            )
     out.print(table)
     for i, source in enumerate(sources, 1):
         out.print(f"[{i}] {source}", markup=False, soft_wrap=True)
@@ -77,6 +80,16 @@ def print_site(out: Console, site: Site, values: list[Value], missing: dict[str,
         )
     if missing:
         out.print(f"  → give what it needs: --set {next(iter(missing))}=VALUE", markup=False)
+
+
+def _sections(values: list[Value]) -> dict[str, dict[str, Value]]:
+    """Values by pool, or by the first part of their paths, with the rest of the paths; bare ones first."""
+    found: dict[str, dict[str, Value]] = {"": {}}
+    for value in values:
+        parts = value.path.split(".")
+        depth = 2 if parts[0] == "pools" else min(1, len(parts) - 1)
+        found.setdefault(".".join(parts[:depth]), {})[".".join(parts[depth:])] = value
+    return found
 
 
 def _said(value: Any) -> str:

@@ -23,6 +23,18 @@ def write_own(home: Path, name: str, text: str) -> Path:
     return place / f"{name}.yaml"
 
 
+def lines_of(said: str) -> dict[str, str]:
+    """The lines of values by their section and key."""
+    found, section = {}, ""
+    for line in said.splitlines():
+        words = line.split()
+        if len(words) == 1 and line.startswith("   "):
+            section = f"{words[0]} "
+        elif len(words) > 2:
+            found[f"{section}{words[1]}"] = line
+    return found
+
+
 def test_the_list_says_what_a_machine_is(zonemelt):
     lines = {line.split()[0]: line for line in zonemelt("sites").splitlines()}
     assert "Perlmutter, NERSC" in lines["perlmutter"]
@@ -48,12 +60,12 @@ def test_one_broken_file_hides_no_other(zonemelt, home):
 
 def test_show_marks_every_value_and_names_the_sources(zonemelt):
     said = zonemelt("sites", "show", "perlmutter")
-    lines = {line.split()[1]: line for line in said.splitlines() if len(line.split()) > 2}
+    lines = lines_of(said)
     assert lines["scheduler"].startswith("●")
     assert "documented" in lines["scheduler"]
-    assert lines["network.interface"].startswith("◐")
-    assert lines["pools.gpu.affinity"].startswith("○")
-    assert "unverified default" in lines["pools.gpu.affinity"]
+    assert lines["network interface"].startswith("◐")
+    assert lines["pools.gpu affinity"].startswith("○")
+    assert "unverified default" in lines["pools.gpu affinity"]
     assert "] Globus Compute endpoint configurations, 2026-08-07" in said
     assert "✗ needs account: the project that pays" in said
     assert "--set account=VALUE" in said
@@ -64,7 +76,7 @@ def test_show_with_values_on_top(zonemelt):
         "sites", "show", "perlmutter", "--set", "account=m1", "--set", "pools.gpu.walltime=02:00:00"
     )
     assert "✓ given account" in said
-    (line,) = [line for line in said.splitlines() if "pools.gpu.walltime" in line]
+    line = lines_of(said)["pools.gpu walltime"]
     assert line.startswith("★")
     assert "02:00:00" in line
     assert "yours" in line
