@@ -101,7 +101,9 @@ def scale_rows(*, jobs: Sequence[int], quick: bool) -> Iterator[Row]:
         yield Row(
             name=f"{what}, graph and simulation", unit="s", ours=found["wall"], target=minutes, **common
         )
-        yield Row(name=f"{what}, each job", unit="µs", ours=1e6 * found["wall"] / size, **common)
+        yield Row(
+            name=f"{what}, processor time of each job", unit="µs", ours=1e6 * found["cpu"] / size, **common
+        )
         yield Row(name=f"{what}, events of a job", unit="", ours=found["events"] / size, **common)
         yield Row(name=f"{what}, peak memory", unit="MB", ours=found["peak_mb"], **common)
 

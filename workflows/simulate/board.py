@@ -81,9 +81,13 @@ class Board:
                 ended.append(self.graph.signal[job])
         self._settle(ended)
 
+    def has_ready(self, pool: str) -> bool:
+        """Whether any job of a pool could go out."""
+        return bool(self._ready.get(pool))
+
     def candidates(self, pool: str, limit: int) -> Candidates:
         """The ready jobs of a pool, the most urgent first; taken out when looked at."""
-        return Candidates(self._ready.get(pool, []), limit, self)
+        return Candidates(self._ready[pool], limit, self)
 
     def ready_job(self, job: int, after: str = "") -> ReadyJob:
         """A job as the engine's planning sees it."""

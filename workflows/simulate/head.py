@@ -153,11 +153,13 @@ class Head:
         limit = self._limits.in_flight
         jobs_left = sys.maxsize if limit is None else limit - self.traffic.jobs
         for pool, blocks in self.pools.items():
+            if not self._board.has_ready(pool):
+                continue
             room = self.traffic.room(pool, blocks.model.capacity)
             most = min(room.chunks * MOST, jobs_left)
-            ready = self._board.candidates(pool, most)
-            if most <= 0 or not ready:
+            if most <= 0:
                 continue
+            ready = self._board.candidates(pool, most)
             gone: set[int] = set()
             for chosen in plan(ready, room, self._durations.of):
                 jobs = chosen
