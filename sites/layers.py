@@ -88,7 +88,7 @@ def _path_of(name: str | Path) -> Path:
 
 def _layers_of(path: Path, *, seen: tuple[Path, ...]) -> list[Layer]:
     """What a file extends, then the file."""
-    if path in seen:
+    if path.resolve() in seen:
         chain = " → ".join(p.stem for p in (*seen, path))
         raise SiteFileError(f"{path}: it extends itself ({chain})\n  → take one of the `extends` away")
     content = _read(path)
@@ -97,8 +97,7 @@ def _layers_of(path: Path, *, seen: tuple[Path, ...]) -> list[Layer]:
         base = path.stem
     below: list[Layer] = []
     if base is not None:
-        beneath = _CATALOG / f"{base}.yaml" if base == path.stem else _path_of(str(base))
-        below = _layers_of(beneath, seen=(*seen, path))
+        below = _layers_of(_beneath(path, str(base)), seen=(*seen, path.resolve()))
         content = {"name": path.stem, **content}
     defaults = content.pop("defaults", None) or {}
     given, known = content.get("pools") or {}, merged_layers(below).get("pools", {})
@@ -113,6 +112,15 @@ def _layers_of(path: Path, *, seen: tuple[Path, ...]) -> list[Layer]:
     if pools:
         content["pools"] = copy.deepcopy(pools)
     return [*below, Layer(origin=str(path), content=content, defaults=defaults)]
+
+
+def _beneath(path: Path, base: str) -> Path:
+    """The file that another one extends; a path in it is relative to where it is."""
+    if base == path.stem:
+        return _CATALOG / f"{base}.yaml"
+    if base.endswith((".yaml", ".yml")):
+        return path.parent / Path(base).expanduser()
+    return _path_of(base)
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -44,6 +44,14 @@ def test_a_chain_of_files(own):
     assert (site.pools["cpu"].workers, site.pools["cpu"].max_blocks, site.title) == (2, 3, "second")
 
 
+def test_a_path_to_extend_is_relative_to_its_file(tmp_path):
+    (tmp_path / "base.yaml").write_text("extends: local\ntitle: below\n")
+    (tmp_path / "above.yaml").write_text("extends: ./base.yaml\n")
+    assert load_site(tmp_path / "above.yaml").title == "below"
+    (tmp_path / "base.yaml").write_text(f"extends: ../{tmp_path.name}/above.yaml\n")
+    assert "it extends itself (above → base → above)" in refused(tmp_path / "above.yaml")
+
+
 def test_a_cycle_is_named(own):
     own("one", "extends: two\n")
     own("two", "extends: one\n")
