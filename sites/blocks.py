@@ -22,7 +22,7 @@ def local_provider(site: Site, pool: Pool, *, in_job: bool) -> Any:
 
     from zonemelt.sites.launchers import OneManager
 
-    return LocalProvider(
+    return LocalProvider(  # type: ignore[no-untyped-call]
         launcher=_launcher(site, pool) if in_job else OneManager(),
         nodes_per_block=allocated_nodes(site.scheduler) if in_job and not pool.whole_block else 1,
         init_blocks=1, min_blocks=1, max_blocks=1, worker_init=worker_init(site, pool),
@@ -32,9 +32,9 @@ def local_provider(site: Site, pool: Pool, *, in_job: bool) -> Any:
 _JOB_VARIABLES = {"slurm": "SLURM_JOB_ID", "pbspro": "PBS_JOBID", "pjm": "PJM_JOBID"}
 
 
-def in_allocation(scheduler: str) -> bool:
-    """Whether this process runs inside a batch job."""
-    return bool(os.environ.get(_JOB_VARIABLES.get(scheduler, "")))
+def own_job(scheduler: str) -> str:
+    """The id of the batch job that this process runs in; empty where it runs in none."""
+    return os.environ.get(_JOB_VARIABLES.get(scheduler, ""), "")
 
 
 def allocated_nodes(scheduler: str) -> int:
@@ -94,8 +94,9 @@ def _pbspro(site: Site, pool: Pool) -> Any:
     from zonemelt.sites.providers.pbspro import PBSProProvider
 
     return PBSProProvider(
-        queue=pool.partition, account=pool.account, select_options=pool.accelerators.request,
-        cpus_per_node=pool.cores or 1, scheduler_options="\n".join(pool.directives), **_common(site, pool),
+        queue=pool.partition, account=pool.account, select=pool.select,
+        select_options=pool.accelerators.request, cpus_per_node=pool.cores or 1, mem_per_node=pool.memory_gb,
+        scheduler_options="\n".join(pool.directives), **_common(site, pool),
     )  # fmt: skip
 
 
@@ -103,6 +104,7 @@ def _pjm(site: Site, pool: Pool) -> Any:
     from zonemelt.sites.providers.pjm import PJMProvider
 
     return PJMProvider(
-        group=pool.account, rscgrp=pool.partition, scheduler_options="\n".join(pool.directives),
-        **_common(site, pool),
+        group=pool.account, rscgrp=pool.partition,
+        max_proc_per_node=(pool.cores or 1) if pool.whole_block else 1,
+        scheduler_options="\n".join(pool.directives), **_common(site, pool),
     )  # fmt: skip

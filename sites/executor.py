@@ -5,7 +5,7 @@ from __future__ import annotations
 from parsl.executors import HighThroughputExecutor
 
 
-class BlockExecutor(HighThroughputExecutor):  # type: ignore[misc]
+class BlockExecutor(HighThroughputExecutor):
     """A HighThroughputExecutor that does not take a block that waits in the queue for an idle one.
 
     Whenever there are fewer tasks than workers, Parsl's strategy asks for idle blocks to be given back, be it

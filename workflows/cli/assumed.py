@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,15 +23,30 @@ if TYPE_CHECKING:
     from zonemelt.workflows.simulate.graph import Graph
 
 
-def learned(durations: str, graph: Graph) -> tuple[Times, Graph, dict[str, str]]:
+@dataclass(frozen=True, kw_only=True)
+class Learned:
+    """What is known of a campaign before it runs.
+
+    Attributes:
+        times: how long jobs take.
+        graph: the jobs, those included that an earlier campaign of the same beginning grew.
+        dynamic: kind → what is to be said of the jobs that its jobs may bring.
+        start: s that workers on this machine took to come up; None where that was not seen.
+    """
+
+    times: Times
+    graph: Graph
+    dynamic: dict[str, str]
+    start: float | None = None
+
+
+def learned(durations: str, graph: Graph, *, local: bool) -> Learned:
     """Durations, the graph as it will grow where that is known, and what is not known of it.
 
     Args:
         durations: a YAML file, the directory of a campaign that ran, or empty.
         graph: as far as it is known before anything has run.
-
-    Returns:
-        Durations, the graph, and kind → what is to be said of the jobs that its jobs may bring.
+        local: it runs on this very machine, without a queue.
 
     Raises:
         InputError: durations cannot be read.
@@ -39,14 +55,16 @@ def learned(durations: str, graph: Graph) -> tuple[Times, Graph, dict[str, str]]
     if not durations or not path.is_dir():
         times = read_times(path) if durations else Times()
         unknown = "may bring further jobs while it runs: they are not in this plan"
-        return times, graph, {kind: unknown for kind in graph.kinds if may_bring(kind)}
-    times, past = times_of(path), read_past(path)
+        dynamic = {kind: unknown for kind in graph.kinds if may_bring(kind)}
+        return Learned(times=times, graph=graph, dynamic=dynamic)
+    times, past, brought = times_of(path), read_past(path), brought_by_kind(path)
+    start = past.begun if local and past.heads == 1 else None
     if same_beginning(graph, past.graph):
-        count = len(past.graph) - len(graph)
         grown = f"brings further jobs; taken to be those it brought in {path.name}"
-        kinds = brought_by_kind(path)
-        return times, past.graph if count else graph, dict.fromkeys(kinds, grown)
-    brought = brought_by_kind(path)
+        more = len(past.graph) > len(graph)
+        return Learned(
+            times=times, graph=past.graph if more else graph, dynamic=dict.fromkeys(brought, grown), start=start
+        )  # fmt: skip
     found = {}
     for kind in graph.kinds:
         if kind in brought:
@@ -56,7 +74,7 @@ def learned(durations: str, graph: Graph) -> tuple[Times, Graph, dict[str, str]]
             )
         elif may_bring(kind):
             found[kind] = "may bring further jobs while it runs: they are not in this plan"
-    return times, graph, found
+    return Learned(times=times, graph=graph, dynamic=found, start=start)
 
 
 def read_waits(given: Iterable[str], site: Site) -> dict[str, Amount]:
@@ -88,10 +106,13 @@ def about_times(times: Times, graph: Graph) -> Iterator[str]:
         yield f"{kind}: {duration(amount.mean)} a job on average{spread}, from {times.source}"
 
 
-def about_machine(site: Site, waits: Mapping[str, Amount], used: Collection[str]) -> Iterator[str]:
+def about_machine(
+    site: Site, waits: Mapping[str, Amount], used: Collection[str], start: float | None
+) -> Iterator[str]:
     """What is taken for the machine, in sentences."""
     if site.scheduler == "local":
-        yield f"workers take jobs after {LOCAL_START:g} s; nothing else needs this machine, nothing fails"
+        after = f"{LOCAL_START:g} s" if start is None else f"{duration(start)}, as they did then"
+        yield f"workers take jobs after {after}; nothing else needs this machine, nothing fails"
         return
     for name in used:
         pool = site.pools[name]

@@ -60,7 +60,8 @@ def run_checks(read: Callable[[], Plan] | None, directory: Path, *, site: str = 
         else:
             yield Check(what="campaign", ok=True, found=plan.name)
             yield _tried("graph", lambda: f"{_jobs(plan.build())} jobs to begin with")
-    yield _tried("site", lambda: pools(site or (plan.site if plan is not None else "")))
+    options = plan.site_options if plan is not None else {}
+    yield _tried("site", lambda: pools(site or (plan.site if plan is not None else ""), options))
     yield writable(directory)
     yield file_system(directory)
     yield _tried("store", lambda: store(plan, directory))
@@ -99,20 +100,19 @@ def packages() -> Check:
     )
 
 
-def pools(site: str) -> str:
+def pools(site: str, options: dict[str, Any]) -> str:
     """The pools of a site; of the settings' one if it is not named.
 
     Raises:
-        ZonemeltError: it cannot be read.
+        ZonemeltError: it cannot be read, or lacks what only its user knows.
     """
-    from zonemelt.sites.load import load_site
-    from zonemelt.workflows.cli.plans import resolved_site
+    from zonemelt.workflows.cli.plans import complete_site, resolved_site
     from zonemelt.workflows.settings import load_settings
 
     name = resolved_site(site or load_settings().site)
     if name == "inline":
         return "inline: jobs run in the head, one after the other"
-    found = load_site(name).pools.items()
+    found = complete_site(name, options).pools.items()
     return f"{name}: {', '.join(f'{label} with {pool.capacity} workers' for label, pool in found)}"
 
 

@@ -107,10 +107,11 @@ def planned(
     check_site(where)
     graph = _graph(plan)
     check_graph(graph, where)
-    times, graph, dynamic = learned(durations, graph)
+    known = learned(durations, graph, local=where.scheduler == "local")
+    times, graph = known.times, known.graph
     check_graph(graph, where)
     queue = read_waits(waits, where)
-    machine = machine_of(where, waits=queue)
+    machine = machine_of(where, waits=queue, start=known.start)
     certain = all(times.of(kind).certain for kind in graph.kinds) and all(a.certain for a in queue.values())
     seeds = 1 if certain or len(graph) > _FEW else _SEEDS
     options = plan.options
@@ -125,10 +126,10 @@ def planned(
         graph=graph,
         picture=collapse(graph, next(iter(where.pools))),
         forecast=found,
-        dynamic=dynamic,
+        dynamic=known.dynamic,
         assumptions=[
             *about_times(times, graph),
-            *about_machine(where, queue, used),
+            *about_machine(where, queue, used, known.start),
             *(
                 ["results of earlier campaigns are not counted on: every job runs"]
                 if options.get("reuse")

@@ -17,6 +17,7 @@ from zonemelt.workflows.engine.schema import FILE_NAME, SPEC_FILE
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from zonemelt.sites.site import Site
     from zonemelt.workflows.campaigns.base import CampaignSpec
 
 
@@ -187,12 +188,19 @@ def site_of(plan: Plan) -> Any:
     Raises:
         InputError: a value of the site is wrong, or missing and known to its user only.
     """
+    return plan.site if plan.site == "inline" else complete_site(plan.site, plan.site_options)
+
+
+def complete_site(name: str, options: dict[str, Any]) -> Site:
+    """A site with values of a campaign on top.
+
+    Raises:
+        InputError: a value is wrong, or missing and known to its user only.
+    """
     from zonemelt.sites.load import SiteFileError, check_complete, load_site
 
-    if plan.site == "inline":
-        return plan.site
     try:
-        site = load_site(plan.site, flat(plan.site_options))
+        site = load_site(name, flat(options))
         check_complete(site)
     except SiteFileError as error:
         what, _, remedy = str(error).partition("\n  → ")

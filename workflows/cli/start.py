@@ -81,6 +81,7 @@ def run(
 @command(
     START,
     "zonemelt submit oxides.yaml --directory runs/oxides",
+    "zonemelt submit oxides.yaml --site fugaku --as-job     where heads may not run on login nodes",
     "zonemelt status runs/oxides --watch",
 )
 def submit(
@@ -92,17 +93,33 @@ def submit(
     store: Store = "",
     settings: Set = None,
     reuse: Reuse = None,
+    as_job: Annotated[
+        bool,
+        typer.Option("--as-job", help="Drive it from a batch job, in one allocation with its workers."),
+    ] = False,
 ) -> None:
     """Start a campaign that goes on after you log out.
 
-    What is wrong with the campaign is said before. Its head writes to head.log in the directory.
+    What is wrong with the campaign is said before. Its head writes to head.log in the directory. With
+    --as-job the head is a batch job itself, which submits its own successor before its walltime ends.
     """
     from zonemelt.workflows.cli.plans import new_place, read_plan, site_of
 
-    plan = read_plan(campaign, _overrides(settings, site=site, oracle=oracle, store=store, reuse=reuse))
+    inside = {"site_options.head": "in_job"} if as_job else {}
+    options = _overrides(settings, site=site, oracle=oracle, store=store, reuse=reuse)
+    plan = read_plan(campaign, {**options, **inside})
     plan.build()
     site_of(plan)
     place = new_place(directory, plan)
+    if as_job:
+        from zonemelt.workflows.cli.as_job import FOLDER, submit_as_job
+
+        job = submit_as_job(place, plan)
+        typer.echo(
+            f"campaign {place}\nits head is batch job {job}; it writes to {place / FOLDER}\n"
+            f"  → watch it with `zonemelt status {place} --watch`"
+        )
+        return
     _detach(place)
 
 
@@ -187,9 +204,10 @@ def _no_graph() -> Any:
 
 
 @app.command("_head", hidden=True)
-def head(directory: str) -> None:
+def head(directory: str, *, as_job: Annotated[bool, typer.Option("--as-job")] = False) -> None:
     """Drive a campaign directory: what `submit` and `resume --detach` start."""
+    from zonemelt.workflows.cli.as_job import drive_as_job
     from zonemelt.workflows.cli.drive import drive
 
     place = Path(directory)
-    drive(place, _plan_of(place))
+    (drive_as_job if as_job else drive)(place, _plan_of(place))

@@ -104,7 +104,7 @@ def make_workers(site: Any, directory: Path) -> tuple[Any, bool]:
     """
     from parsl import Config
 
-    from zonemelt.sites.blocks import in_allocation
+    from zonemelt.sites.blocks import own_job
     from zonemelt.sites.load import SiteFileError, load_site
     from zonemelt.sites.parsl import parsl_config
     from zonemelt.sites.site import Site
@@ -120,7 +120,7 @@ def make_workers(site: Any, directory: Path) -> tuple[Any, bool]:
     if isinstance(site, Site):
         known = site
         in_job = known.scheduler != "local" and known.head == "in_job"
-        if in_job and not in_allocation(known.scheduler):
+        if in_job and not own_job(known.scheduler):
             raise InputError(
                 f"site '{known.name}' drives campaigns inside their allocation, and this is not in one",
                 where="site",
