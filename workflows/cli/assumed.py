@@ -61,10 +61,8 @@ def learned(durations: str, graph: Graph, *, local: bool) -> Learned:
     start = past.begun if local and past.heads == 1 else None
     if same_beginning(graph, past.graph):
         grown = f"brings further jobs; taken to be those it brought in {path.name}"
-        more = len(past.graph) > len(graph)
-        return Learned(
-            times=times, graph=past.graph if more else graph, dynamic=dict.fromkeys(brought, grown), start=start
-        )  # fmt: skip
+        whole = past.graph if len(past.graph) > len(graph) else graph
+        return Learned(times=times, graph=whole, dynamic=dict.fromkeys(brought, grown), start=start)
     found = {}
     for kind in graph.kinds:
         if kind in brought:

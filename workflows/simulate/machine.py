@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from zonemelt.workflows.engine.results import Cause
 
 _PATIENT = 30  # s between looks at the queue from which on everything else is slow, too
-LOCAL_START = 3.0  # seconds until workers on this very machine take jobs
+LOCAL_START = 5.0  # seconds until workers on this very machine take jobs
 BATCH_START = 30.0  # the same on nodes of a batch system: environments come from a shared file system
 
 
@@ -106,22 +106,27 @@ class Machine:
 
 
 def machine_of(
-    site: Site, *, waits: Mapping[str, Amount] | None = None, failures: Failures | None = None
+    site: Site,
+    *,
+    waits: Mapping[str, Amount] | None = None,
+    start: float | None = None,
+    failures: Failures | None = None,
 ) -> Machine:
     """The machine that a site describes.
 
     Args:
         site: the site.
         waits: pool → time in the queue; none where it is not given.
+        start: s from the beginning of a block until its workers take jobs; a guess where it is not given.
         failures: what goes wrong; nothing by default.
     """
-    waits = waits or {}
     pools = {
-        name: replace(_pool(pool, scheduler=site.scheduler, poll=site.poll_seconds), wait=waits[name])
-        if name in waits
-        else _pool(pool, scheduler=site.scheduler, poll=site.poll_seconds)
+        name: _pool(pool, scheduler=site.scheduler, poll=site.poll_seconds)
         for name, pool in site.pools.items()
     }
+    pools = {name: replace(pool, wait=(waits or {}).get(name, NOTHING)) for name, pool in pools.items()}
+    if start is not None:
+        pools = {name: replace(pool, start=Amount((start,))) for name, pool in pools.items()}
     return Machine(pools=pools, failures=failures or Failures())
 
 
