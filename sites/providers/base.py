@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
 from parsl.jobs.states import JobState, JobStatus
-from parsl.launchers import SingleNodeLauncher
+from parsl.launchers import SimpleLauncher
 from parsl.providers.cluster_provider import ClusterProvider
 from parsl.utils import RepresentationMixin
 
@@ -40,7 +40,7 @@ class BatchProvider(ClusterProvider, RepresentationMixin):
             max_blocks=common.get("max_blocks", 1),
             parallelism=common.get("parallelism", 1),
             walltime=common.get("walltime", "01:00:00"),
-            launcher=common.get("launcher") or SingleNodeLauncher(),
+            launcher=common.get("launcher") or SimpleLauncher(),
             cmd_timeout=common.get("cmd_timeout", 120),
         )
         self.scheduler_options = common.get("scheduler_options", "")

@@ -6,42 +6,17 @@ import os
 import re
 from typing import TYPE_CHECKING, Unpack
 
-from parsl.jobs.states import JobState
+from parsl.jobs.states import TERMINAL_STATES, JobState
 
 from zonemelt.sites.providers.base import BatchProvider
 from zonemelt.sites.providers.commands import OutageError
 from zonemelt.sites.providers.jobs import Common, Seen
+from zonemelt.sites.providers.slurm_states import seen_as
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from zonemelt.sites.providers.commands import Said
-
-# Every state of SLURM that is not here is one of a job that waits or runs.
-_ENDED = {
-    "BOOT_FAIL": JobState.FAILED,
-    "CANCELLED": JobState.CANCELLED,
-    "COMPLETED": JobState.COMPLETED,
-    "DEADLINE": JobState.TIMEOUT,
-    "FAILED": JobState.FAILED,
-    "LAUNCH_FAILED": JobState.FAILED,
-    "NODE_FAIL": JobState.FAILED,
-    "OUT_OF_MEMORY": JobState.FAILED,
-    "PREEMPTED": JobState.TIMEOUT,
-    "RECONFIG_FAIL": JobState.FAILED,
-    "REVOKED": JobState.FAILED,
-    "TIMEOUT": JobState.TIMEOUT,
-}
-_WAITING = {
-    "PENDING",
-    "CONFIGURING",
-    "REQUEUED",
-    "REQUEUE_FED",
-    "REQUEUE_HOLD",
-    "RESV_DEL_HOLD",
-    "SPECIAL_EXIT",
-}
-_PLAIN = {"None", "NONE", "", "NonZeroExitCode"}  # reasons that say nothing more than the state
 
 
 class SlurmProvider(BatchProvider):
@@ -112,10 +87,31 @@ class SlurmProvider(BatchProvider):
 
     def _look(self, job_ids: Sequence[str]) -> dict[str, Seen]:
         # All jobs of the user: asked for its ids, squeue refuses to answer when it has forgotten one of them.
-        lines = self._squeue("--all", "--states=all", "--format=%i|%T|%r")
-        found = (line.split("|", 2) for line in lines if line.count("|") > 1)
-        wanted = set(job_ids)
-        return {job_id: _seen(state, reason) for job_id, state, reason in found if job_id in wanted}
+        found = {}
+        for line in self._squeue("--all", "--states=all", "--format=%i|%T|%D|%B|%N|%r"):
+            job_id, *words = line.split("|", 5)
+            if job_id in job_ids and len(words) == 5:  # noqa: PLR2004
+                state, nodes, first, left, reason = words
+                shrunk = state == "RUNNING" and nodes.isdigit() and int(nodes) < self.nodes_per_block
+                empty = shrunk and self._is_empty(job_id, first, left)
+                found[job_id] = self._ended_empty(job_id) if empty else seen_as(state, reason)
+        return found
+
+    def _is_empty(self, job_id: str, first: str, left: str) -> bool:
+        """Whether a block has lost its first node and nothing runs on the others any more.
+
+        SLURM lets managers on other nodes finish their work then; but nobody is left to end the job, which
+        would stand there as running until its walltime.
+        """
+        if first in self._ask("scontrol", "show", "hostnames", left).or_outage().out.split():
+            return False
+        steps = self._squeue("--steps", f"--jobs={job_id}", "--format=%i")
+        return all(step.strip().endswith((".batch", ".extern")) for step in steps)
+
+    def _ended_empty(self, job_id: str) -> Seen:
+        self._cancel(job_id)
+        message = "SLURM: the block lost its first node, and its managers on the others have ended"
+        return Seen(state=JobState.FAILED, message=message)
 
     def _look_again(self, job_id: str) -> Seen | None:
         if (known := self._from_database(job_id)) is not None:
@@ -126,7 +122,7 @@ class SlurmProvider(BatchProvider):
                 return None
             said.or_outage()
         values = dict(word.split("=", 1) for word in said.out.split() if "=" in word)
-        return _seen(values.get("JobState", ""), values.get("Reason", ""))
+        return seen_as(values.get("JobState", ""), values.get("Reason", ""))
 
     def _from_database(self, job_id: str) -> Seen | None:
         """How a job ended, where there is a database that knows it.
@@ -145,8 +141,8 @@ class SlurmProvider(BatchProvider):
         if said.code or not rows:
             return None
         _, state, code = rows[-1][:3]
-        seen = _seen(state, "", code)
-        return seen if seen.state in _ENDED.values() else None
+        seen = seen_as(state, "", code)
+        return seen if seen.state in TERMINAL_STATES else None
 
     def _find(self, job_name: str) -> str | None:
         found = self._squeue("--all", f"--name={job_name}", "--format=%i")
@@ -164,15 +160,3 @@ class SlurmProvider(BatchProvider):
 
     def _cluster(self) -> list[str]:
         return [f"--clusters={self.clusters}"] if self.clusters else []
-
-
-def _seen(state: str, reason: str, code: str = "") -> Seen:
-    """What SLURM's words mean."""
-    word = state.partition(" ")[0].rstrip("+")  # sacct writes "CANCELLED by 1000"
-    message = f"SLURM: {state}" if reason in _PLAIN else f"SLURM: {state}, {reason}"
-    status = int(code.partition(":")[0]) if re.match(r"\d+", code) else None
-    if status:
-        message += f", exit status {status}"
-    if word in _ENDED:
-        return Seen(state=_ENDED[word], message=message, exit_code=status)
-    return Seen(state=JobState.PENDING if word in _WAITING else JobState.RUNNING, message=message)

@@ -85,7 +85,26 @@ def test_a_block_that_loses_a_node_shrinks_and_goes_on(slurm, tmp_path):
     until((tmp_path / f"alive.{batch_host}").exists, "the other node still works")
 
 
-def test_a_block_that_loses_its_first_node_fails_and_is_not_started_again(slurm, tmp_path):
+def test_a_block_without_its_first_node_works_on_and_ends_with_its_managers(slurm, tmp_path):
+    provider = make(tmp_path, nodes_per_block=2, launcher=NodeLauncher("srun"))
+    alive, over = f"{tmp_path}/alive.$(hostname)", tmp_path / "over"
+    job = provider.submit(f"until [ -e {over} ]; do date > {alive}; sleep 0.2; done", 1, "block-0")
+    until(lambda: len(list(tmp_path.glob("alive.*"))) == 2, "both nodes work")
+    first = slurm.job(job)["BatchHost"]
+    slurm.lose_power(first)
+    until(lambda: slurm.states()[first].startswith("down"), "the loss is noticed")
+    stays(provider, job, JobState.RUNNING)
+    left = tmp_path / f"alive.{ {'cn1': 'cn2', 'cn2': 'cn1'}[first] }"
+    left.unlink()
+    until(left.exists, "the other node still works")
+    over.touch()
+    assert "lost its first node" in wait_for(provider, job, JobState.FAILED).message
+    until(
+        lambda: slurm.job(job)["JobState"] == "CANCELLED", "the job does not stand there until its walltime"
+    )
+
+
+def test_a_block_that_loses_its_only_node_fails_and_is_not_started_again(slurm, tmp_path):
     provider = make(tmp_path)
     job = provider.submit("sleep 600", 1, "block-0")
     wait_for(provider, job, JobState.RUNNING)
