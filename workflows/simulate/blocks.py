@@ -59,7 +59,7 @@ class Blocks:
         blocks_started: how many blocks there were.
         nodes_lost: how many nodes were lost.
         node_seconds: of blocks that have ended.
-        worker_seconds: the same for workers, from when they take jobs.
+        worker_seconds: the same for their workers.
         busy_seconds: of workers that had a job.
         working: how many workers have one.
     """
@@ -87,7 +87,6 @@ class Blocks:
         self._up: dict[Block, None] = {}  # those that run, in order
         self._starts = 0.0  # the sum of when they started
         self._counted = 0  # blocks that Parsl believes to wait or to run
-        self._pending = 0
         self._idle_since: float | None = None
         self._look_at: float | None = None
         self._ask(model.init_blocks)
@@ -162,12 +161,10 @@ class Blocks:
     def _ask(self, count: int) -> None:
         for _ in range(count):
             self._counted += 1
-            self._pending += 1
             self._clock.at(self._clock.now + self.model.wait.draw(self._chance), self._begin)
 
     def _begin(self, _: object) -> None:
         now, model = self._clock.now, self.model
-        self._pending -= 1
         self.blocks_started += 1
         block = Block(started=now, nodes=model.nodes, workers=model.workers)
         self._up[block] = None
@@ -238,7 +235,7 @@ class Blocks:
 
     def _account(self, block: Block) -> None:
         lasted = self._clock.now - block.started
-        self.node_seconds += lasted * self.model.nodes
+        self.node_seconds += lasted * self.model.nodes  # a lost one is charged, too
         self.worker_seconds += lasted * self.model.workers
 
     def _notice_end(self, _: object) -> None:
@@ -288,9 +285,10 @@ class Blocks:
             most = min((slots - tasks) // model.workers, self._counted - model.min_blocks)
             idle = [block for block in self._up if not block.working]
             ripe = [block for block in idle if now - block.idle_since >= model.idle]
+            unripe = [block.idle_since for block in idle if now - block.idle_since < model.idle]
             self._release(ripe, most)
-            if most and len(idle) > len(ripe):
-                self._look_later(min(b.idle_since for b in idle if b not in ripe) + model.idle)
+            if most and unripe:
+                self._look_later(min(unripe) + model.idle)
 
     def _release(self, blocks: list[Block], most: int) -> None:
         for block in blocks[:most]:
