@@ -105,6 +105,7 @@ def test_totals_in_place_of_chunks(slurm, face, tmp_path):
         pbs(tmp_path, queue="nowhere").submit("true", 1, "block-0")
 
 
+@pytest.mark.slow
 def test_pjm_starts_a_manager_on_every_node_and_notices_a_lost_one(slurm, face, tmp_path):
     face("pjm_on_slurm")
     provider = pjm(tmp_path, nodes_per_block=2, launcher=NodeLauncher("pjm"))
