@@ -65,7 +65,8 @@ def _common(site: Site, pool: Pool) -> dict[str, Any]:
         "init_blocks": pool.min_blocks,
         "min_blocks": pool.min_blocks,
         "max_blocks": pool.max_blocks,
-        "parallelism": 1,
+        # Parsl counts workers times nodes as the slots of a block; a whole block is one.
+        "parallelism": pool.nodes_per_block if pool.whole_block else 1,
         "walltime": pool.walltime,
         "worker_init": worker_init(site, pool),
         "launcher": _launcher(site, pool),

@@ -40,9 +40,9 @@ def slurm_site(**pool: Any) -> Site:
     )
 
 
-def busy_work(jobs: int, folder: Path, *, seconds: float) -> Flow:
+def busy_work(jobs: int, folder: str | Path, seconds: float) -> Flow:
     """Jobs that each note that they ran, and take so long."""
-    folder.mkdir(exist_ok=True)
+    Path(folder).mkdir(exist_ok=True)
     return Flow([g.note(str(folder), name=str(i), seconds=seconds) for i in range(jobs)])
 
 

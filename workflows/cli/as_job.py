@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from zonemelt.tasks.errors import HeadRunningError, InputError, SiteError
+from zonemelt.workflows.cli.app import INTERRUPTED
 from zonemelt.workflows.cli.plans import site_of
 
 if TYPE_CHECKING:
@@ -111,8 +112,9 @@ def drive_as_job(place: Path, plan: Plan) -> None:
     goes_on = False
     try:
         drive(place, plan)
-    except typer.Exit:
-        goes_on = ending.is_set()
+    except typer.Exit as ended:
+        # A signal is the scheduler's: a person who wants the campaign to stop says so to the campaign.
+        goes_on = ending.is_set() or ended.exit_code == INTERRUPTED
         raise
     except Exception:
         goes_on = _done(place) > before  # a cause that lets nothing through will do so again
