@@ -44,11 +44,22 @@ def from_here(site: Site, values: list[Value]) -> Iterator[Check]:  # noqa: ARG0
         yield Check(**asdict(found))
 
 
-# In an order in which a first cross explains the later ones. What needs a worker joins at the end.
+# In an order in which a first cross explains the later ones.
 PRODUCERS: tuple[Producer, ...] = (on_paper, from_here)
 
 
-def site_checks(site: Site, values: list[Value]) -> Iterator[Check]:
-    """Everything, one after the other."""
+def site_checks(site: Site, values: list[Value], *, probe: bool) -> Iterator[Check]:
+    """Everything, one after the other; with ``probe`` from inside workers, too, unless it is hopeless."""
+    hopeless = False
     for produce in PRODUCERS:
-        yield from produce(site, values)
+        for check in produce(site, values):
+            hopeless = hopeless or check.ok is False
+            yield check
+    if not probe:
+        return
+    if hopeless:
+        yield Check(what="workers", ok=None, found="not asked: mend the crosses above first")
+        return
+    from zonemelt.workflows.cli.worker_probe import probe_workers
+
+    yield from probe_workers(site)

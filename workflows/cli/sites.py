@@ -90,12 +90,21 @@ def show(name: _Site = "", *, settings: _Settings = None, as_json: Json = False)
     epilog=examples(
         "zonemelt sites check perlmutter --set account=m1234",
         "zonemelt sites check ~/.zonemelt/sites/mine.yaml",
+        "zonemelt sites check perlmutter --probe       also submits one short job to each pool",
     )
 )
-def check(name: _Site = "", *, settings: _Settings = None, as_json: Json = False) -> None:
+def check(
+    name: _Site = "",
+    *,
+    settings: _Settings = None,
+    probe: Annotated[
+        bool, typer.Option("--probe", help="Submit a short job to each pool, and say what it sees.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
     """Whether a site will do: a tick or a cross for each thing that can be seen from here.
 
-    Exit code 1 where there is a cross. Nothing is submitted.
+    Exit code 1 where there is a cross. Nothing is submitted without --probe.
     """
     from dataclasses import asdict
 
@@ -106,7 +115,7 @@ def check(name: _Site = "", *, settings: _Settings = None, as_json: Json = False
     site, values = _read(name, settings)
     out = console()
     found = []
-    for one in site_checks(site, values):
+    for one in site_checks(site, values, probe=probe):
         found.append(one)
         if not as_json:
             print_check(out, one)
