@@ -44,15 +44,20 @@ class Said:
         return self
 
 
-def ask(*command: str, seconds: float) -> Said:
+def ask(*command: str, seconds: float, environment: dict[str, str] | None = None) -> Said:
     """Run a command of the scheduler and return what it says, whatever its exit status.
+
+    Args:
+        command: its words.
+        seconds: that it may take.
+        environment: for it; None: ours.
 
     Raises:
         OutageError: it cannot be started, or does not end in time (then it is killed, children and all).
     """
     try:
         process = subprocess.Popen(
-            command, text=True, errors="replace", start_new_session=True,
+            command, env=environment, text=True, errors="replace", start_new_session=True,
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         )  # fmt: skip
     except OSError as error:

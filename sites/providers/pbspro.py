@@ -59,7 +59,6 @@ class PBSProProvider(BatchProvider):
         self.queue = queue
         self.select_options = select_options
         self.cpus_per_node = cpus_per_node
-        self.cores_per_node = cpus_per_node
         self.mem_per_node = mem_per_node
         self.select = select
         self.place = place

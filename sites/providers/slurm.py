@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Unpack
 from parsl.jobs.states import TERMINAL_STATES, JobState
 
 from zonemelt.sites.providers.base import BatchProvider
-from zonemelt.sites.providers.commands import OutageError
+from zonemelt.sites.providers.commands import OutageError, ask
 from zonemelt.sites.providers.jobs import Common, Seen
 from zonemelt.sites.providers.slurm_states import seen_as
 
@@ -81,7 +81,7 @@ class SlurmProvider(BatchProvider):
         return lines + self._options()  # last: the site has the last word
 
     def _submit(self, script: str) -> tuple[str | None, Said]:
-        said = self._ask("sbatch", script)
+        said = ask("sbatch", script, seconds=self.cmd_timeout, environment=_outside_a_job())
         found = re.search(r"Submitted batch job (\d+)", said.out)
         return (found[1] if found and not said.code else None), said
 
@@ -160,3 +160,15 @@ class SlurmProvider(BatchProvider):
 
     def _cluster(self) -> list[str]:
         return [f"--clusters={self.clusters}"] if self.clusters else []
+
+
+def _outside_a_job() -> dict[str, str]:
+    """The environment without what SLURM says of the job that this process is in, if it is in one.
+
+    A head in a batch job would pass its own job's cores and memory on to the blocks it asks for.
+    """
+    kept = {"SLURM_CONF", "SLURM_CLUSTERS", "SLURM_JWT"}
+    return {
+        name: value for name, value in os.environ.items()
+        if name in kept or not name.startswith(("SLURM_", "SLURMD_", "SRUN_CPUS_PER_TASK"))
+    }  # fmt: skip

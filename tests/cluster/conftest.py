@@ -33,6 +33,7 @@ def slurm(slurm_session: Cluster, monkeypatch: pytest.MonkeyPatch) -> Iterator[C
     for name, value in slurm_session.environment.items():
         monkeypatch.setenv(name, value)
     yield slurm_session
+    slurm_session.start_controller()
     slurm_session.run("scancel", "--user=root", check=False)
     for node in NODES:
         slurm_session.boot(node)

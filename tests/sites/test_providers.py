@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import logging
 import os
+import shutil
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import pytest
 from cluster.daemons import until
@@ -18,6 +22,7 @@ from zonemelt.sites.providers.pbspro import PBSProProvider
 from zonemelt.sites.providers.slurm import SlurmProvider
 from zonemelt.sites.site import Launch
 
+PROGRAMS = str(Path(sys.executable).parent)
 PENDING, RUNNING = JobState.PENDING, JobState.RUNNING
 
 
@@ -171,6 +176,14 @@ def test_a_command_that_hangs_is_killed_with_its_children(commands, tmp_path):
     until(lambda: not os.path.exists(f"/proc/{child}"), "the child is gone")  # noqa: PTH110
 
 
+def test_a_head_in_a_job_asks_for_blocks_as_if_it_were_not_in_one(commands, tmp_path, monkeypatch):
+    for name in ("SLURM_MEM_PER_NODE", "SLURM_JOB_ID", "SRUN_CPUS_PER_TASK", "SLURM_CONF"):
+        monkeypatch.setenv(name, "here")
+    commands("sbatch", f"env | grep =here > {tmp_path}/seen; echo Submitted batch job 7")
+    slurm(tmp_path).submit("true", 1, "block-0")
+    assert (tmp_path / "seen").read_text() == "SLURM_CONF=here\n"
+
+
 def test_the_script_of_slurm(tmp_path):
     provider = slurm(
         tmp_path, partition="gpu", account="a", mem_per_node=1.5, nodes_per_block=2,
@@ -290,6 +303,17 @@ def test_launchers_are_made_for_the_scheduler_they_belong_to():
     ).replace("--bind-to none --map-by numa", "--map-by numa --bind-to none")
     with pytest.raises(ValueError, match="pjm belongs to pjm"):
         make_launcher(Launch(program="pjm"), "slurm")
+
+
+@pytest.mark.mpi
+@pytest.mark.skipif(shutil.which("mpirun", path=PROGRAMS) is None, reason="no Open MPI here")
+def test_open_mpi_starts_a_manager_and_forgives_its_end(tmp_path):
+    options = "--allow-run-as-root --oversubscribe"
+    text = NodeLauncher("mpirun", options)("echo one $((1 + 1)); exit 9", 1, 1, str(tmp_path))
+    environment = {**os.environ, "PATH": f"{PROGRAMS}{os.pathsep}{os.environ['PATH']}"}
+    done = subprocess.run(["bash", "-c", text], env=environment, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout.strip()) == (0, "one 2"), done.stderr
+    assert "exit status 9" in done.stderr
 
 
 @pytest.mark.parametrize("text", ["parsl.cpu.block-0.1795372103.382", "7 Zwerge", "ä" * 99, "x" * 200])
