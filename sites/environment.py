@@ -30,8 +30,9 @@ def worker_init(site: Site, pool: Pool) -> str:
     lines += [f"export {name}={shlex.quote(value)}" for name, value in _variables(site, pool).items()]
     contained = site.container.image is not None
     if not contained:
-        # Parsl starts its helpers by name: a virtual environment that is not activated must name them whole.
-        lines.append(f"export PATH={shlex.quote(str(Path(sys.executable).parent))}{os.pathsep}$PATH")
+        # What is installed beside this Python is at hand, but never instead of the machine's own: an mpiexec
+        # from a wheel knows nothing of the interconnect, nor the options of the machine's launcher.
+        lines.append(f'export PATH="$PATH{os.pathsep}"{shlex.quote(str(Path(sys.executable).parent))}')
     if site.scheduler != "local":
         lines.append(f"{in_container(site)}{python(site)} -m zonemelt.sites.hello {_versions()} || exit 3")
     return "\n".join(lines)

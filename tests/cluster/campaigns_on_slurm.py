@@ -23,7 +23,7 @@ TESTS = Path(__file__).parents[1]
 PATIENCE = 300.0  # seconds for anything to happen
 
 
-def slurm_site(**pool: Any) -> Site:
+def slurm_site(scheduler: str = "slurm", **pool: Any) -> Site:
     """Two nodes of the cluster with two workers each; values of its one pool on top."""
     values = {
         "partition": "cpu", "nodes_per_block": 2, "max_blocks": 1, "walltime": "00:20:00",
@@ -31,7 +31,7 @@ def slurm_site(**pool: Any) -> Site:
     }  # fmt: skip
     return Site(
         name="testcluster",
-        scheduler="slurm",
+        scheduler=scheduler,
         network=Network(address="127.0.0.1"),
         poll_seconds=1,
         command_seconds=60,
