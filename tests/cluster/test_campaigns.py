@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import sqlite3
+import subprocess
+import sys
 
 import graphs_for_tests as g
 import pytest
+import yaml
 from cluster.campaigns_on_slurm import TESTS, begun, busy_work, meanwhile, poll, retries, slurm_site
 from cluster.modes import both_ways
 from jobflow import Flow
@@ -14,6 +17,7 @@ from jobs_of_several_ranks import reduced_by_torch, sum_of_ranks
 from zonemelt import RetryPolicy, resume, run_flow
 from zonemelt.sites.site import Launch, Network
 from zonemelt.tasks.errors import InputError, SiteError
+from zonemelt.workflows.engine.inspect import summarise
 from zonemelt.workflows.engine.reap import orphans
 
 pytestmark = [pytest.mark.slurm, pytest.mark.timeout(900)]
@@ -59,6 +63,19 @@ def test_a_campaign_runs_in_one_allocation(slurm, tmp_path):
     assert len(all_blocks(slurm) - before) == 1  # every job went through the same block
     assert set(_column(tmp_path / "c", "json_extract(data, '$.host')")) == {"cn1", "cn2"}
     poll(lambda: not slurm.run("squeue", "--noheader").strip())  # and it was given back
+
+
+@both_ways
+def test_the_quickstart_through_pilot_jobs(slurm, tmp_path):
+    site = slurm_site().model_dump(mode="json", exclude_defaults=True)
+    (tmp_path / "testcluster.yaml").write_text(yaml.safe_dump(site))
+    command = [sys.executable, "-m", "zonemelt.workflows.cli", "run", "quickstart", "--oracle", "emt"]
+    command += ["--site", str(tmp_path / "testcluster.yaml"), "--directory", str(tmp_path / "c")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert not done.returncode, done.stderr
+    assert (tmp_path / "c" / "report.html").exists()
+    assert summarise(tmp_path / "c").status == "finished"
+    assert set(_column(tmp_path / "c", "json_extract(data, '$.host')")) == {"cn1", "cn2"}
 
 
 @both_ways
