@@ -135,7 +135,8 @@ def test_what_the_scheduler_refuses_is_told(slurm, tmp_path):
 
 
 def test_a_full_queue_is_waited_for(slurm, tmp_path):
-    slurm.run("sbatch", "--partition=cpu", "--nodes=2", "--exclusive", "--wrap=sleep 600")
+    all_nodes = ("--partition=cpu", "--nodes=2", "--exclusive")
+    slurm.run("sbatch", *all_nodes, "--output=/dev/null", "--wrap=sleep 600")
     other = running_block(slurm)
 
     def make_room():

@@ -25,7 +25,16 @@ from zonemelt.workflows.engine.lines import lengthen, take_back
 from zonemelt.workflows.engine.lock import HEARTBEAT
 from zonemelt.workflows.engine.results import is_plain
 from zonemelt.workflows.engine.schema import HEAD_POOL
-from zonemelt.workflows.engine.spool import FOLDER, busy, read_epoch, read_spool, spool_path, write_epoch
+from zonemelt.workflows.engine.spending import Spending
+from zonemelt.workflows.engine.spool import (
+    FOLDER,
+    begun_in,
+    busy,
+    read_epoch,
+    read_spool,
+    spool_path,
+    write_epoch,
+)
 from zonemelt.workflows.engine.states import JobState
 from zonemelt.workflows.engine.traffic import Packer, Traffic
 from zonemelt.workflows.engine.worker import run_jobs
@@ -106,9 +115,8 @@ class Head:
         self._full = False  # the disk is
         self._tick_at = 0.0
         self._beat_at = 0.0
-        self._spent_at = self._busy_at = time.monotonic()
-        self._nodes = 0
-        self._blocks: dict[str, list[str]] = {}
+        self._busy_at = time.monotonic()
+        self.spending = Spending(ledger, workers, limits.node_hours)
 
     # ── the loop ────────────────────────────────────────────────────────────────────────────────────
 
@@ -123,7 +131,7 @@ class Head:
         self.begin()
         while self.step():
             pass
-        self._spend()
+        self.spending.count()
 
     def begin(self) -> None:
         """Take the campaign over from whoever drove it before: fence, harvest, reset."""
@@ -248,7 +256,7 @@ class Head:
         failed = [result for result in others if not self._commit_result(result)]
         self._learn(chunk, outcome)
         reported = {result["job"] for result in outcome}
-        begun = self._begun(chunk) if error is not None else set()
+        begun = begun_in(spool_path(chunk.directory, chunk.id)) if error is not None else set()
         back = []
         for task in chunk.tasks:
             if task.id in reported:
@@ -268,10 +276,6 @@ class Head:
     def _spooled(self, chunk: Chunk) -> list[Result]:
         path = spool_path(chunk.directory, chunk.id)
         return [r for r in read_spool(path) if "job" in r] if path.exists() else []  # type: ignore[misc]
-
-    def _begun(self, chunk: Chunk) -> set[int]:
-        path = spool_path(chunk.directory, chunk.id)
-        return {r["begun"] for r in read_spool(path) if "begun" in r} if path.exists() else set()
 
     def _commit_result(self, result: Result) -> bool:
         """Record one result; False where the job has failed for good."""
@@ -358,13 +362,13 @@ class Head:
                 where=str(self.ledger.directory),
                 remedy="nothing is lost: follow it with `zonemelt status --watch`",
             )
-        self._spend()
+        self.spending.count()
         if (trouble := self.workers.ailing() or self._idling(now)) is not None:
             self._mend(trouble)
 
     def _idling(self, now: float) -> str | None:
         """Notice workers that are there and begin nothing: parts of Parsl hang without dying."""
-        if not (self.traffic and self._nodes) or busy(self.ledger.directory, elsewhere=True):
+        if not (self.traffic and self.spending.nodes) or busy(self.ledger.directory, elsewhere=True):
             self._busy_at = now
         if now - self._busy_at < _IDLE:
             return None
@@ -377,22 +381,6 @@ class Head:
         if full and not self._full:
             logger.warning("the disk of %s is full; no job starts until there is room", self.ledger.directory)
         self._full = full
-
-    def _spend(self) -> None:
-        now = time.monotonic()
-        self._nodes = self.workers.nodes_in_use()
-        hours = self._nodes * (now - self._spent_at) / 3600
-        self._spent_at = now
-        with self.ledger.transaction():
-            spent = self.ledger.get("node_hours", 0.0) + hours
-            self.ledger.put("node_hours", spent)
-            if (blocks := self.workers.blocks()) != self._blocks:
-                self._blocks = blocks
-                self.ledger.put("blocks", blocks)
-            limit = self.limits.node_hours
-            if limit is not None and spent > limit and self.ledger.get("status") == "running":
-                self.ledger.put("status", "paused")
-                self.ledger.event("paused", reason=f"the budget of {limit:g} node-hours is spent")
 
     def _mend(self, trouble: str) -> None:
         """Replace broken machinery; what was on its way is harvested or goes again."""

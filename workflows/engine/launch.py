@@ -145,7 +145,8 @@ def rank_command(resources: Resources, launching: Launching, variables: dict[str
     if program == "mpirun":
         passed = [part for name in variables for part in ("-x", name)]
         passed += ["--allow-run-as-root"] if os.geteuid() == 0 else []
-        return ["mpirun", "-n", ranks, "--map-by", f"ppr:{each}:node:OVERSUBSCRIBE", "--bind-to", "none", *passed, *options]
+        places = f"ppr:{each}:node:OVERSUBSCRIBE"
+        return ["mpirun", "-n", ranks, "--map-by", places, "--bind-to", "none", *passed, *options]
     if program == "mpiexec":
         return ["mpiexec", "-n", ranks, "-ppn", each, *options]
     if program == "pjm":  # ranks a node were asked for when the block was submitted

@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
 
-from zonemelt import __version__
 from zonemelt.tasks.errors import InputError
 from zonemelt.tasks.sqlite import connect, create_collection, quote, upsert
 from zonemelt.workflows.engine.resources import Offer, Resources, WholeBlock, quorum_count, read_resources
@@ -28,12 +27,11 @@ from zonemelt.workflows.engine.schema import (
     FILE_NAME,
     HEAD_POOL,
     OUTPUTS,
-    SCHEMA,
-    SCHEMA_VERSION,
     WAITS_FOR,
     additional_collection,
     check_version,
     in_states,
+    make_empty,
 )
 from zonemelt.workflows.engine.settle import recount, standing
 from zonemelt.workflows.engine.states import (
@@ -95,7 +93,7 @@ class Ledger:
         self._whole = {pool for pool, offer in self._offers.items() if offer and offer.whole_block}
         self.mirrored = mirrored
         if not self.path.exists():
-            _make(self.path)
+            make_empty(self.path)
         self.connection = connect(self.path)
         check_version(self.connection, self.path)
         self.unfinished = 0
@@ -387,19 +385,3 @@ class Ledger:
             job, cause, job,
         )  # fmt: skip
         return times
-
-
-def _make(path: Path) -> None:
-    """Make an empty ledger; it appears whole, so that nobody reads half of one."""
-    new = path.with_suffix(".new")
-    for left in new.parent.glob(f"{new.name}*"):  # by a head that was killed here
-        left.unlink()
-    connection = connect(new)
-    connection.executescript(f"BEGIN; {SCHEMA}")
-    create_collection(connection, OUTPUTS)
-    for key, value in {"version": __version__, "created": time.time()}.items():
-        connection.execute("INSERT INTO campaign VALUES (?, ?)", (key, json.dumps(value)))
-    connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
-    connection.execute("COMMIT")
-    connection.close()  # which also empties its log into it
-    new.replace(path)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import time
 from typing import TYPE_CHECKING
 
 from zonemelt import __version__
 from zonemelt.tasks.errors import CampaignError, LedgerVersionError
+from zonemelt.tasks.sqlite import connect, create_collection
 
 if TYPE_CHECKING:
     import sqlite3
@@ -95,3 +98,19 @@ def check_version(connection: sqlite3.Connection, path: Path) -> None:
             where=str(path),
             remedy="go on with the zonemelt that wrote it (`zonemelt status` of that version names it)",
         )
+
+
+def make_empty(path: Path) -> None:
+    """Make an empty ledger; it appears whole, so that nobody reads half of one."""
+    new = path.with_suffix(".new")
+    for left in new.parent.glob(f"{new.name}*"):  # by a head that was killed here
+        left.unlink()
+    connection = connect(new)
+    connection.executescript(f"BEGIN; {SCHEMA}")
+    create_collection(connection, OUTPUTS)
+    for key, value in {"version": __version__, "created": time.time()}.items():
+        connection.execute("INSERT INTO campaign VALUES (?, ?)", (key, json.dumps(value)))
+    connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+    connection.execute("COMMIT")
+    connection.close()  # which also empties its log into it
+    new.replace(path)

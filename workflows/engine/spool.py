@@ -76,6 +76,11 @@ def read_spool(path: Path) -> Iterator[dict[str, Any]]:
             return
 
 
+def begun_in(path: Path) -> set[int]:
+    """The ids of the jobs that a worker has begun, by its spool file; none where it made none."""
+    return {record["begun"] for record in read_spool(path) if "begun" in record} if path.exists() else set()
+
+
 def busy(directory: Path, *, elsewhere: bool = False) -> bool:
     """Whether a worker has begun a job and not finished it.
 

@@ -127,7 +127,7 @@ def test_sites_that_cannot_be_used_are_refused(zonemelt, cluster: Path):
     assert "account: who pays" in zonemelt.refused(*words, cluster)
     said = zonemelt.refused(*words, cluster, *ACCOUNT, "--set", "walltime=72:00:00")
     assert "more than this machine allows" in said
-    assert "there is no such site" in zonemelt.refused(*words, "lokal")
+    assert "there is no such site" in zonemelt.refused(*words, "locl")
     said = zonemelt.refused(*words, cluster, *ACCOUNT, "--wait", "gpu=60")
     assert "no pool 'gpu'" in said
 
