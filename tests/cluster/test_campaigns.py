@@ -95,6 +95,7 @@ def test_a_node_loses_power(slurm, tmp_path):
     disturbed(slurm, tmp_path, lambda _: slurm.lose_power("cn2"), jobs=40)
 
 
+@pytest.mark.slow
 def test_a_node_is_set_down_under_load(slurm, tmp_path):
     def down(_):
         slurm.set_state("cn2", "down")

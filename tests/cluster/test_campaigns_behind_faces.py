@@ -39,7 +39,7 @@ def blocks(slurm, state):
 CASES = [
     pytest.param("pbspro", "", id="pbs"),
     pytest.param("pbspro", "PBS_FACE_FIRST_ONLY", id="pbs-first-only", marks=pytest.mark.slow),
-    pytest.param("pbspro", "PBS_FACE_NO_HISTORY", id="pbs-no-history"),
+    pytest.param("pbspro", "PBS_FACE_NO_HISTORY", id="pbs-no-history", marks=pytest.mark.slow),
     pytest.param("pbspro", "PBS_FACE_BROKEN_JSON", id="pbs-broken-json", marks=pytest.mark.slow),
     pytest.param("pjm", "", id="pjm"),
     pytest.param("pjm", "PJM_FACE_NO_HISTORY", id="pjm-no-history", marks=pytest.mark.slow),

@@ -42,6 +42,7 @@ def test_sacct_remembers_where_there_is_a_database_and_says_so_where_not(slurm_s
             slurm_session.run("sacct", "--allocations")
 
 
+@pytest.mark.slow
 def test_a_power_cut_ends_what_runs_there_and_slurm_notices(slurm):
     job = slurm.run(
         "sbatch", "--parsable", "--no-requeue", "--nodelist=cn2", "--output=/dev/null", "--wrap=sleep 600"

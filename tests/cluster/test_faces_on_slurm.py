@@ -86,6 +86,7 @@ def test_the_defects_of_pbs_servers_hide_no_job(slurm, face, tmp_path, monkeypat
     assert provider.cancel(jobs) == [True, True]
 
 
+@pytest.mark.slow
 def test_the_walltime_of_pbs_is_a_timeout(slurm, face, tmp_path):
     face("pbs")
     provider = pbs(tmp_path)
@@ -117,6 +118,7 @@ def test_pjm_starts_a_manager_on_every_node_and_notices_a_lost_one(slurm, face, 
     assert "LOST COMM" in wait_for(provider, job, JobState.FAILED).message
 
 
+@pytest.mark.slow
 def test_pjm_cancels_and_times_out(slurm, face, tmp_path):
     face("pjm_on_slurm")
     provider = pjm(tmp_path)

@@ -46,13 +46,18 @@ def run(slurm, tmp_path):
     return submitted
 
 
+def submissions(slurm):
+    names = slurm.run("squeue", "--noheader", "--all", "--states=all", "--format=%j").split()
+    return sum(name.startswith("parsl.cpu.block") for name in names)
+
+
 def test_workers_that_cannot_start_are_given_up(slurm, run):
+    before = submissions(slurm)
     error = run(worker_init="echo no module named zonemelt on $HOSTNAME >&2; exit 3")
     assert "3 blocks in a row ended before a worker connected" in str(error)
     assert len(re.findall(r"block \d, job \d+: SLURM: FAILED", str(error))) == 3
     assert "| no module named zonemelt on cn" in str(error)
-    names = slurm.run("squeue", "--noheader", "--states=all", "--format=%j").split()
-    assert sum(name.startswith("parsl.cpu.block") for name in names) == 3
+    assert submissions(slurm) - before == 3
 
 
 def test_submissions_that_are_refused_are_given_up(run):

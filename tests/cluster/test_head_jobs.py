@@ -45,6 +45,7 @@ def wait_for_the_end(path):
     )
 
 
+@pytest.mark.slow
 def test_it_goes_on_in_the_next_allocation(slurm, tmp_path):
     # The head leaves 25 seconds after its beginning; there is work for at least 40.
     site = site_file(tmp_path, walltime="00:02:00", drain="00:01:35")
