@@ -9,7 +9,7 @@ import typer
 
 from zonemelt.workflows.cli.app import START, command
 from zonemelt.workflows.cli.places import Json  # noqa: TC001 (typer reads the annotations)
-from zonemelt.workflows.cli.start import Campaign  # noqa: TC001
+from zonemelt.workflows.cli.start import Campaign, Oracle  # noqa: TC001
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -31,6 +31,7 @@ def plan(
     campaign: Campaign,
     *,
     site: Annotated[str, typer.Option(help="Where it would run: a site's name or file.")] = "",
+    oracle: Oracle = "",
     settings: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="Any key of the site or of the campaign."),
@@ -65,8 +66,9 @@ def plan(
     from zonemelt.workflows.simulate.collapse import as_mermaid
 
     found = planned(
-        campaign, site=site, settings=settings or [], durations=durations, waits=wait or [], seed=seed
-    )
+        campaign, site=site, oracle=oracle, settings=settings or [], durations=durations, waits=wait or [],
+        seed=seed,
+    )  # fmt: skip
     if svg:
         _draw(found, Path(svg))
     if as_json:

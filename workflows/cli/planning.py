@@ -7,11 +7,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zonemelt.sites.load import SiteFileError, load_site
 from zonemelt.sites.site import Pool, Site
 from zonemelt.tasks.errors import InputError
 from zonemelt.workflows.cli.assumed import about_machine, about_times, learned, read_waits
-from zonemelt.workflows.cli.plans import parse_settings, read_plan
+from zonemelt.workflows.cli.plans import campaign_settings, complete_site, read_plan
 from zonemelt.workflows.engine.dispatch import Limits
 from zonemelt.workflows.simulate.collapse import as_mermaid, collapse
 from zonemelt.workflows.simulate.feasible import check_graph, check_site, warnings
@@ -29,7 +28,6 @@ if TYPE_CHECKING:
 
 _SEEDS = 5
 _FEW = 200_000  # jobs above which one simulation must do
-_OF_SITE = frozenset({*Site.model_fields, *Pool.model_fields}) - {"name"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,13 +80,21 @@ class Planned:
 
 
 def planned(
-    campaign: str, *, site: str, settings: Sequence[str], durations: str, waits: Sequence[str], seed: int
+    campaign: str,
+    *,
+    site: str,
+    oracle: str,
+    settings: Sequence[str],
+    durations: str,
+    waits: Sequence[str],
+    seed: int,
 ) -> Planned:
     """Plan a campaign.
 
     Args:
         campaign: as for `run`.
         site: a site's name or file; empty for the campaign's own.
+        oracle: what labels structures; empty for the campaign's own.
         settings: ``KEY=VALUE``, of the site or of the campaign.
         durations: a file, the directory of a campaign that ran, or empty.
         waits: ``TIME`` or ``POOL=TIME`` in the batch queue.
@@ -99,11 +105,10 @@ def planned(
     """
     from zonemelt.sites.scripts import batch_scripts
 
-    given = parse_settings(settings)
-    of_site = {key: value for key, value in given.items() if key.partition(".")[0] in _OF_SITE}
-    of_campaign = {key: value for key, value in given.items() if key not in of_site}
-    plan = read_plan(campaign, {**of_campaign, **({"site": site} if site else {})})
-    where = _site(plan.site, of_site)
+    options = {"site": site, "oracle": oracle}
+    given = {**campaign_settings(settings), **{key: value for key, value in options.items() if value}}
+    plan = read_plan(campaign, given)
+    where = _site(plan)
     check_site(where)
     graph = _graph(plan)
     check_graph(graph, where)
@@ -114,10 +119,11 @@ def planned(
     machine = machine_of(where, waits=queue, start=known.start)
     certain = all(times.of(kind).certain for kind in graph.kinds) and all(a.certain for a in queue.values())
     seeds = 1 if certain or len(graph) > _FEW else _SEEDS
-    options = plan.options
-    limits = Limits(in_flight=options.get("max_jobs_in_flight"), node_hours=options.get("budget_node_hours"))
+    limits = Limits(
+        in_flight=plan.options.get("max_jobs_in_flight"), node_hours=plan.options.get("budget_node_hours")
+    )
     found = forecast(
-        graph, machine, times, seeds=range(seed, seed + seeds), retry=options.get("retry"), limits=limits
+        graph, machine, times, seeds=range(seed, seed + seeds), retry=plan.options.get("retry"), limits=limits
     )
     used = [name for name in where.pools if any(one.pools[name].blocks for one in found.outcomes)]
     return Planned(
@@ -141,14 +147,10 @@ def planned(
     )
 
 
-def _site(name: str, overrides: dict[str, Any]) -> Site:
-    if name == "inline":
+def _site(plan: Plan) -> Site:
+    if plan.site == "inline":
         return Site(name="inline", scheduler="local", pools={"cpu": Pool(workers=1)})
-    try:
-        return load_site(name, overrides)
-    except SiteFileError as error:
-        what, _, remedy = str(error).partition("\n  → ")
-        raise InputError(what, remedy=remedy or "mend the value") from None
+    return complete_site(plan.site, plan.site_options)
 
 
 def _graph(plan: Plan) -> Graph:

@@ -121,6 +121,21 @@ def parse_settings(pairs: Sequence[str]) -> dict[str, Any]:
     return found
 
 
+def campaign_settings(pairs: Sequence[str]) -> dict[str, Any]:
+    """Read ``--set key=value`` options of a campaign; the keys of its site go to ``site_options``.
+
+    Raises:
+        InputError: see :func:`parse_settings`.
+    """
+    from zonemelt.sites.site import Pool, Site
+
+    of_site = {*Site.model_fields, *Pool.model_fields} - {"name"}
+    return {
+        f"site_options.{key}" if key.partition(".")[0] in of_site else key: value
+        for key, value in parse_settings(pairs).items()
+    }
+
+
 def new_place(directory: str, plan: Plan) -> Path:
     """The directory of a new campaign, made, its ``campaign.yaml`` written.
 

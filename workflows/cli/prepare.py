@@ -62,12 +62,12 @@ def check(
     from dataclasses import asdict
 
     from zonemelt.workflows.cli.checks import run_checks
-    from zonemelt.workflows.cli.plans import parse_settings, read_plan
+    from zonemelt.workflows.cli.plans import campaign_settings, read_plan
     from zonemelt.workflows.cli.ticks import print_check
     from zonemelt.workflows.paper import console, print_json
     from zonemelt.workflows.settings import load_settings
 
-    given = {**parse_settings(settings or []), **({"site": site} if site else {})}
+    given = {**campaign_settings(settings or []), **({"site": site} if site else {})}
     if oracle:
         given["oracle"] = oracle
     read = (lambda: read_plan(campaign, given)) if campaign else None

@@ -29,7 +29,9 @@ Oracle = Annotated[str, typer.Option(help="What labels structures.", show_defaul
 Store = Annotated[str, typer.Option(help="Where outputs go besides the directory.", show_default=False)]
 Set = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="KEY=VALUE", help="Any key of the campaign; may be repeated."),
+    typer.Option(
+        "--set", metavar="KEY=VALUE", help="Any key of the campaign or of its site; may be repeated."
+    ),
 ]
 Reuse = Annotated[
     list[str] | None,
@@ -41,9 +43,9 @@ EnsureSuccess = Annotated[
 
 
 def _overrides(pairs: list[str] | None, **options: Any) -> dict[str, Any]:
-    from zonemelt.workflows.cli.plans import parse_settings
+    from zonemelt.workflows.cli.plans import campaign_settings
 
-    return {**parse_settings(pairs or []), **{key: value for key, value in options.items() if value}}
+    return {**campaign_settings(pairs or []), **{key: value for key, value in options.items() if value}}
 
 
 @command(
