@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 import subprocess
 import sys
@@ -15,7 +16,7 @@ from jobflow import Flow
 from jobs_of_several_ranks import reduced_by_torch, sum_of_ranks
 
 from zonemelt import RetryPolicy, resume, run_flow
-from zonemelt.sites.site import Launch, Network
+from zonemelt.sites.site import Accelerators, Launch, Network
 from zonemelt.tasks.errors import InputError, SiteError
 from zonemelt.workflows.engine.inspect import summarise
 from zonemelt.workflows.engine.reap import orphans
@@ -91,11 +92,13 @@ def test_a_block_is_cancelled_by_somebody(slurm, tmp_path):
     assert disturbed(slurm, tmp_path, lambda block: slurm.run("scancel", block))["infrastructure"] >= 1
 
 
+@both_ways
 def test_a_node_loses_power(slurm, tmp_path):
     disturbed(slurm, tmp_path, lambda _: slurm.lose_power("cn2"), jobs=40)
 
 
 @pytest.mark.slow
+@both_ways
 def test_a_node_is_set_down_under_load(slurm, tmp_path):
     def down(_):
         slurm.set_state("cn2", "down")
@@ -113,6 +116,7 @@ def test_the_interchange_is_killed(slurm, tmp_path):
     disturbed(slurm, tmp_path, kill)
 
 
+@both_ways
 def test_a_broken_environment_is_told_in_its_own_words(slurm, tmp_path):
     site = slurm_site(setup=("echo 'module: no such module torch/9' >&2; exit 7",))
     flow = busy_work(4, tmp_path / "notes", seconds=0.1)
@@ -148,6 +152,30 @@ def test_a_full_queue_is_waited_for(slurm, tmp_path):
     with meanwhile(make_room):
         assert len(run_flow(flow, site=slurm_site(), directory=tmp_path / "c")) == 4
     assert not retries(tmp_path / "c")
+
+
+def test_a_look_from_inside_a_worker(slurm, tmp_path):
+    site = slurm_site(
+        partition="gpu", nodes_per_block=1, accelerators=Accelerators(request="gres=gpu:fake:2")
+    )
+    (tmp_path / "testcluster.yaml").write_text(
+        yaml.safe_dump(site.model_dump(mode="json", exclude_defaults=True))
+    )
+    command = [
+        sys.executable,
+        "-m",
+        "zonemelt.workflows.cli",
+        "sites",
+        "check",
+        "testcluster.yaml",
+        "--probe",
+    ]
+    done = subprocess.run([*command, "--json"], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert not done.returncode, done.stdout + done.stderr
+    checks = {check["what"]: check for check in json.loads(done.stdout)["checks"]}
+    assert checks["worker cpu"]["ok"]
+    assert checks["worker cpu"]["found"].startswith("gn")
+    assert "torch 2" in checks["worker cpu"]["found"]
 
 
 WHOLE = {
@@ -191,8 +219,6 @@ def _column(directory, expression):
 
 
 def _fact(directory, key):
-    import json
-
     with sqlite3.connect(directory / "ledger.db") as connection:
         return json.loads(
             connection.execute("SELECT value FROM campaign WHERE key = ?", (key,)).fetchone()[0]
