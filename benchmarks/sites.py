@@ -129,7 +129,7 @@ def command_rows(_: Any, scratch: Path, *, quick: bool) -> Iterator[Row]:
 def utilisation_rows(cluster: Any, scratch: Path, *, quick: bool) -> Iterator[Row]:
     """How much of the allocated time works, in a mixed load of short and long jobs on two nodes."""
     began = time.perf_counter()
-    long, short = (8, 60) if quick else (30, 600)
+    long, short = (8, 60) if quick else (60, 1200)
     before = _blocks(cluster)
     jobs = [rest(6.0, i) for i in range(long)] + [rest(0.1, i) for i in range(short)]
     found = run(Flow(jobs), scratch / "mixed")

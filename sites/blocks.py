@@ -25,7 +25,8 @@ def local_provider(site: Site, pool: Pool, *, in_job: bool) -> Any:
     return LocalProvider(  # type: ignore[no-untyped-call]
         launcher=_launcher(site, pool) if in_job else OneManager(),
         nodes_per_block=allocated_nodes(site.scheduler) if in_job and not pool.whole_block else 1,
-        init_blocks=1, min_blocks=1, max_blocks=1, worker_init=worker_init(site, pool),
+        init_blocks=1, min_blocks=1, max_blocks=1,
+        worker_init=worker_init(site, pool, in_job=in_job),
     )  # fmt: skip
 
 

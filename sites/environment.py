@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zonemelt import __version__
+from zonemelt.sites.site import clock_seconds
 
 if TYPE_CHECKING:
     from zonemelt.sites.site import Pool, Site
@@ -17,16 +18,24 @@ if TYPE_CHECKING:
 # How a worker is told what the site knows about starting ranks.
 LAUNCH_VARIABLE = "ZONEMELT_LAUNCH"
 VENDOR_VARIABLE = "ZONEMELT_ACCELERATORS"
+END_VARIABLE = "ZONEMELT_BLOCK_END"  # seconds since the epoch
 
 
-def worker_init(site: Site, pool: Pool) -> str:
+def worker_init(site: Site, pool: Pool, *, in_job: bool = False) -> str:
     """The shell lines of a block before its workers start.
 
     The environment of the head is not assumed: what the site's ``setup`` brings comes first, then the
     Python that runs this, unless the site has a container, then the variables. A block whose Python lacks
     zonemelt, or has another version, ends here and says so.
+
+    Args:
+        site: the machine.
+        pool: whose block it is.
+        in_job: the block is part of the allocation that the head runs in, and ends with it.
     """
     lines = [*site.setup, *pool.setup]
+    if site.scheduler != "local" and not in_job:
+        lines.append(f"export {END_VARIABLE}=$(( $(date +%s) + {clock_seconds(pool.walltime)} ))")
     lines += [f"export {name}={shlex.quote(value)}" for name, value in _variables(site, pool).items()]
     contained = site.container.image is not None
     if not contained:

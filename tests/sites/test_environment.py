@@ -29,6 +29,14 @@ def test_the_sites_lines_come_before_the_pools():
     assert lines(site())[:2] == ["module purge", "module load python"]
 
 
+def test_workers_know_when_their_block_ends():
+    pool = site().pools["cpu"].model_copy(update={"walltime": "00:10:00", "setup": ()})
+    script = worker_init(site(setup=()), pool) + "\necho $(( ZONEMELT_BLOCK_END - $(date +%s) ))"
+    done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True)
+    assert 500 < int(done.stdout) <= 600
+    assert "BLOCK_END" not in worker_init(site(), pool, in_job=True)
+
+
 def test_a_pools_variables_win():
     assert "export OMP_NUM_THREADS=2" in lines(site(environment={"OMP_NUM_THREADS": "4"}))
 
@@ -56,6 +64,7 @@ def test_another_version_ends_the_block_and_says_so():
 def test_a_worker_finds_what_the_site_says_under_the_same_names():
     assert environment.LAUNCH_VARIABLE == launch.LAUNCH_VARIABLE
     assert environment.VENDOR_VARIABLE == worker.VENDOR_VARIABLE
+    assert environment.END_VARIABLE == worker.END_VARIABLE
 
 
 def test_how_ranks_are_started_reaches_the_worker(monkeypatch):

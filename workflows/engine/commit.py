@@ -12,7 +12,7 @@ from zonemelt.workflows.engine.settle import carry_over, hold, release, settle
 from zonemelt.workflows.engine.states import JobState, outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterable
 
     from zonemelt.tasks.errors import ZonemeltError
     from zonemelt.workflows.engine.ledger import Ledger
@@ -139,6 +139,12 @@ def commit_failure(ledger: Ledger, result: Result, policy: RetryPolicy) -> JobSt
     return JobState.FAILED
 
 
+def postpone(ledger: Ledger, results: Iterable[Result]) -> None:
+    """Let jobs rest that did not fit what was left of a block: another may have the time, or the next one."""
+    for result in results:
+        ledger.mark_ready(result["job"], not_before=time.time() + _POSTPONED, counted=False)
+
+
 def refused(result: Result, error: ZonemeltError) -> Result:
     """The failure that a success becomes whose new jobs cannot be accepted."""
     kept = ("job", "attempt", "start", "end", "host", "pid", "directory", "tail")
@@ -163,6 +169,7 @@ def lost(task: Task, error: BaseException) -> Result:
     }  # fmt: skip
 
 
+_POSTPONED = 30.0  # seconds
 _NOTED = (
     "attempt", "start", "end", "host", "pid", "directory", "tail", "reused",
     "cause", "error", "message", "traceback",

@@ -18,6 +18,7 @@ from zonemelt.workflows.engine.commit import (
     commit_plain,
     commit_success,
     lost,
+    postpone,
     refused,
 )
 from zonemelt.workflows.engine.dispatch import MOST, Durations, Limits, plan
@@ -250,12 +251,14 @@ class Head:
         error = None
         if isinstance(outcome, BaseException):
             error, outcome = outcome, self._spooled(chunk)
+        late = [result for result in outcome if result.get("postponed")]
+        outcome = [result for result in outcome if not result.get("postponed")]
         plain = [result for result in outcome if is_plain(result)]
         commit_plain(self.ledger, plain)
         others = outcome if not plain else [result for result in outcome if not is_plain(result)]
         failed = [result for result in others if not self._commit_result(result)]
         self._learn(chunk, outcome)
-        reported = {result["job"] for result in outcome}
+        reported = {result["job"] for result in (*outcome, *late)}
         begun = begun_in(spool_path(chunk.directory, chunk.id)) if error is not None else set()
         back = []
         for task in chunk.tasks:
@@ -266,6 +269,7 @@ class Head:
             elif not self._commit_result(lost(task, error)):
                 failed.append(lost(task, error))
         take_back(self.ledger, back)
+        postpone(self.ledger, late)
         return failed
 
     def _learn(self, chunk: Chunk, results: list[Result]) -> None:

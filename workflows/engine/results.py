@@ -80,6 +80,7 @@ class Result(TypedDict, total=False):
     pid: int
     directory: str | None  # None: the job left no file behind, its directory is gone
     tail: str  # the end of what it printed
+    postponed: bool  # nothing was attempted: what is left of the block is less than the job may take
     source: tuple[str, str]  # function and digest of its source, when a process first runs it in a campaign
     reused: str  # the earlier campaign and job whose result this is
     # of a success

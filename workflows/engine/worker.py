@@ -32,7 +32,8 @@ if TYPE_CHECKING:
 # Set in every process that the head starts: names the campaign, so that orphans can be found.
 CAMPAIGN_VARIABLE = "ZONEMELT_CAMPAIGN"
 WORKER_VARIABLE = "ZONEMELT_WORKER"
-VENDOR_VARIABLE = "ZONEMELT_ACCELERATORS"  # set by sites/environment.py
+VENDOR_VARIABLE = "ZONEMELT_ACCELERATORS"  # set by sites/environment.py, like the next
+END_VARIABLE = "ZONEMELT_BLOCK_END"
 OUTPUT_FILE = "output.log"
 ERROR_FILE = "error.txt"
 _HOST = socket.gethostname()
@@ -79,6 +80,9 @@ def run_jobs(chunk: Chunk, *, store: JobStore | None = None) -> list[Result]:
                 break
             if task.after and task.after not in arrived:
                 continue
+            if not _fits(task):
+                results.append({"ok": False, "job": task.id, "attempt": task.attempt, "postponed": True})
+                continue
             with contextlib.suppress(OSError):
                 spool.write({"begun": task.id, "attempt": task.attempt, "host": _HOST, "pid": os.getpid()})
             result = _run_job(task, chunk, place, blobs=blobs, store=store, log=log)
@@ -96,6 +100,12 @@ def run_jobs(chunk: Chunk, *, store: JobStore | None = None) -> list[Result]:
         spool.close()
         place.leave()
     return results
+
+
+def _fits(task: Task) -> bool:
+    """Whether a job that says how long it may take comes to its end before its block does."""
+    walltime = read_resources(task.resources).walltime
+    return not walltime or time.time() + walltime < float(os.environ.get(END_VARIABLE, "inf"))
 
 
 def _run_job(

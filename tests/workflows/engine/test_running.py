@@ -260,3 +260,28 @@ class TestBadInput:
         assert found.stdout.strip() == "1", found.stderr
         refused = subprocess.run([sys.executable], input=code.replace("'c'", "'d'"), **command)  # noqa: PLW1510
         assert "interactive session cannot be imported" in refused.stderr
+
+
+def test_a_job_that_does_not_fit_what_is_left_of_a_block_waits_for_another(tmp_path, monkeypatch):
+    from zonemelt.workflows.engine import commit
+    from zonemelt.workflows.engine.worker import END_VARIABLE, run_jobs
+
+    monkeypatch.setattr(commit, "_POSTPONED", 0.1)
+    monkeypatch.setenv(END_VARIABLE, str(time.time() + 50))
+    offered = []
+
+    def run_and_count(chunk, **more):
+        results = run_jobs(chunk, **more)
+        offered.extend(task.uuid for task in chunk.tasks)
+        if len(offered) > 4:  # the next block has begun
+            monkeypatch.setenv(END_VARIABLE, str(time.time() + 500))
+        return results
+
+    monkeypatch.setattr("zonemelt.workflows.engine.pools.run_jobs", run_and_count)
+    long, short, free = wants(g.add(1, 1), walltime=60), wants(g.add(2, 2), walltime=10), g.add(3, 3)
+    responses = run_flow(Flow([long, short, free]), site="inline", directory=tmp_path / "c")
+    assert len(responses) == 3
+    assert offered.count(long.uuid) > 1
+    assert offered.count(short.uuid) == offered.count(free.uuid) == 1
+    assert not events(tmp_path / "c", "retry")
+    assert all(event["attempt"] == 1 for event in events(tmp_path / "c", "done"))
