@@ -17,8 +17,10 @@ from benchmarks.engine_peers import ledger_bytes, two_workers
 from benchmarks.report import Row, median, say, spread
 from benchmarks.sessions import Session, measured, serve
 
+from zonemelt.workflows.engine.pools import InlineWorkers
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
 CHILD = "benchmarks.engine_durable"
 
@@ -27,14 +29,12 @@ class Enough(BaseException):
     """Ends a head in the middle of a campaign."""
 
 
-class StubWorkers:
+class StubWorkers(InlineWorkers):
     """Workers that note the first chunk and do nothing, or finish so many jobs and then end the head.
 
     Args:
         finish: how many jobs are done, in this process, before the end.
     """
-
-    pools: Sequence[str] = ("cpu",)
 
     def __init__(self, *, finish: int = 0) -> None:
         self.token = f"stub-{time.time_ns()}"
@@ -58,17 +58,6 @@ class StubWorkers:
             raise Enough
         self.left -= len(chunk.tasks)
         arrived.put((chunk, run_jobs(chunk)))
-
-    def ailing(self) -> str | None:
-        """Nothing can be."""
-        return None
-
-    def restart(self) -> None:
-        """Nothing to restart."""
-
-    def nodes_in_use(self) -> int:
-        """This one."""
-        return 1
 
 
 def _begin(place: Path, jobs: int, done: int) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import graphs_for_tests as g
-from jobflow import Flow
+from jobflow import Flow, job
 
 from zonemelt.sites.site import Launch, Network, Pool, Site
 
@@ -44,6 +44,25 @@ def busy_work(jobs: int, folder: str | Path, seconds: float) -> Flow:
     """Jobs that each note that they ran, and take so long."""
     Path(folder).mkdir(exist_ok=True)
     return Flow([g.note(str(folder), name=str(i), seconds=seconds) for i in range(jobs)])
+
+
+@job
+def wait_for_gate(folder: str, name: str) -> str:
+    """Note that it ran, and end once somebody has opened the gate: so that harm meets jobs that run."""
+    g.wrote(folder, name)
+    poll(lambda: Path(folder).with_name("gate").exists())
+    return name
+
+
+def gated_work(jobs: int, folder: Path) -> Flow:
+    """Jobs that run until the gate beside their folder is opened."""
+    folder.mkdir(exist_ok=True)
+    return Flow([wait_for_gate(str(folder), str(i)) for i in range(jobs)])
+
+
+def open_gate(folder: Path) -> None:
+    """Let the jobs of :func:`gated_work` end."""
+    folder.with_name("gate").touch()
 
 
 def events(directory: Path, kind: str) -> list[dict[str, Any]]:

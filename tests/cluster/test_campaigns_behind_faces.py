@@ -5,7 +5,16 @@ from __future__ import annotations
 import os
 
 import pytest
-from cluster.campaigns_on_slurm import begun, busy_work, meanwhile, poll, retries, slurm_site
+from cluster.campaigns_on_slurm import (
+    begun,
+    busy_work,
+    gated_work,
+    meanwhile,
+    open_gate,
+    poll,
+    retries,
+    slurm_site,
+)
 from cluster.faces.install import install
 from cluster.modes import needs_slurm
 
@@ -49,11 +58,13 @@ CASES = [
 @pytest.mark.parametrize(("scheduler", "switch"), CASES)
 def test_a_campaign_outlives_its_block(slurm, batch_site, tmp_path, scheduler, switch):
     def act():
-        poll(lambda: begun(tmp_path / "notes") >= 3)
-        slurm.run("scancel", blocks(slurm, "R")[0])
+        poll(lambda: begun(tmp_path / "notes") >= 4)
+        slurm.run("scancel", block := blocks(slurm, "R")[0])
+        poll(lambda: block not in blocks(slurm, "R"))
+        open_gate(tmp_path / "notes")
 
     before = set(blocks(slurm, "all"))
-    flow = busy_work(JOBS, tmp_path / "notes", seconds=1.0)
+    flow = gated_work(JOBS, tmp_path / "notes")
     with meanwhile(act):
         responses = run_flow(
             flow, site=batch_site(scheduler, switch), directory=tmp_path / "c", retry=PATIENT
@@ -68,13 +79,16 @@ def test_a_campaign_outlives_its_block(slurm, batch_site, tmp_path, scheduler, s
 @pytest.mark.parametrize("scheduler", ["pbspro", "pjm"])
 def test_the_walltime_of_a_block_ends_in_the_middle_of_jobs(slurm, batch_site, tmp_path, scheduler):
     def act():
-        poll(lambda: begun(tmp_path / "notes") >= 3)
-        slurm.run("scontrol", "update", f"jobid={blocks(slurm, 'R')[0]}", "EndTime=now+5")
+        poll(lambda: begun(tmp_path / "notes") >= 4)
+        block = blocks(slurm, "R")[0]
+        slurm.run("scontrol", "update", f"jobid={block}", "EndTime=now+5")
+        poll(lambda: block not in blocks(slurm, "R"))
+        open_gate(tmp_path / "notes")
 
-    flow = busy_work(60, tmp_path / "notes", seconds=2.0)
+    flow = gated_work(JOBS, tmp_path / "notes")
     with meanwhile(act):
         responses = run_flow(flow, site=batch_site(scheduler), directory=tmp_path / "c", retry=PATIENT)
-    assert len(responses) == 60
+    assert len(responses) == JOBS
     assert set(retries(tmp_path / "c")) == {"infrastructure"}
 
 

@@ -51,7 +51,7 @@ def test_accelerators_are_named_as_the_site_says(tmp_path):
 def test_a_pool_for_multi_node_jobs_has_one_worker_a_block(tmp_path):
     executor = executor_of(slurm_site(nodes_per_block=4, whole_block=True, cores=48), tmp_path)
     assert executor.max_workers_per_node == 1
-    assert type(executor.provider.launcher).__name__ == "SimpleLauncher"
+    assert type(executor.provider.launcher).__name__ == "OneManager"
 
 
 def test_ports_are_the_campaigns_own(tmp_path):
