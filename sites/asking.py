@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import signal
-import subprocess
 from dataclasses import dataclass
+
+from zonemelt.sites.commands import OutageError
+from zonemelt.sites.commands import ask as run
 
 
 @dataclass(frozen=True, kw_only=True)
-class Finding:
+class Check:
     """One thing looked at.
 
     Attributes:
@@ -49,31 +49,15 @@ def ask(*words: str, seconds: float) -> Answer:
         seconds: after which it is killed, with everything it started.
     """
     try:
-        process = subprocess.Popen(
-            words,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            errors="replace",
-            start_new_session=True,
-        )
-    except OSError as error:
-        return Answer(ok=False, trouble=f"`{words[0]}` cannot be started: {error.strerror}")
-    with process:
-        try:
-            out, err = process.communicate(timeout=seconds)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.communicate()
-            return Answer(ok=False, trouble=f"`{' '.join(words)}` gave no answer within {seconds:g} s")
-    if process.returncode == 0:
-        return Answer(ok=True, out=out)
-    lines = [line for line in (err.strip() or out.strip()).splitlines() if line.strip()]
-    said = "; ".join(lines[:2]) or "it said nothing"
-    return Answer(
-        ok=False, out=out, trouble=f"`{' '.join(words)}` ended with status {process.returncode}: {said}"
-    )
+        said = run(*words, seconds=seconds)
+    except OutageError as outage:
+        return Answer(ok=False, trouble=str(outage))
+    if said.code == 0:
+        return Answer(ok=True, out=said.out)
+    lines = [line for line in (said.err.strip() or said.out.strip()).splitlines() if line.strip()]
+    quoted = "; ".join(lines[:2]) or "it said nothing"
+    trouble = f"`{' '.join(words)}` ended with status {said.code}: {quoted}"
+    return Answer(ok=False, out=said.out, trouble=trouble)
 
 
 def absent(commands: tuple[str, ...]) -> list[str]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zonemelt import __version__
-from zonemelt.sites.site import clock_seconds
+from zonemelt.sites.clock import clock_seconds
 
 if TYPE_CHECKING:
     from zonemelt.sites.site import Pool, Site

@@ -7,11 +7,12 @@ import shlex
 import sys
 import zlib
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from zonemelt.sites.clock import clock_seconds
 from zonemelt.sites.environment import in_container, python
 from zonemelt.sites.load import SiteFileError, check_complete
-from zonemelt.sites.site import clock_seconds
+from zonemelt.sites.pace import pace_of
 
 if TYPE_CHECKING:
     from parsl import Config
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from zonemelt.sites.site import Network, Pool, Site
 
 _LOOPBACK = "127.0.0.1"
-_IDLE = 120.0  # seconds without work after which a block is given back
 
 
 def parsl_config(site: Site, *, run_directory: Path, in_job: bool = False) -> Config:
@@ -40,7 +40,7 @@ def parsl_config(site: Site, *, run_directory: Path, in_job: bool = False) -> Co
     from parsl import Config
 
     check_complete(site)
-    batch = site.scheduler != "local"
+    batch, pace = site.scheduler != "local", pace_of(site)
     return Config(
         executors=[
             _executor(site, name, pool, run_directory, in_job=in_job) for name, pool in site.pools.items()
@@ -48,8 +48,8 @@ def parsl_config(site: Site, *, run_directory: Path, in_job: bool = False) -> Co
         run_dir=str(run_directory),
         # On a batch system blocks come and go with the work; here the one that dies is replaced.
         strategy="htex_auto_scale" if batch and not in_job else "simple",
-        strategy_period=5 if site.poll_seconds >= 30 else 1,  # noqa: PLR2004
-        max_idletime=_IDLE if site.poll_seconds >= 30 else 10.0,  # noqa: PLR2004
+        strategy_period=pace.period,
+        max_idletime=pace.idle,
         usage_tracking=0,
         initialize_logging=False,
         exit_mode="skip",
@@ -63,12 +63,11 @@ def _executor(
 
     from zonemelt.sites.blocks import local_provider, provider
     from zonemelt.sites.executor import BlockExecutor
+    from zonemelt.sites.failures import BlockFailures
 
     programs = Path(sys.executable).parent
-    batch = site.scheduler != "local"
+    batch, pace = site.scheduler != "local", pace_of(site)
     accelerators = pool.accelerators
-    # A manager that is lost is noticed by its heartbeats: soon on one machine, in peace on a busy network.
-    quick = not batch or site.poll_seconds < 30  # noqa: PLR2004
     return BlockExecutor(
         label=name,
         address=address(site.network) if batch else _LOOPBACK,
@@ -82,18 +81,12 @@ def _executor(
         cpu_affinity=pool.affinity,
         launch_cmd=_launch_command(site, DEFAULT_LAUNCH_CMD),
         interchange_launch_cmd=[sys.executable, str(programs / "interchange.py")],
-        heartbeat_period=2 if quick else 30,
-        heartbeat_threshold=30 if quick else 120,
+        heartbeat_period=pace.heartbeat,
+        heartbeat_threshold=pace.threshold,
         drain_period=drain_seconds(pool) if batch and not in_job else None,
-        block_error_handler=_block_failures() if batch else False,
+        block_error_handler=BlockFailures() if batch else False,
         provider=local_provider(site, pool, in_job=in_job) if in_job or not batch else provider(site, pool),
     )
-
-
-def _block_failures() -> Any:
-    from zonemelt.sites.failures import BlockFailures
-
-    return BlockFailures()
 
 
 def _launch_command(site: Site, command: str) -> str:

@@ -10,7 +10,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from zonemelt.sites.asking import Finding, absent, ask
+from zonemelt.sites.asking import Check, absent, ask
+from zonemelt.sites.blocks import own_job
 from zonemelt.sites.payers import accounts
 from zonemelt.sites.queues import pool_queue
 
@@ -25,10 +26,9 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "pbspro": ("qsub", "qstat", "qdel"),
     "pjm": ("pjsub", "pjstat", "pjdel"),
 }
-_IN_A_JOB = ("SLURM_JOB_ID", "PBS_JOBID", "PJM_JOBID")
 
 
-def on_machine(site: Site) -> Iterator[Finding]:
+def on_machine(site: Site) -> Iterator[Check]:
     """Look at everything that can be seen from here; a first cross explains the later ones."""
     missing = absent(COMMANDS[site.scheduler])
     yield commands(site, missing)
@@ -49,46 +49,46 @@ def on_machine(site: Site) -> Iterator[Finding]:
     yield python(site, here=True)
 
 
-def commands(site: Site, missing: list[str]) -> Finding:
+def commands(site: Site, missing: list[str]) -> Check:
     """Whether the scheduler's commands are here."""
     wanted = COMMANDS[site.scheduler]
     if not wanted:
-        return Finding(what="scheduler", ok=True, found="none: workers are processes of this machine")
+        return Check(what="scheduler", ok=True, found="none: workers are processes of this machine")
     if len(missing) == len(wanted):
         found = f"no {wanted[0]} here: this is not {site.name}, and what is there cannot be looked at"
-        return Finding(what="scheduler", ok=None, found=found)
+        return Check(what="scheduler", ok=None, found=found)
     if missing:
         remedy = "load the module that brings them, or ask the machine's support"
-        return Finding(what="scheduler", ok=False, found=f"not in PATH: {', '.join(missing)}", remedy=remedy)
-    return Finding(what="scheduler", ok=True, found=f"{', '.join(wanted)} are in PATH")
+        return Check(what="scheduler", ok=False, found=f"not in PATH: {', '.join(missing)}", remedy=remedy)
+    return Check(what="scheduler", ok=True, found=f"{', '.join(wanted)} are in PATH")
 
 
-def queue(site: Site) -> Finding:
+def queue(site: Site) -> Check:
     """Whether the scheduler answers."""
     user = getpass.getuser()
     words = {"slurm": ("squeue", "-h", "-u", user), "pbspro": ("qstat", "-u", user), "pjm": ("pjstat",)}
     answer = ask(*words[site.scheduler], seconds=site.command_seconds)
     if answer.ok:
-        return Finding(what="queue", ok=True, found=f"`{' '.join(words[site.scheduler])}` answers")
+        return Check(what="queue", ok=True, found=f"`{' '.join(words[site.scheduler])}` answers")
     remedy = "try the command by hand; a slow one may have more time: --set command_seconds=300"
-    return Finding(what="queue", ok=False, found=answer.trouble, remedy=remedy)
+    return Check(what="queue", ok=False, found=answer.trouble, remedy=remedy)
 
 
-def accounting(site: Site) -> Finding:
+def accounting(site: Site) -> Check:
     """Whether SLURM's database answers; states of jobs come from squeue where it does not."""
     answer = ask("sacct", "-X", "-n", "-S", "now-1hours", seconds=site.command_seconds)
     found = "`sacct` answers" if answer.ok else f"{answer.trouble} (states are read from squeue)"
-    return Finding(what="accounting", ok=True if answer.ok else None, found=found)
+    return Check(what="accounting", ok=True if answer.ok else None, found=found)
 
 
-def interface(site: Site) -> Finding:
+def interface(site: Site) -> Check:
     """Whether the network interface exists by which workers reach the head."""
     name = site.network.interface
     if site.network.address or name is None:
         found = site.network.address or "none named: the address of this machine's host name"
-        return Finding(what="interface", ok=None, found=found)
-    if site.head == "in_job" and not any(key in os.environ for key in _IN_A_JOB):
-        return Finding(what="interface", ok=None, found=f"{name}: it is looked up inside the allocation")
+        return Check(what="interface", ok=None, found=found)
+    if site.head == "in_job" and not own_job(site.scheduler):
+        return Check(what="interface", ok=None, found=f"{name}: it is looked up inside the allocation")
     import psutil
 
     here = {
@@ -96,29 +96,29 @@ def interface(site: Site) -> Finding:
         for other, entries in psutil.net_if_addrs().items()
     }
     if here.get(name):
-        return Finding(what="interface", ok=True, found=f"{name} is {here[name][0]}")
+        return Check(what="interface", ok=True, found=f"{name} is {here[name][0]}")
     usable = ", ".join(sorted(other for other, addresses in here.items() if addresses))
     remedy = f"with an IPv4 address there are: {usable}; --set network.interface=NAME"
-    return Finding(what="interface", ok=False, found=f"there is no '{name}' here", remedy=remedy)
+    return Check(what="interface", ok=False, found=f"there is no '{name}' here", remedy=remedy)
 
 
-def scratch(site: Site) -> Finding:
+def scratch(site: Site) -> Check:
     """Whether the place where campaigns belong is there, and may be written to."""
     named = site.storage.scratch
     if named is None:
-        return Finding(what="scratch", ok=None, found="none named")
+        return Check(what="scratch", ok=None, found="none named")
     place = os.path.expandvars(named)
     remedy = "--set storage.scratch=DIRECTORY"
     if "$" in place or "{" in place:
-        return Finding(what="scratch", ok=False, found=f"{place} names what is not set", remedy=remedy)
+        return Check(what="scratch", ok=False, found=f"{place} names what is not set", remedy=remedy)
     if not Path(place).is_dir():
-        return Finding(what="scratch", ok=False, found=f"there is no directory {place}", remedy=remedy)
+        return Check(what="scratch", ok=False, found=f"there is no directory {place}", remedy=remedy)
     if not os.access(place, os.W_OK | os.X_OK):
-        return Finding(what="scratch", ok=False, found=f"{place} cannot be written", remedy=remedy)
-    return Finding(what="scratch", ok=True, found=place)
+        return Check(what="scratch", ok=False, found=f"{place} cannot be written", remedy=remedy)
+    return Check(what="scratch", ok=True, found=place)
 
 
-def python(site: Site, *, here: bool) -> Finding:
+def python(site: Site, *, here: bool) -> Check:
     """The Python that runs this, and zonemelt in it; workers of another architecture need their own."""
     from zonemelt import __version__
 
@@ -127,5 +127,5 @@ def python(site: Site, *, here: bool) -> Finding:
     if here and site.architecture and machine != site.architecture:
         found += f"; this is {machine}, compute nodes are {site.architecture}"
         remedy = "install zonemelt a second time on a compute node, or run the head there"
-        return Finding(what="python", ok=None, found=found, remedy=remedy)
-    return Finding(what="python", ok=True if here else None, found=found)
+        return Check(what="python", ok=None, found=found, remedy=remedy)
+    return Check(what="python", ok=True if here else None, found=found)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from zonemelt.sites.asking import Finding, ask
-from zonemelt.sites.rules import seconds
+from zonemelt.sites.asking import Check, ask
+from zonemelt.sites.clock import clock_seconds
 
 if TYPE_CHECKING:
     from zonemelt.sites.site import Pool, Site
@@ -23,21 +23,21 @@ def slurm_seconds(text: str) -> int | None:
     return 86400 * days + 3600 * hours + 60 * minutes + rest
 
 
-def pool_queue(site: Site, name: str) -> Finding:
+def pool_queue(site: Site, name: str) -> Check:
     """Whether the queue of a pool is there and takes its blocks."""
     queue = site.pools[name].partition
     if site.scheduler == "slurm":
         return _slurm(site, name, queue)
     if queue is None:
-        return Finding(what=f"pool {name}", ok=None, found="no queue named: the default one")
+        return Check(what=f"pool {name}", ok=None, found="no queue named: the default one")
     return {"pbspro": _pbspro, "pjm": _pjm}[site.scheduler](site, name, queue)
 
 
-def _cross(name: str, found: str, remedy: str) -> Finding:
-    return Finding(what=f"pool {name}", ok=False, found=found, remedy=remedy)
+def _cross(name: str, found: str, remedy: str) -> Check:
+    return Check(what=f"pool {name}", ok=False, found=found, remedy=remedy)
 
 
-def _slurm(site: Site, name: str, wanted: str | None) -> Finding:
+def _slurm(site: Site, name: str, wanted: str | None) -> Check:
     answer = ask("sinfo", "-h", "-o", "%P|%a|%l|%D|%c|%G", seconds=site.command_seconds)
     if not answer.ok:
         return _cross(name, answer.trouble, "try the command by hand")
@@ -50,7 +50,7 @@ def _slurm(site: Site, name: str, wanted: str | None) -> Finding:
     return _cross(name, found, f"the partitions are: {listed}; --set pools.{name}.partition=NAME")
 
 
-def _partition(name: str, pool: Pool, rows: list[list[str]]) -> Finding:
+def _partition(name: str, pool: Pool, rows: list[list[str]]) -> Check:
     """What is wrong with a partition for a pool.
 
     Args:
@@ -65,7 +65,7 @@ def _partition(name: str, pool: Pool, rows: list[list[str]]) -> Finding:
     field = f"--set pools.{name}"
     if available != "up":
         return _cross(name, f"{partition} is {available}", f"wait, or {field}.partition=NAME")
-    if longest is not None and seconds(pool.walltime) > longest:
+    if longest is not None and clock_seconds(pool.walltime) > longest:
         found = f"{partition} allows {limit}, blocks ask for {pool.walltime}"
         return _cross(name, found, f"{field}.walltime=HH:MM:SS")
     if pool.nodes_per_block > nodes:
@@ -77,10 +77,10 @@ def _partition(name: str, pool: Pool, rows: list[list[str]]) -> Finding:
     if pool.accelerators.request.startswith(("gres=", "gpus")) and all("gpu" not in row[5] for row in rows):
         found = f"nodes of {partition} have no GPUs, blocks ask for {pool.accelerators.request}"
         return _cross(name, found, f"{field}.partition=NAME")
-    return Finding(what=f"pool {name}", ok=True, found=f"{partition}: {nodes} nodes, at most {limit}")
+    return Check(what=f"pool {name}", ok=True, found=f"{partition}: {nodes} nodes, at most {limit}")
 
 
-def _pbspro(site: Site, name: str, queue: str) -> Finding:
+def _pbspro(site: Site, name: str, queue: str) -> Check:
     pool = site.pools[name]
     answer = ask("qstat", "-Qf", queue, seconds=site.command_seconds)
     if not answer.ok:
@@ -90,20 +90,20 @@ def _pbspro(site: Site, name: str, queue: str) -> Finding:
         if facts.get(key, "True") != "True":
             return _cross(name, f"{queue} is not {key}", f"wait, or --set pools.{name}.partition=NAME")
     longest = slurm_seconds(facts.get("resources_max.walltime", ""))
-    if longest is not None and seconds(pool.walltime) > longest:
+    if longest is not None and clock_seconds(pool.walltime) > longest:
         most = facts["resources_max.walltime"]
         return _cross(
             name,
             f"{queue} allows {most}, blocks ask for {pool.walltime}",
             f"--set pools.{name}.walltime=HH:MM:SS",
         )
-    return Finding(what=f"pool {name}", ok=True, found=f"{queue} takes jobs")
+    return Check(what=f"pool {name}", ok=True, found=f"{queue} takes jobs")
 
 
-def _pjm(site: Site, name: str, group: str) -> Finding:
+def _pjm(site: Site, name: str, group: str) -> Check:
     answer = ask("pjacl", "--rg", group, seconds=site.command_seconds)
     if not answer.ok:
         return _cross(
             name, answer.trouble, f"`pjacl` lists the resource groups; --set pools.{name}.partition=NAME"
         )
-    return Finding(what=f"pool {name}", ok=True, found=f"{group} is open to you")
+    return Check(what=f"pool {name}", ok=True, found=f"{group} is open to you")

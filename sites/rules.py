@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from zonemelt.sites.clock import clock_seconds
+
 if TYPE_CHECKING:
     from zonemelt.sites.site import Pool, Site
 
@@ -16,12 +18,6 @@ _LAUNCHERS = {
     "pjm": {"simple", "pjm"},
 }
 _MARKS = {"local": "#", "slurm": "#SBATCH ", "pbspro": "#PBS ", "pjm": "#PJM "}
-
-
-def seconds(text: str) -> int:
-    """The seconds of a walltime that was checked before."""
-    hours, minutes, rest = map(int, text.split(":"))
-    return 3600 * hours + 60 * minutes + rest
 
 
 def processors(text: str) -> list[int]:
@@ -83,11 +79,11 @@ def _affinity(pool: Pool) -> list[str]:
 
 def _limits(pool: Pool) -> list[str]:
     found = []
-    if pool.max_walltime is not None and seconds(pool.walltime) > seconds(pool.max_walltime):
+    if pool.max_walltime is not None and clock_seconds(pool.walltime) > clock_seconds(pool.max_walltime):
         found.append(
             f"walltime {pool.walltime} is more than this machine allows: give at most {pool.max_walltime}"
         )
-    if seconds(pool.drain) >= seconds(pool.walltime):
+    if clock_seconds(pool.drain) >= clock_seconds(pool.walltime):
         found.append(f"drain {pool.drain} leaves nothing of a walltime of {pool.walltime}: give less")
     nodes = pool.nodes_per_block
     if pool.max_nodes is not None and nodes > pool.max_nodes:

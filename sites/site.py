@@ -3,27 +3,13 @@
 from __future__ import annotations
 
 import os
-import re
 from enum import StrEnum
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from zonemelt.sites.rules import pool_problems, seconds, site_problems
-
-_CLOCK = re.compile(r"(\d{1,4}):([0-5]\d):([0-5]\d)")
-
-
-def clock_seconds(text: str) -> int:
-    """The seconds of a walltime.
-
-    Raises:
-        ValueError: it is not of the form ``HH:MM:SS``.
-    """
-    match = _CLOCK.fullmatch(text)
-    if match is None:
-        raise ValueError(f"{text!r} is not a walltime: write 'HH:MM:SS', in quotes, e.g. '06:00:00'")
-    return seconds(text)
+from zonemelt.sites.clock import clock_seconds
+from zonemelt.sites.rules import pool_problems, site_problems
 
 
 def _checked_clock(text: str) -> str:

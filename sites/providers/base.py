@@ -19,7 +19,7 @@ from parsl.launchers import SimpleLauncher
 from parsl.providers.cluster_provider import ClusterProvider
 from parsl.utils import RepresentationMixin
 
-from zonemelt.sites.providers.commands import OutageError, Said, ask
+from zonemelt.sites.commands import OutageError, Said, ask
 from zonemelt.sites.providers.jobs import Common, Seen, SubmissionError, copy_of, job_name_of, vanished
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from zonemelt.sites.providers.jobs import Common, Seen
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from zonemelt.sites.providers.commands import Said
+    from zonemelt.sites.commands import Said
 
 _UNKNOWN_JOB = re.compile(r"Unknown Job|does not exist|has finished", re.IGNORECASE)
 _WALLTIME = -29  # Exit_status of a job that PBS ended at its limit

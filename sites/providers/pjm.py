@@ -13,7 +13,7 @@ from zonemelt.sites.providers.jobs import Common, Seen
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from zonemelt.sites.providers.commands import Said
+    from zonemelt.sites.commands import Said
 
 _STATES = {
     **dict.fromkeys(("ACC", "QUE", "QUEUED", "RNA", "RNP", "HLD"), JobState.PENDING),

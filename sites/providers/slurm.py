@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Unpack
 
 from parsl.jobs.states import TERMINAL_STATES, JobState
 
+from zonemelt.sites.commands import OutageError, ask
 from zonemelt.sites.providers.base import BatchProvider
-from zonemelt.sites.providers.commands import OutageError, ask
 from zonemelt.sites.providers.jobs import Common, Seen
 from zonemelt.sites.providers.slurm_states import seen_as
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from zonemelt.sites.providers.commands import Said
+    from zonemelt.sites.commands import Said
 
 
 class SlurmProvider(BatchProvider):

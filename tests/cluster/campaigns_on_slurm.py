@@ -54,9 +54,9 @@ def wait_for_gate(folder: str, name: str) -> str:
     return name
 
 
-def gated_work(jobs: int, folder: Path) -> Flow:
+def gated_work(jobs: int, folder: str | Path) -> Flow:
     """Jobs that run until the gate beside their folder is opened."""
-    folder.mkdir(exist_ok=True)
+    Path(folder).mkdir(exist_ok=True)
     return Flow([wait_for_gate(str(folder), str(i)) for i in range(jobs)])
 
 

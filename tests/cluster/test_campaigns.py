@@ -6,6 +6,7 @@ import json
 import sqlite3
 import subprocess
 import sys
+from contextlib import suppress
 
 import graphs_for_tests as g
 import pytest
@@ -47,6 +48,13 @@ def running_block(slurm):
 
 def all_blocks(slurm):
     return set(slurm.run("squeue", "--all", "--states=all", "--noheader", "--format=%i").split())
+
+
+def fill(slurm):
+    """Let somebody else have all nodes; returns the id of that job."""
+    all_nodes = ("--partition=cpu", "--nodes=2", "--exclusive")
+    slurm.run("sbatch", *all_nodes, "--output=/dev/null", "--wrap=sleep 600")
+    return running_block(slurm)
 
 
 def disturbed(slurm, path, harm, **pool):
@@ -136,6 +144,39 @@ def test_the_interchange_is_killed(slurm, tmp_path):
     disturbed(slurm, tmp_path, kill)
 
 
+def test_blocks_of_a_killed_head_are_given_back(slurm, tmp_path):
+    other = fill(slurm)
+    (tmp_path / "testcluster.yaml").write_text(
+        yaml.safe_dump(slurm_site().model_dump(mode="json", exclude_defaults=True))
+    )
+    command = [sys.executable, "-m", "zonemelt.workflows.cli", "run", "cluster.campaigns_on_slurm:busy_work"]
+    arguments = {"jobs": 4, "folder": str(tmp_path / "notes"), "seconds": 0.1}
+    command += [part for key, value in arguments.items() for part in ("--set", f"arguments.{key}={value}")]
+    command += ["--site", str(tmp_path / "testcluster.yaml"), "--directory", str(tmp_path / "c")]
+    with subprocess.Popen(command, cwd=TESTS, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as head:
+        (block,) = poll(lambda: (_fact(tmp_path / "c", "blocks") or {}).get("cpu"))
+        head.kill()
+
+    def make_room():
+        poll(lambda: "CANCELLED" in slurm.run("scontrol", "show", "job", block))
+        slurm.run("scancel", other)
+
+    with meanwhile(make_room):
+        assert len(resume(tmp_path / "c", site=slurm_site())) == 4
+    assert _fact(tmp_path / "c", "blocks") == {}
+
+
+@pytest.mark.slow
+def test_a_block_that_runs_without_workers_is_given_back(slurm, tmp_path, monkeypatch):
+    monkeypatch.setattr("zonemelt.workflows.engine.parsl_workers._SILENT", 5.0)
+    flow = busy_work(2, tmp_path / "notes", seconds=0.1)
+    before = all_blocks(slurm)
+    with pytest.raises(SiteError):
+        run_flow(flow, site=slurm_site(setup=("sleep 600",)), directory=tmp_path / "c")
+    assert len(all_blocks(slurm) - before) >= 3
+    poll(lambda: not slurm.run("squeue", "--noheader").strip())
+
+
 @both_ways
 def test_a_broken_environment_is_told_in_its_own_words(slurm, tmp_path):
     site = slurm_site(setup=("echo 'module: no such module torch/9' >&2; exit 7",))
@@ -160,9 +201,7 @@ def test_what_the_scheduler_refuses_is_told(slurm, tmp_path):
 
 
 def test_a_full_queue_is_waited_for(slurm, tmp_path):
-    all_nodes = ("--partition=cpu", "--nodes=2", "--exclusive")
-    slurm.run("sbatch", *all_nodes, "--output=/dev/null", "--wrap=sleep 600")
-    other = running_block(slurm)
+    other = fill(slurm)
 
     def make_room():
         poll(lambda: len(slurm.run("squeue", "--noheader", "--states=PD").splitlines()) == 1)
@@ -239,7 +278,8 @@ def _column(directory, expression):
 
 
 def _fact(directory, key):
-    with sqlite3.connect(directory / "ledger.db") as connection:
-        return json.loads(
-            connection.execute("SELECT value FROM campaign WHERE key = ?", (key,)).fetchone()[0]
-        )
+    """What the ledger holds under a key; None where there is no ledger yet, or nothing under it."""
+    ledger = f"file:{directory / 'ledger.db'}?mode=ro"  # do not make one where there is none
+    with suppress(sqlite3.OperationalError), sqlite3.connect(ledger, uri=True) as connection:
+        row = connection.execute("SELECT value FROM campaign WHERE key = ?", (key,)).fetchone()
+        return row and json.loads(row[0])

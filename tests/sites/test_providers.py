@@ -14,9 +14,9 @@ import pytest
 from cluster.daemons import until
 from parsl.jobs.states import JobState, JobStatus
 
+from zonemelt.sites.commands import OutageError, ask
 from zonemelt.sites.failures import BlockFailures, BrokenBlocksError, block_output
 from zonemelt.sites.launchers import NodeLauncher, make_launcher
-from zonemelt.sites.providers.commands import OutageError, ask
 from zonemelt.sites.providers.jobs import SubmissionError, job_name_of
 from zonemelt.sites.providers.pbspro import PBSProProvider
 from zonemelt.sites.providers.slurm import SlurmProvider
@@ -161,8 +161,8 @@ def test_a_machine_without_the_commands_is_an_outage(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
     provider = slurm(tmp_path, "7")
     assert states(provider, "7") == [RUNNING]
-    assert "squeue cannot be started" in provider.outage
-    with pytest.raises(SubmissionError, match="sbatch cannot be started"):
+    assert "`squeue` cannot be started" in provider.outage
+    with pytest.raises(SubmissionError, match="`sbatch` cannot be started"):
         provider.submit("true", 1, "block-0")
 
 

@@ -86,7 +86,7 @@ def _batch_site(plan: Plan) -> Site:
 def drive_as_job(place: Path, plan: Plan) -> None:
     """Drive a campaign inside a batch job, up to its end or to that of the allocation."""
     from zonemelt.sites.blocks import provider
-    from zonemelt.sites.site import clock_seconds
+    from zonemelt.sites.clock import clock_seconds
     from zonemelt.workflows.cli.drive import drive
     from zonemelt.workflows.engine import control
 
@@ -122,7 +122,6 @@ def drive_as_job(place: Path, plan: Plan) -> None:
     finally:
         for timer in timers:
             timer.cancel()
-        _note(place, done=_done(place))
         if not goes_on and successor:
             provider(site, pool).cancel([successor])
         elif goes_on and not successor:
@@ -134,12 +133,22 @@ def _successor(place: Path, plan: Plan, site: Site) -> str:
     from zonemelt.sites.blocks import own_job
 
     this = own_job(site.scheduler)
-    ends = [entry.get("done") for entry in _jobs(place)][-_FUTILE:]
-    if len(ends) == _FUTILE and len(set(ends)) == 1:
+    _note(place, done=_done(place))
+    if futile([entry.get("done") for entry in _jobs(place)]):
         sys.stderr.write(f"{_FUTILE} jobs in a row have brought nothing: no further one is submitted\n")
         return ""
-    _note(place, done=_done(place))
     return submit_as_job(place, plan, after=this) if this and site.scheduler in _AFTER else ""
+
+
+def futile(done: list[int | None]) -> bool:
+    """Whether the last jobs have brought nothing.
+
+    Args:
+        done: for each head's job, how many jobs of the campaign had ended when it began; None where it has
+            not.
+    """
+    last = done[-_FUTILE - 1 :]
+    return len(last) == _FUTILE + 1 and len(set(last)) == 1
 
 
 def _wait_for_lock(place: Path) -> None:
@@ -175,7 +184,7 @@ def _record(place: Path, job: str) -> None:
 
 
 def _note(place: Path, *, done: int) -> None:
-    """Keep with the last job how many of the campaign's jobs had ended."""
+    """Keep with the last job how many of the campaign's jobs had ended when it began."""
     jobs = _jobs(place)
     if jobs:
         jobs[-1]["done"] = done

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from zonemelt.sites.site import clock_seconds
+from zonemelt.sites.clock import clock_seconds
 from zonemelt.tasks.errors import InputError
 from zonemelt.workflows.paper import duration
 from zonemelt.workflows.simulate.amounts import read_amount

@@ -9,10 +9,10 @@ import platform
 import shutil
 import subprocess
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from zonemelt.sites.asking import Check
 from zonemelt.tasks.errors import ZonemeltError
 
 if TYPE_CHECKING:
@@ -22,23 +22,6 @@ if TYPE_CHECKING:
 
 _LEAST_FREE = 1e9  # bytes
 _PATIENCE = 120.0  # seconds an oracle may take to answer
-
-
-@dataclass(frozen=True, kw_only=True)
-class Check:
-    """One thing looked at.
-
-    Attributes:
-        what: its name.
-        ok: True, False, or None where it does not matter to this campaign.
-        found: what was found.
-        remedy: what to do about it.
-    """
-
-    what: str
-    ok: bool | None
-    found: str
-    remedy: str = ""
 
 
 def run_checks(read: Callable[[], Plan] | None, directory: Path, *, site: str = "") -> Iterator[Check]:

@@ -13,7 +13,7 @@ from zonemelt.workflows.cli.assumed import about_machine, about_times, learned, 
 from zonemelt.workflows.cli.plans import campaign_settings, complete_site, read_plan
 from zonemelt.workflows.engine.dispatch import Limits
 from zonemelt.workflows.simulate.collapse import as_mermaid, collapse
-from zonemelt.workflows.simulate.feasible import check_graph, check_site, warnings
+from zonemelt.workflows.simulate.feasible import check_graph, warnings
 from zonemelt.workflows.simulate.forecast import forecast
 from zonemelt.workflows.simulate.graph import graph_of
 from zonemelt.workflows.simulate.machine import machine_of
@@ -109,7 +109,6 @@ def planned(
     given = {**campaign_settings(settings), **{key: value for key, value in options.items() if value}}
     plan = read_plan(campaign, given)
     where = _site(plan)
-    check_site(where)
     graph = _graph(plan)
     check_graph(graph, where)
     known = learned(durations, graph, local=where.scheduler == "local")

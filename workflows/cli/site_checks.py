@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import asdict
 
+from zonemelt.sites.asking import Check
 from zonemelt.sites.evidence import Value
 from zonemelt.sites.load import missing_values
 from zonemelt.sites.probe import on_machine
 from zonemelt.sites.site import Confidence, Site
-from zonemelt.workflows.cli.checks import Check
 
 # Looks at one side of a site, given its values with their sources.
 Producer = Callable[[Site, list[Value]], Iterator[Check]]
@@ -40,8 +39,7 @@ def on_paper(site: Site, values: list[Value]) -> Iterator[Check]:
 
 def from_here(site: Site, values: list[Value]) -> Iterator[Check]:  # noqa: ARG001 (a producer is called so)
     """What can be seen of the machine from the node this runs on."""
-    for found in on_machine(site):
-        yield Check(**asdict(found))
+    yield from on_machine(site)
 
 
 # In an order in which a first cross explains the later ones.

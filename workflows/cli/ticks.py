@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from zonemelt.workflows.cli.checks import Check
+    from zonemelt.sites.asking import Check
 
 _MARKS = {True: ("✓", "green"), False: ("✗", "red"), None: ("·", "dim")}
 _WIDTH = 12  # columns for what was looked at

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from jobflow import Flow, job
 
-from zonemelt.workflows.cli.checks import Check
+from zonemelt.sites.asking import Check
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

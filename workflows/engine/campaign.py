@@ -109,9 +109,6 @@ class Campaign:
                 stack.callback(reuse.close)
             if mirrored:
                 self.mirror = stack.enter_context(Mirror(self.directory, store))
-            if owned and (self.ledger.unfinished or self.new or self.items is not None):
-                stack.enter_context(guarded(self.directory, workers.token))
-                stack.enter_context(workers)
             self.head = Head(
                 self.ledger, workers, lock=self.lock, policy=self.policy, limits=self.limits, store=store,
                 external=self.external or self.ledger.get("external", False), mirror=self.mirror,
@@ -119,6 +116,10 @@ class Campaign:
                 additional=_additional(store), feed=self._feed if self.items is not None else None,
                 raise_immediately=self.raise_immediately,
             )  # fmt: skip
+            stack.callback(self.head.leave)
+            if owned and (self.ledger.unfinished or self.new or self.items is not None):
+                stack.enter_context(guarded(self.directory, workers.token))
+                stack.enter_context(workers)
             self._stack = stack.pop_all()
         return self
 

@@ -27,6 +27,8 @@ def commit_plain(ledger: Ledger, results: Collection[Result]) -> None:
         ledger: inside a transaction.
         results: see :func:`.results.is_plain`; each of another job.
     """
+    if not results:
+        return
     rows = ledger.connection.execute(_END_PLAIN, (json.dumps([result["job"] for result in results]),))
     ended = {job: (uuid, bool(stops), bool(settled)) for job, uuid, stops, settled in rows.fetchall()}
     ledger.unfinished -= len(ended)

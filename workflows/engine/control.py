@@ -110,3 +110,14 @@ _VERBS: dict[str, Callable[[Ledger, int | None], None]] = {
     "cancel": cancel,
     "retry": retry,
 }
+
+
+def end_stuck(ledger: Ledger) -> None:
+    """Where nothing runs and nothing can: held jobs wait for a person; others wait for one another."""
+    with ledger.transaction():
+        if ledger.count(JobState.HELD):
+            ledger.put("status", "paused")
+            ledger.event("paused", reason="only held jobs are left")
+        else:
+            ledger.event("stuck", jobs=ledger.unfinished)
+            ledger.stop_all()

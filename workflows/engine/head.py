@@ -9,6 +9,7 @@ import shutil
 import sqlite3
 import sys
 import time
+from functools import partial
 from typing import TYPE_CHECKING
 
 from zonemelt.tasks.errors import HeadRunningError, JobError, SiteError, ZonemeltError
@@ -22,7 +23,7 @@ from zonemelt.workflows.engine.commit import (
     refused,
 )
 from zonemelt.workflows.engine.dispatch import MOST, Durations, Limits, plan
-from zonemelt.workflows.engine.lines import lengthen, take_back
+from zonemelt.workflows.engine.lines import follower, lengthen, take_back
 from zonemelt.workflows.engine.lock import HEARTBEAT
 from zonemelt.workflows.engine.results import is_plain
 from zonemelt.workflows.engine.schema import HEAD_POOL
@@ -32,7 +33,7 @@ from zonemelt.workflows.engine.spool import (
     begun_in,
     busy,
     read_epoch,
-    read_spool,
+    results_in,
     spool_path,
     write_epoch,
 )
@@ -146,14 +147,19 @@ class Head:
             self.ledger.event("head", epoch=self.epoch)
         self.harvest()
 
+    def leave(self) -> None:
+        """Forget the blocks, once the workers have given them back: their ids may come to name other jobs."""
+        if self.epoch and read_epoch(self.ledger.directory) == self.epoch:
+            with contextlib.suppress(sqlite3.OperationalError), self.ledger.transaction():
+                self.ledger.put("blocks", {})
+
     def harvest(self) -> None:
         """Take in what workers have spooled and no head has recorded; whatever is left runs again."""
         paths = sorted((self.ledger.directory / FOLDER).glob("*.spool"))
         with self.ledger.transaction():
             for path in paths:
-                for record in read_spool(path):
-                    if "job" in record:
-                        self._commit_result(record)  # type: ignore[arg-type]
+                for result in results_in(path):
+                    self._commit_result(result)
             self.ledger.reset_running()
         for path in paths:
             path.unlink(missing_ok=True)
@@ -212,19 +218,9 @@ class Head:
         if self.ledger.unfinished == 0 and self.feed is None:
             return False
         if self.ledger.next_retry() is None and self.feed is None:
-            return self._end_the_stuck()
+            control.end_stuck(self.ledger)
+            return False
         return True
-
-    def _end_the_stuck(self) -> bool:
-        """Nothing runs and nothing can: held jobs wait for a person; others wait for one another."""
-        with self.ledger.transaction():
-            if self.ledger.count(JobState.HELD):
-                self.ledger.put("status", "paused")
-                self.ledger.event("paused", reason="only held jobs are left")
-            else:
-                self.ledger.event("stuck", jobs=self.ledger.unfinished)
-                self.ledger.stop_all()
-        return False
 
     def _wait(self, arrivals: list[tuple[Chunk, list[Result] | BaseException]]) -> None:
         """Add what has arrived, waiting for it up to the next tick."""
@@ -250,14 +246,16 @@ class Head:
             return []
         error = None
         if isinstance(outcome, BaseException):
-            error, outcome = outcome, self._spooled(chunk)
+            error, outcome = outcome, results_in(spool_path(chunk.directory, chunk.id))
         late = [result for result in outcome if result.get("postponed")]
         outcome = [result for result in outcome if not result.get("postponed")]
         plain = [result for result in outcome if is_plain(result)]
         commit_plain(self.ledger, plain)
         others = outcome if not plain else [result for result in outcome if not is_plain(result)]
         failed = [result for result in others if not self._commit_result(result)]
-        self._learn(chunk, outcome)
+        for result in outcome:
+            kind = self.traffic.job(chunk, result["job"]).kind
+            self.durations.learn(kind, result["end"] - result["start"])
         reported = {result["job"] for result in (*outcome, *late)}
         begun = begun_in(spool_path(chunk.directory, chunk.id)) if error is not None else set()
         back = []
@@ -271,15 +269,6 @@ class Head:
         take_back(self.ledger, back)
         postpone(self.ledger, late)
         return failed
-
-    def _learn(self, chunk: Chunk, results: list[Result]) -> None:
-        for result in results:
-            kind = self.traffic.job(chunk, result["job"]).kind
-            self.durations.learn(kind, result["end"] - result["start"])
-
-    def _spooled(self, chunk: Chunk) -> list[Result]:
-        path = spool_path(chunk.directory, chunk.id)
-        return [r for r in read_spool(path) if "job" in r] if path.exists() else []  # type: ignore[misc]
 
     def _commit_result(self, result: Result) -> bool:
         """Record one result; False where the job has failed for good."""
@@ -316,7 +305,7 @@ class Head:
                 jobs = chosen
                 if self.reuse is None and pool != HEAD_POOL:
                     most = jobs_left - len(chosen)
-                    jobs = lengthen(self.ledger, chosen, self.durations.of, most=most)
+                    jobs = lengthen(chosen, partial(follower, self.ledger), self.durations.of, most=most)
                 self.ledger.mark_running(job.id for job in jobs)
                 jobs_left -= len(jobs)
                 yield pool, self.packer.pack(jobs, self.epoch), jobs

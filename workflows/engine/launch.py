@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from zonemelt.workflows.engine.results import Chunk, Result, Task
 
 LAUNCH_VARIABLE = "ZONEMELT_LAUNCH"  # set by sites/environment.py, which a worker does not import
+BACKEND_VARIABLE = "ZONEMELT_BACKEND"  # of torch.distributed, for the ranks
 TASK_FILE = "ranks.json"
 RESULT_FILE = "rank0.json"
 _MODULE = "zonemelt.workflows.engine.rank"
@@ -67,7 +68,7 @@ def run_ranks(task: Task, resources: Resources, chunk: Chunk) -> Result:
 
     Every rank calls the job's function; the output is what rank 0 returns. Ranks started by ``mpi`` share
     ``mpi4py.MPI.COMM_WORLD``; those started by ``torch`` find RANK, WORLD_SIZE, LOCAL_RANK, MASTER_ADDR and
-    MASTER_PORT, as torch.distributed's ``env://`` wants them.
+    MASTER_PORT, as torch.distributed's ``env://`` wants them, and ZONEMELT_BACKEND.
 
     Raises:
         SiteError: there is no MPI launcher, or the job wants more nodes than its block has.
@@ -191,6 +192,7 @@ def _rendezvous(resources: Resources, launching: Launching) -> dict[str, str]:
         "MASTER_PORT": str(port),
         "WORLD_SIZE": str(resources.ranks),
         "LOCAL_WORLD_SIZE": str(resources.ranks_per_node),
+        BACKEND_VARIABLE: launching.backend,
     }
     if interface is not None:
         shared |= {"GLOO_SOCKET_IFNAME": interface, "NCCL_SOCKET_IFNAME": interface}

@@ -22,13 +22,18 @@ if TYPE_CHECKING:
 
 
 def lengthen(
-    ledger: Ledger, jobs: Sequence[ReadyJob], estimate: Callable[[str], float | None], *, most: int
+    jobs: Sequence[ReadyJob],
+    following: Callable[[ReadyJob], ReadyJob | None],
+    estimate: Callable[[str], float | None],
+    *,
+    most: int,
 ) -> list[ReadyJob]:
     """Add to the jobs of a chunk those that follow them in a line, as long as the chunk stays short.
 
     Args:
-        ledger: where the graph is.
         jobs: what the chunk holds so far.
+        following: the job that waits for this one alone, and that nothing else waits with; None: there is
+            none.
         estimate: seconds that jobs of a kind take, None where unknown.
         most: jobs that may be added.
 
@@ -40,10 +45,10 @@ def lengthen(
     for job in chunk:  # it grows meanwhile: a line goes on as far as it is short
         if len(chunk) >= min(MOST, len(jobs) + most) or work >= TARGET:
             break
-        if (following := _follower(ledger, job)) is not None:
-            work += _seconds(following, estimate)
+        if (behind := following(job)) is not None:
+            work += _seconds(behind, estimate)
             if work <= TARGET:
-                chunk.append(following)
+                chunk.append(behind)
     return chunk
 
 
@@ -52,7 +57,8 @@ def _seconds(job: ReadyJob, estimate: Callable[[str], float | None]) -> float:
     return float("inf") if seconds is None else seconds
 
 
-def _follower(ledger: Ledger, job: ReadyJob) -> ReadyJob | None:
+def follower(ledger: Ledger, job: ReadyJob) -> ReadyJob | None:
+    """The one job that waits for this one and for nothing else, where there is exactly one in its pool."""
     edges = ledger.connection.execute("SELECT child, kind FROM edges WHERE parent = ? LIMIT 2", (job.uuid,))
     found = edges.fetchall()
     if len(found) != 1 or found[0][1] != WAITS_FOR:

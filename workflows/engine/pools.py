@@ -87,7 +87,7 @@ class InlineWorkers:
         """There are none."""
 
 
-def _offer(site: Site, pool: Pool) -> Offer:
+def offer_of(site: Site, pool: Pool) -> Offer:
     """What a block gives a job: several nodes only where its one worker has them to itself."""
     from zonemelt.sites.parsl import drain_seconds
 
@@ -136,7 +136,7 @@ def make_workers(site: Any, directory: Path) -> tuple[Any, bool]:
         return ParslWorkers(
             configured,
             capacities={name: pool.capacity for name, pool in known.pools.items()},
-            pools={name: _offer(known, pool) for name, pool in known.pools.items()},
+            pools={name: offer_of(known, pool) for name, pool in known.pools.items()},
         ), True
     if isinstance(site, Config):
         given = site

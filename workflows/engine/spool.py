@@ -20,6 +20,8 @@ import psutil
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from zonemelt.workflows.engine.results import Result
+
 FOLDER = "spool"
 EPOCH_FILE = "epoch"
 
@@ -74,6 +76,11 @@ def read_spool(path: Path) -> Iterator[dict[str, Any]]:
             at = start + int(size) + 1
         except ValueError:
             return
+
+
+def results_in(path: Path) -> list[Result]:
+    """The results that a spool file holds; none where there is none."""
+    return [r for r in read_spool(path) if "job" in r] if path.exists() else []  # type: ignore[misc]
 
 
 def begun_in(path: Path) -> set[int]:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from zonemelt.workflows.engine.ledger import Ledger, ReadyJob
 
-_BUDGET = 1.0  # seconds after which a worker begins no further job of a chunk
+BUDGET = 1.0  # seconds after which a worker begins no further job of a chunk
 _CHUNKS_PER_WORKER = 2  # on their way at once: one runs while the next is at hand
 
 
@@ -101,7 +101,7 @@ class Packer:
             id=f"{epoch}-{self._packed}",
             epoch=epoch,
             directory=str(self._ledger.directory),
-            budget=_BUDGET,
+            budget=BUDGET,
             additional=self._additional,
             path=self._path,
             outputs=inputs.outputs,

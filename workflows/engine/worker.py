@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from jobflow import JobStore
 
     from zonemelt.tasks.blobs import BlobDirectory
+    from zonemelt.workflows.engine.resources import Resources
     from zonemelt.workflows.engine.results import Result, Task
 
 # Set in every process that the head starts: names the campaign, so that orphans can be found.
@@ -80,12 +81,13 @@ def run_jobs(chunk: Chunk, *, store: JobStore | None = None) -> list[Result]:
                 break
             if task.after and task.after not in arrived:
                 continue
-            if not _fits(task):
+            resources = read_resources(task.resources)
+            if not _fits(resources.walltime):
                 results.append({"ok": False, "job": task.id, "attempt": task.attempt, "postponed": True})
                 continue
             with contextlib.suppress(OSError):
                 spool.write({"begun": task.id, "attempt": task.attempt, "host": _HOST, "pid": os.getpid()})
-            result = _run_job(task, chunk, place, blobs=blobs, store=store, log=log)
+            result = _run_job(task, resources, chunk, place, blobs=blobs, store=store, log=log)
             if (source := result.get("source")) is not None:
                 if (chunk.directory, *source) in _told:
                     del result["source"]
@@ -102,14 +104,20 @@ def run_jobs(chunk: Chunk, *, store: JobStore | None = None) -> list[Result]:
     return results
 
 
-def _fits(task: Task) -> bool:
+def _fits(walltime: float) -> bool:
     """Whether a job that says how long it may take comes to its end before its block does."""
-    walltime = read_resources(task.resources).walltime
     return not walltime or time.time() + walltime < float(os.environ.get(END_VARIABLE, "inf"))
 
 
 def _run_job(
-    task: Task, chunk: Chunk, place: Place, *, blobs: BlobDirectory, store: JobStore, log: int | None
+    task: Task,
+    resources: Resources,
+    chunk: Chunk,
+    place: Place,
+    *,
+    blobs: BlobDirectory,
+    store: JobStore,
+    log: int | None,
 ) -> Result:
     """Run one job in a directory of its own and describe how it went; never raises what the job raises."""
     from jobflow import CURRENT_JOB
@@ -117,7 +125,6 @@ def _run_job(
     from zonemelt.workflows.engine.execute import execute
     from zonemelt.workflows.engine.launch import run_ranks
 
-    resources = read_resources(task.resources)
     printed = _position(log)
     start = time.time()
     try:

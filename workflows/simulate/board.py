@@ -170,8 +170,12 @@ class Board:
             return None
         return outcome(JobState(self.state[job]), stops_children=job in self.graph.stops)
 
-    def follower(self, job: int) -> int | None:
+    def follower(self, job: ReadyJob) -> ReadyJob | None:
         """The one job that waits for this one and for nothing else, where there is exactly one."""
+        child = self._follower(job.id)
+        return None if child is None else self.ready_job(child, after=str(job.id))
+
+    def _follower(self, job: int) -> int | None:
         graph = self.graph
         signal = graph.signal[job]
         start = graph.first_child[signal]

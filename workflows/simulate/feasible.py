@@ -4,30 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from zonemelt.sites.load import SiteFileError, check_complete
-from zonemelt.sites.site import clock_seconds
+from zonemelt.sites.clock import clock_seconds
 from zonemelt.tasks.errors import InputError
-from zonemelt.workflows.engine.resources import Offer
+from zonemelt.workflows.engine.pools import offer_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from zonemelt.sites.site import Pool, Site
+    from zonemelt.sites.site import Site
     from zonemelt.workflows.simulate.graph import Graph
     from zonemelt.workflows.simulate.times import Times
-
-
-def check_site(site: Site) -> None:
-    """Refuse a site whose user has not said what only they know.
-
-    Raises:
-        InputError: naming each value and how to give it.
-    """
-    try:
-        check_complete(site)
-    except SiteFileError as error:
-        what, _, remedy = str(error).partition("\n  → ")
-        raise InputError(what, remedy=remedy) from None
 
 
 def check_graph(graph: Graph, site: Site) -> None:
@@ -51,16 +37,6 @@ def check_graph(graph: Graph, site: Site) -> None:
                 remedy=f"its pools are: {', '.join(offers)}",
             )
         offers[pool].check(resources, pool, where=where)
-
-
-def offer_of(site: Site, pool: Pool) -> Offer:
-    """What a block of a pool gives one job; what the engine asks of the same site."""
-    seconds = clock_seconds(pool.walltime) - clock_seconds(pool.drain)
-    return Offer(
-        nodes=pool.nodes_per_block if pool.whole_block else 1,
-        seconds=seconds if site.scheduler != "local" else float("inf"),
-        whole_block=pool.whole_block,
-    )
 
 
 def warnings(graph: Graph, site: Site, times: Times) -> Iterator[str]:

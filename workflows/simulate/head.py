@@ -7,12 +7,12 @@ from collections import Counter, defaultdict, deque
 from typing import TYPE_CHECKING
 
 from zonemelt.workflows.engine.dispatch import MOST, Durations, plan
+from zonemelt.workflows.engine.lines import lengthen
 from zonemelt.workflows.engine.results import Chunk
 from zonemelt.workflows.engine.schema import HEAD_POOL
 from zonemelt.workflows.engine.states import JobState
-from zonemelt.workflows.engine.traffic import Traffic
+from zonemelt.workflows.engine.traffic import BUDGET, Traffic
 from zonemelt.workflows.simulate.journey import Journey
-from zonemelt.workflows.simulate.lines import lengthen
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from zonemelt.workflows.simulate.board import Board
     from zonemelt.workflows.simulate.clock import Clock
     from zonemelt.workflows.simulate.machine import Overheads
-
-BUDGET = 1.0  # s after which a worker begins no further job of a chunk, as the engine's packer says
 
 
 class Head:
@@ -165,7 +163,7 @@ class Head:
                 jobs = chosen
                 if pool != HEAD_POOL:
                     left = jobs_left - len(chosen)
-                    jobs = lengthen(self._board, chosen, self._durations.of, most=left)
+                    jobs = lengthen(chosen, self._board.follower, self._durations.of, most=left)
                 gone.update(job.id for job in chosen)
                 jobs_left -= len(jobs)
                 yield self._pack(pool, jobs)

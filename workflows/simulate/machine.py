@@ -6,7 +6,8 @@ import math
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from zonemelt.sites.site import clock_seconds
+from zonemelt.sites.clock import clock_seconds
+from zonemelt.sites.pace import pace_of
 from zonemelt.workflows.simulate.amounts import NOTHING, Amount
 
 if TYPE_CHECKING:
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
     from zonemelt.sites.site import Pool, Site
     from zonemelt.workflows.engine.results import Cause
 
-_PATIENT = 30  # s between looks at the queue from which on everything else is slow, too
 LOCAL_START = 5.0  # seconds until workers on this very machine take jobs
 BATCH_START = 30.0  # the same on nodes of a batch system: environments come from a shared file system
 
@@ -120,38 +120,35 @@ def machine_of(
         start: s from the beginning of a block until its workers take jobs; a guess where it is not given.
         failures: what goes wrong; nothing by default.
     """
-    pools = {
-        name: _pool(pool, scheduler=site.scheduler, poll=site.poll_seconds)
-        for name, pool in site.pools.items()
-    }
+    pools = {name: _pool(pool, site) for name, pool in site.pools.items()}
     pools = {name: replace(pool, wait=(waits or {}).get(name, NOTHING)) for name, pool in pools.items()}
     if start is not None:
         pools = {name: replace(pool, start=Amount((start,))) for name, pool in pools.items()}
     return Machine(pools=pools, failures=failures or Failures())
 
 
-def _pool(pool: Pool, *, scheduler: str, poll: float) -> PoolModel:
+def _pool(pool: Pool, site: Site) -> PoolModel:
     workers = pool.capacity // pool.max_blocks
-    if scheduler == "local":  # no batch system: one block is there from the start, and stays
+    if site.scheduler == "local":  # no batch system: one block is there from the start, and stays
         return PoolModel(
             workers=workers, whole_block=pool.whole_block, min_blocks=1, init_blocks=1, period=1,
             start=Amount((LOCAL_START,)),
         )  # fmt: skip
-    quick = poll < _PATIENT  # as in sites.parsl, which tells Parsl so
+    pace = pace_of(site)
     return PoolModel(
         nodes=pool.nodes_per_block,
         workers=workers,
         whole_block=pool.whole_block,
-        outlives_nodes=scheduler == "slurm" and not pool.whole_block,  # the script says --no-kill
+        outlives_nodes=site.scheduler == "slurm" and not pool.whole_block,  # the script says --no-kill
         min_blocks=pool.min_blocks,
         max_blocks=pool.max_blocks,
         init_blocks=pool.min_blocks,
         walltime=clock_seconds(pool.walltime),
         drain=clock_seconds(pool.drain),
         start=Amount((BATCH_START,)),
-        idle=10 if quick else 120,
+        idle=pace.idle,
         give_back_some=True,
-        period=1 if quick else 5,
-        poll=poll,
-        notice=30 if quick else 120,
+        period=pace.period,
+        poll=site.poll_seconds,
+        notice=pace.threshold,
     )

@@ -6,6 +6,7 @@ import itertools
 import json
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from zonemelt.workflows.engine import control
 from zonemelt.workflows.engine.commit import commit_failure, commit_plain, commit_success
 from zonemelt.workflows.engine.graph import JobRow
 from zonemelt.workflows.engine.ledger import Ledger
-from zonemelt.workflows.engine.lines import lengthen, take_back
+from zonemelt.workflows.engine.lines import follower, lengthen, take_back
 from zonemelt.workflows.engine.results import Cause
 from zonemelt.workflows.engine.retry import RetryPolicy
 from zonemelt.workflows.engine.schema import WAITS_FOR
@@ -662,7 +663,7 @@ class RandomCampaign(RuleBasedStateMachine):
     def dispatch_a_line(self) -> None:
         ledger = self.driver.ledger
         with ledger.transaction():
-            line = lengthen(ledger, ledger.ready("cpu", 1), lambda _: 0.01, most=5)
+            line = lengthen(ledger.ready("cpu", 1), partial(follower, ledger), lambda _: 0.01, most=5)
             ledger.mark_running([job.id for job in line])
         self.behind |= {job.after: job.id for job in line if job.after}
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import graphs_for_tests as g
 import pytest
 from comparing_runs import assert_same, built, ours, reference
@@ -9,10 +11,14 @@ from jobflow import Flow
 
 from zonemelt.workflows.engine.graph import job_rows
 from zonemelt.workflows.engine.ledger import Ledger
-from zonemelt.workflows.engine.lines import lengthen
+from zonemelt.workflows.engine.lines import follower, lengthen
 from zonemelt.workflows.engine.pools import InlineWorkers
 
 SHORT = 0.001
+
+
+def behind(ledger):
+    return partial(follower, ledger)
 
 
 class CountingWorkers(InlineWorkers):
@@ -84,15 +90,15 @@ def line(length):
 
 def test_it_is_no_longer_than_the_jobs_are_short(ledger):
     ready = insert(ledger, *line(30))
-    assert len(lengthen(ledger, ready, lambda _: 0.01, most=100)) == 10
-    assert len(lengthen(ledger, ready, lambda _: SHORT, most=4)) == 5
-    assert len(lengthen(ledger, ready, lambda _: 0.2, most=100)) == 1
-    assert len(lengthen(ledger, ready, lambda _: None, most=100)) == 1
+    assert len(lengthen(ready, behind(ledger), lambda _: 0.01, most=100)) == 10
+    assert len(lengthen(ready, behind(ledger), lambda _: SHORT, most=4)) == 5
+    assert len(lengthen(ready, behind(ledger), lambda _: 0.2, most=100)) == 1
+    assert len(lengthen(ready, behind(ledger), lambda _: None, most=100)) == 1
 
 
 def test_each_comes_after_the_one_it_follows(ledger):
     first = line(3)
-    found = lengthen(ledger, insert(ledger, *first), lambda _: SHORT, most=100)
+    found = lengthen(insert(ledger, *first), behind(ledger), lambda _: SHORT, most=100)
     assert [job.uuid for job in found] == [job.uuid for job in first]
     assert [job.after for job in found] == ["", first[0].uuid, first[1].uuid]
 
@@ -100,14 +106,17 @@ def test_each_comes_after_the_one_it_follows(ledger):
 def test_a_fork_ends_a_line(ledger):
     a, b = line(2)
     fork = [g.same(b.output), g.same(b.output)]
-    assert names(lengthen(ledger, insert(ledger, a, b, *fork), lambda _: SHORT, most=100)) == ["0", "1"]
+    assert names(lengthen(insert(ledger, a, b, *fork), behind(ledger), lambda _: SHORT, most=100)) == [
+        "0",
+        "1",
+    ]
 
 
 def test_a_job_that_waits_for_another_too_stays(ledger):
     a, b = g.same(1), g.same(2)
     both = g.total([a.output, b.output])
     insert(ledger, a, b, both)
-    assert len(lengthen(ledger, ledger.ready("cpu", 1), lambda _: SHORT, most=100)) == 1
+    assert len(lengthen(ledger.ready("cpu", 1), behind(ledger), lambda _: SHORT, most=100)) == 1
 
 
 @pytest.mark.parametrize("config", [{"pool": "gpu"}, {"ranks_per_node": 2}], ids=["pool", "ranks"])
@@ -115,4 +124,4 @@ def test_a_job_for_somewhere_else_stays(tmp_path, config):
     ledger = Ledger(tmp_path, pools={"cpu": None, "gpu": None})
     a, b = line(2)
     b.update_config({"manager_config": config})
-    assert names(lengthen(ledger, insert(ledger, a, b), lambda _: SHORT, most=100)) == ["0"]
+    assert names(lengthen(insert(ledger, a, b), behind(ledger), lambda _: SHORT, most=100)) == ["0"]

@@ -61,7 +61,7 @@ def ask(*command: str, seconds: float, environment: dict[str, str] | None = None
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         )  # fmt: skip
     except OSError as error:
-        raise OutageError(f"{command[0]} cannot be started: {error.strerror}") from error
+        raise OutageError(f"`{command[0]}` cannot be started: {error.strerror}") from error
     try:
         out, err = process.communicate(timeout=seconds)
     except subprocess.TimeoutExpired:
