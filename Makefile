@@ -16,7 +16,7 @@ $(BIN)/.installed: pyproject.toml constraints.txt
 	@echo "Installing zonemelt into $(VENV): about 3 minutes, 2 GB"
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt torch
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev,mpi,potentials]"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev,mpi,potentials,databases]"
 	@touch $@
 
 install: $(BIN)/.installed ## Create .venv and install zonemelt with everything pinned (about 3 minutes)

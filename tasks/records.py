@@ -6,41 +6,45 @@ theory are the same (:func:`one_theory`).
 
 from __future__ import annotations
 
-import hashlib
-import json
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from zonemelt.tasks.errors import InputError
+from zonemelt.tasks.theory import Document, Theory
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
 
 Vector = tuple[float, float, float]
 Matrix = tuple[Vector, Vector, Vector]
-
-
-class Document(BaseModel):
-    """The base of what is stored: frozen, and an unknown field is an error."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+FLAT = 1e-6  # of the product of the lengths of the vectors: a cell with less volume has none
 
 
 class Geometry(Document):
-    """A crystal: lattice vectors as rows, one symbol and one Cartesian position for each atom."""
+    """A structure: lattice vectors as rows, one symbol and one Cartesian position for each atom."""
 
     cell: Matrix = Field(description="lattice vectors as rows, Å")
     symbols: tuple[str, ...] = Field(min_length=1)
     positions: tuple[Vector, ...] = Field(description="Cartesian, Å")
+    periodic: tuple[bool, bool, bool] = Field(default=(True, True, True), description="along each vector")
     supercell: tuple[tuple[int, int, int], ...] | None = Field(
         default=None, description="rows of the cell in the lattice vectors of its parent, if it has one"
     )
 
     @model_validator(mode="after")
-    def _same_length(self) -> Self:
+    def _sensible(self) -> Self:
+        import numpy as np
+        from ase.data import atomic_numbers
+
         if len(self.symbols) != len(self.positions):
             raise ValueError(f"{len(self.symbols)} symbols but {len(self.positions)} positions")
+        if unknown := sorted(set(self.symbols) - (set(atomic_numbers) - {"X"})):
+            raise ValueError(f"{', '.join(unknown)}: no such element")
+        if all(self.periodic):
+            lengths = np.linalg.norm(self.cell, axis=1)
+            if abs(np.linalg.det(self.cell)) <= FLAT * lengths.prod():
+                raise ValueError("the cell has no volume")
         return self
 
     @classmethod
@@ -51,60 +55,71 @@ class Geometry(Document):
             cell=atoms.cell.array.tolist(),
             symbols=tuple(atoms.get_chemical_symbols()),
             positions=tuple(map(tuple, atoms.positions.tolist())),
+            periodic=tuple(atoms.pbc.tolist()),
         )
 
     def atoms(self) -> Any:
-        """The crystal as an ``ase.Atoms``, periodic in three directions."""
+        """The structure as an ``ase.Atoms``."""
         from ase import Atoms
 
-        return Atoms(self.symbols, positions=self.positions, cell=self.cell, pbc=True)
+        return Atoms(self.symbols, positions=self.positions, cell=self.cell, pbc=self.periodic)
 
     def structure(self) -> Any:
-        """The crystal as a ``pymatgen`` Structure."""
+        """The structure as a ``pymatgen`` Structure."""
+        from pymatgen.core.lattice import Lattice
         from pymatgen.core.structure import Structure
 
-        return Structure(self.cell, self.symbols, self.positions, coords_are_cartesian=True)
+        lattice = Lattice(self.cell, pbc=self.periodic)
+        return Structure(lattice, self.symbols, self.positions, coords_are_cartesian=True)
 
 
-class Theory(Document):
-    """The level of theory of a label: everything that must agree before two energies are compared."""
+class Property(Document):
+    """A quantity that has no field of its own."""
 
-    code: str
-    version: str
-    functional: str
-    setups: dict[str, str] = Field(default_factory=dict, description="element → fingerprint")
-    cutoff: float | None = Field(default=None, description="plane-wave cutoff, eV")
-    kpoint_density: float | None = Field(default=None, description="points per Å⁻¹")
-    kpoint_mesh: str | None = None
-    smearing: str | None = None
-    smearing_width: float | None = Field(default=None, description="eV")
-    spin: bool = False
-    is_dft: bool = True
+    value: float | tuple[float, ...] | str | bool
+    unit: str = Field(description="as ASE and pymatgen write it; empty for pure numbers and words")
 
-    @property
-    def key(self) -> str:
-        """A short hash of every field but the setups, which differ with the elements present."""
-        fields = self.model_dump(mode="json", exclude={"setups"})
-        return hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()[:16]
+
+class Correction(Document):
+    """What a scheme adds to an energy to make it comparable; never part of what potentials learn."""
+
+    scheme: str = Field(description="MaterialsProject2020Compatibility, say")
+    energy: float = Field(description="eV, the whole cell")
 
 
 class Convergence(Document):
-    """What had converged when the label was taken."""
+    """What had converged when the label was taken; None where nothing says so."""
 
-    electronic: bool
-    complete: bool = Field(description="the code ended by itself and wrote all that was asked")
-    iterations: int | None = None
+    electronic: bool | None = Field(description="of this frame")
+    ionic: bool | None = Field(default=None, description="of the relaxation that the frame ends")
+    complete: bool | None = Field(description="the code ended by itself and wrote all that was asked")
+    iterations: int | None = Field(default=None, description="electronic ones, of this frame")
 
 
-class Provenance(Document):
-    """Where a label comes from."""
+class Computed(Document):
+    """A label that an oracle of a campaign computed."""
 
+    kind: Literal["computed"] = "computed"
     oracle: str
     input_digest: str = Field(description="SHA-256 of the geometry and the settings")
     seconds: float = Field(description="wall time of the label, s")
     cpu_seconds: float = Field(description="processor time of the label, s")
     host: str
     log: str | None = Field(default=None, description="name of the log in the job's directory")
+
+
+class Ingested(Document):
+    """A label that was read from somewhere."""
+
+    kind: Literal["ingested"] = "ingested"
+    source: str = Field(description="path or address; the member of an archive after '::'")
+    sha256: str | None = Field(default=None, description="of the file as it lay there")
+    calculation: str = Field(description="the same for all frames of one calculation")
+    parser: str = Field(description="library and version that read it")
+    frame: int = Field(default=0, ge=0, description="its place among the frames of the calculation")
+    frames: int = Field(default=1, ge=1, description="how many the calculation has")
+    seconds: float | None = Field(default=None, description="wall time of the calculation, s")
+    cpu_seconds: float | None = Field(default=None, description="processor time of the calculation, s")
 
 
 class Quality(Document):
@@ -117,46 +132,86 @@ class Quality(Document):
 class Record(Document):
     """One labelled structure.
 
-    ``energy_free`` is consistent with the forces; ``energy_sigma0`` is extrapolated to zero smearing
-    and is the one to use for formation energies.
+    ``energy_free`` is consistent with the forces, and what potentials learn; ``energy_sigma0`` is
+    extrapolated to zero smearing and is the one to use for formation energies. Neither is corrected.
     """
 
     identifier: str
     geometry: Geometry
-    energy_free: float = Field(description="eV, the whole cell")
-    energy_sigma0: float = Field(description="eV, the whole cell")
-    forces: tuple[Vector, ...] | None = Field(description="eV/Å, one row an atom")
-    stress: Matrix | None = Field(description="eV/Å³, tension positive")
+    energy_free: float | None = Field(default=None, description="eV, the whole cell")
+    energy_sigma0: float | None = Field(default=None, description="eV, the whole cell")
+    correction: Correction | None = None
+    forces: tuple[Vector, ...] | None = Field(default=None, description="eV/Å, one row an atom")
+    stress: Matrix | None = Field(default=None, description="eV/Å³, tension positive")
+    magmoms: tuple[float, ...] | None = Field(default=None, description="Bohr magnetons, one an atom")
+    properties: dict[str, Property] = Field(default_factory=dict)
     theory: Theory
     convergence: Convergence
-    provenance: Provenance
+    provenance: Annotated[Computed | Ingested, Field(discriminator="kind")]
     quality: Quality | None = None
+
+    @model_validator(mode="after")
+    def _one_row_an_atom(self) -> Self:
+        atoms = len(self.geometry.symbols)
+        for name, rows in (("forces", self.forces), ("magmoms", self.magmoms)):
+            if rows is not None and len(rows) != atoms:
+                raise ValueError(f"{len(rows)} {name} for {atoms} atoms")
+        return self
+
+    @property
+    def energy(self) -> float:
+        """Extrapolated energy of the whole cell, eV, uncorrected.
+
+        Raises:
+            InputError: there is none.
+        """
+        if self.energy_sigma0 is None:
+            raise InputError(
+                "it has no energy extrapolated to zero smearing",
+                where=f"record {self.identifier}",
+                remedy="leave it out of what compares energies",
+            )
+        return self.energy_sigma0
 
     @property
     def energy_per_atom(self) -> float:
-        """Extrapolated energy, eV/atom."""
-        return self.energy_sigma0 / len(self.geometry.symbols)
+        """Extrapolated energy, eV/atom, uncorrected; see :attr:`energy`."""
+        return self.energy / len(self.geometry.symbols)
+
+    @property
+    def energy_corrected(self) -> float:
+        """Extrapolated energy with its correction, if it has one, eV; see :attr:`energy`."""
+        return self.energy + (self.correction.energy if self.correction is not None else 0.0)
 
 
-def one_theory(records: Iterable[Record]) -> str:
+def one_theory(records: Iterable[Record], *, ignoring: Collection[str] = ()) -> str:
     """The key of the one level of theory that all the records share.
 
+    Args:
+        records: to be used together.
+        ignoring: fields of :class:`Theory` that may differ, because somebody who knows said so.
+
     Raises:
-        InputError: there is no record, the levels differ, or an element has two setups.
+        InputError: there is no record, the levels differ, or an element has two setups or two values of U.
     """
     found: dict[str, Record] = {}
-    setups: dict[str, str] = {}
+    seen: dict[tuple[str, str], Any] = {}
     for record in records:
-        found.setdefault(record.theory.key, record)
-        for element, fingerprint in record.theory.setups.items():
-            if setups.setdefault(element, fingerprint) != fingerprint:
-                raise InputError(
-                    f"two setups for {element}: {setups[element]} and {fingerprint}",
-                    where=f"record {record.identifier}",
-                    remedy="label all structures of a campaign with one set of potentials",
-                )
+        theory = record.theory
+        found.setdefault(theory.key_without(ignoring), record)
+        for element in set(record.geometry.symbols):
+            own = {"setups": theory.setups.get(element), "hubbard_u": theory.hubbard_u.get(element, 0.0)}
+            for field, value in own.items():
+                if field in ignoring or value is None:
+                    continue
+                if (other := seen.setdefault((field, element), value)) != value:
+                    raise InputError(
+                        f"two {field} for {element}: {other} and {value}",
+                        where=f"record {record.identifier}",
+                        remedy="use together only what was computed with one set of potentials and of U",
+                    )
     if len(found) != 1:
-        levels = "; ".join(f"{key} ({r.identifier}: {r.theory.code})" for key, r in found.items())
+        levels = "; ".join(f"{key} ({r.identifier}: {r.theory.described})" for key, r in found.items())
         raise InputError(
             f"levels of theory are mixed: {levels}" if found else "there are no records",
             where="records",

@@ -11,7 +11,8 @@ from jobflow import job
 
 from zonemelt.tasks.errors import InputError
 from zonemelt.tasks.generate.derivative import FCC, Ordering, orderings
-from zonemelt.tasks.records import Document, Geometry
+from zonemelt.tasks.records import Geometry
+from zonemelt.tasks.theory import Document
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

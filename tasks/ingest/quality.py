@@ -32,8 +32,6 @@ def judge(record: Record) -> Quality:
         reasons.append("there are no forces")
     else:
         forces = np.asarray(record.forces)
-        if len(forces) != len(record.geometry.symbols):
-            reasons.append(f"{len(forces)} forces for {len(record.geometry.symbols)} atoms")
         largest = float(np.linalg.norm(forces, axis=1).max())
         if largest > MAX_FORCE:
             reasons.append(f"largest force {largest:.1f} eV/Å exceeds {MAX_FORCE}")
@@ -90,7 +88,7 @@ def formation_energy(record: Record, references: Mapping[str, Mapping[str, float
             remedy="label the pure elements with the same oracle first",
         )
     reference = sum(references[symbol]["energy_per_atom"] for symbol in symbols)
-    return (record.energy_sigma0 - reference) / len(symbols)
+    return (record.energy - reference) / len(symbols)
 
 
 @job

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from zonemelt.tasks.errors import OracleError
 from zonemelt.tasks.label.digest import digest, host
-from zonemelt.tasks.records import Convergence, Geometry, Provenance, Record, Theory
+from zonemelt.tasks.records import Computed, Convergence, Geometry, Record
+from zonemelt.tasks.theory import Theory
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -53,10 +54,11 @@ def label(geometry: Geometry, settings: EmtSettings, *, identifier: str, workdir
             code="ase-emt",
             version=ase.__version__,
             functional="effective-medium theory (a toy potential, not DFT)",
+            spin=False,
             is_dft=False,
         ),
         convergence=Convergence(electronic=True, complete=True),
-        provenance=Provenance(
+        provenance=Computed(
             oracle="emt",
             input_digest=digest(geometry, settings),
             seconds=time.perf_counter() - started,

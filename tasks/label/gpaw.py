@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, Final
 from zonemelt.tasks.errors import OracleError
 from zonemelt.tasks.label.digest import digest, host
 from zonemelt.tasks.label.kmesh import folded_mesh
-from zonemelt.tasks.records import Convergence, Geometry, Provenance, Record, Theory
+from zonemelt.tasks.records import Computed, Convergence, Geometry, Record
+from zonemelt.tasks.theory import Theory
 
 if TYPE_CHECKING:
     from zonemelt.tasks.label.settings import GpawSettings
@@ -76,11 +77,12 @@ def label(geometry: Geometry, settings: GpawSettings, *, identifier: str, workdi
             cutoff=settings.cutoff,
             kpoint_density=None if settings.kpoint_mesh else settings.kpoint_density,
             kpoint_mesh=described(settings),
+            spin=False,
             smearing="fermi-dirac",
             smearing_width=settings.smearing_width,
         ),
         convergence=Convergence(electronic=True, complete=True, iterations=result["iterations"]),
-        provenance=Provenance(
+        provenance=Computed(
             oracle="gpaw",
             input_digest=digest(geometry, settings),
             seconds=time.perf_counter() - started,

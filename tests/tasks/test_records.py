@@ -12,7 +12,8 @@ from zonemelt.tasks.generate.candidates import pure_fcc
 from zonemelt.tasks.ingest.quality import formation_energy, ingest, judge
 from zonemelt.tasks.label.emt import label
 from zonemelt.tasks.label.settings import EmtSettings
-from zonemelt.tasks.records import Geometry, Record, Theory, one_theory
+from zonemelt.tasks.records import Geometry, Record, one_theory
+from zonemelt.tasks.theory import Theory
 
 
 @pytest.fixture(scope="module")
