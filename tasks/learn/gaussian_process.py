@@ -71,13 +71,13 @@ class GaussianProcess:
         return float(self.y_N.std())
 
     @cached_property
-    def _factor_NN(self) -> Floats:  # noqa: N802 (shape suffix)
+    def _factor_NN(self) -> Floats:
         gram_NN = kernel(self.x_NF, self.x_NF, self.hyper)
         noisy_NN = gram_NN + self.hyper.noise * np.eye(len(self.y_N))
         return np.asarray(np.linalg.cholesky(noisy_NN), dtype=np.float64)
 
     @cached_property
-    def _alpha_N(self) -> Floats:  # noqa: N802 (shape suffix)
+    def _alpha_N(self) -> Floats:
         return np.linalg.solve(self._factor_NN, (self.y_N - self.y_N.mean()) / self._width)
 
 
