@@ -1,0 +1,26 @@
+"""Where a file came from that is being read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class Origin:
+    """What a reader must know of a file besides its content.
+
+    Attributes:
+        source: its path or address as the person knows it; the member of an archive after ``::``.
+        sha256: of the file as it lay there; None where it is no file.
+    """
+
+    source: str
+    sha256: str | None = None
+
+    @property
+    def calculation(self) -> str:
+        """A name for all records that come from it: short, and the same when it is read again."""
+        import hashlib
+
+        said = self.sha256 or hashlib.sha256(self.source.encode()).hexdigest()
+        return said[:16]
