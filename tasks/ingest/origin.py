@@ -24,3 +24,16 @@ class Origin:
 
         said = self.sha256 or hashlib.sha256(self.source.encode()).hexdigest()
         return said[:16]
+
+
+@dataclass(frozen=True, kw_only=True)
+class BadRow:
+    """What a reader yields in the place of a record that it cannot make; the others follow.
+
+    Attributes:
+        where: file and line, row, frame or document.
+        reason: what was wrong, in words.
+    """
+
+    where: str
+    reason: str
