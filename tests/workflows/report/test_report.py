@@ -12,6 +12,7 @@ from maggma.stores import MemoryStore
 from rich.console import Console
 
 from zonemelt.tasks.errors import CampaignError
+from zonemelt.tasks.theory import Theory
 from zonemelt.workflows.campaigns.base import CampaignSpec
 from zonemelt.workflows.campaigns.spec import build_flow, load_campaign
 from zonemelt.workflows.report import result_table, write_report
@@ -75,6 +76,14 @@ def test_dft_gets_no_toy_banner_and_nothing_confirmed_is_fine(store: JobStore, s
     page = render(summary, timings={"steps": {}, "wall": None, "finished": None}, campaign_file="")
     assert "This is not DFT" not in page
     assert "then labelled</th>" not in page
+
+
+def test_every_field_of_a_level_of_theory_has_a_name(store: JobStore, spec: CampaignSpec) -> None:
+    summary = copy.deepcopy(read_summary(store, spec))
+    summary["theory"] = dict.fromkeys(Theory.model_fields, "said")
+    page = render(summary, timings={"steps": {}, "wall": None, "finished": None}, campaign_file="")
+    hidden = {"setups", "is_dft", "spin"}
+    assert page.count("<td>said</td>") == len(set(Theory.model_fields) - hidden)
 
 
 def test_what_comes_from_outside_is_escaped(store: JobStore, spec: CampaignSpec) -> None:
