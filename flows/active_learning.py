@@ -16,12 +16,12 @@ from jobflow import Flow, Job, Maker, OutputReference, Response, job
 from zonemelt.tasks.acquire.selection import initial_job, select_job
 from zonemelt.tasks.featurize.describe import featurize_job
 from zonemelt.tasks.generate.candidates import enumerate_job, reference_crystals
-from zonemelt.tasks.ingest.quality import ingest_job
 from zonemelt.tasks.judge.references import fit_references_job
 from zonemelt.tasks.judge.screening import hull_job, predict_job
 from zonemelt.tasks.judge.summary import summarize_job
 from zonemelt.tasks.label.jobs import label_job
 from zonemelt.tasks.learn.jobs import train_job
+from zonemelt.tasks.quality.table import ingest_job
 
 
 @dataclass

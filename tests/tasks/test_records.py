@@ -9,9 +9,9 @@ from pydantic import ValidationError
 
 from zonemelt.tasks.errors import InputError
 from zonemelt.tasks.generate.candidates import pure_fcc
-from zonemelt.tasks.ingest.quality import formation_energy, ingest, judge
 from zonemelt.tasks.label.emt import label
 from zonemelt.tasks.label.settings import EmtSettings
+from zonemelt.tasks.quality.table import formation_energy, sort_out
 from zonemelt.tasks.records import Geometry, Record, one_theory
 from zonemelt.tasks.theory import Theory
 
@@ -65,7 +65,7 @@ def test_mixed_levels_are_refused_by_name(record: Record) -> None:
     with pytest.raises(InputError, match="odd"):
         one_theory(mixed)
     with pytest.raises(InputError, match="levels of theory are mixed"):
-        ingest(mixed)
+        sort_out(mixed)
 
 
 def test_two_setups_of_one_element_are_refused(record: Record) -> None:
@@ -73,33 +73,6 @@ def test_two_setups_of_one_element_are_refused(record: Record) -> None:
     two = record.theory.model_copy(update={"setups": {"Al": "y"}})
     with pytest.raises(InputError, match="two setups for Al"):
         one_theory([record.model_copy(update={"theory": theory}) for theory in (one, two)])
-
-
-def test_quality_accepts_a_good_label(record: Record) -> None:
-    assert judge(record).accepted
-
-
-@pytest.mark.parametrize(
-    ("change", "reason"),
-    [
-        ({"forces": None}, "no forces"),
-        ({"forces": ((60.0, 0, 0), (-60.0, 0, 0))}, "largest force"),
-        ({"forces": ((0.3, 0, 0), (0.3, 0, 0))}, "net force"),
-        ({"stress": ((2.0, 0, 0), (0, 0, 0), (0, 0, 0))}, "stress"),
-    ],
-)
-def test_quality_rejects_with_a_reason(record: Record, change: dict, reason: str) -> None:
-    verdict = judge(record.model_copy(update=change))
-    assert not verdict.accepted
-    assert any(reason in said for said in verdict.reasons)
-
-
-def test_quality_rejects_atoms_that_overlap() -> None:
-    close = Geometry(
-        cell=((5, 0, 0), (0, 5, 0), (0, 0, 5)), symbols=("Al", "Al"), positions=((0, 0, 0), (0.5, 0, 0))
-    )
-    record = label(close, EmtSettings(), identifier="close", workdir=Path())
-    assert any("0.50 Å apart" in reason for reason in judge(record).reasons)
 
 
 def test_formation_energy_needs_every_element(record: Record) -> None:

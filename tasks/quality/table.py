@@ -1,4 +1,4 @@
-"""Quality control of records: each one is accepted, or rejected with its reasons."""
+"""The table of labels of a campaign: formation energies of what was accepted, reasons of what was not."""
 
 from __future__ import annotations
 
@@ -7,57 +7,22 @@ from typing import TYPE_CHECKING, Any, Final
 from jobflow import job
 
 from zonemelt.tasks.errors import InputError
-from zonemelt.tasks.records import Quality, Record, one_theory
+from zonemelt.tasks.quality.judge import judge
+from zonemelt.tasks.records import Record, one_theory
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-MAX_FORCE: Final = 50.0  # eV/Å
-MAX_NET_FORCE: Final = 0.05  # eV/Å, length of the sum over atoms, per atom
-MIN_DISTANCE: Final = 0.7  # of the sum of the covalent radii
-MAX_STRESS: Final = 1.0  # eV/Å³, about 160 GPa
+    from collections.abc import Collection, Mapping, Sequence
 
 
-def judge(record: Record) -> Quality:
-    """Check convergence, completeness and physical sense of one record."""
-    import numpy as np
-    from ase.data import atomic_numbers, covalent_radii
-
-    reasons = []
-    if not record.convergence.electronic:
-        reasons.append("the electronic cycle did not converge")
-    if not record.convergence.complete:
-        reasons.append("the calculation did not complete")
-    if record.forces is None:
-        reasons.append("there are no forces")
-    else:
-        forces = np.asarray(record.forces)
-        largest = float(np.linalg.norm(forces, axis=1).max())
-        if largest > MAX_FORCE:
-            reasons.append(f"largest force {largest:.1f} eV/Å exceeds {MAX_FORCE}")
-        net = float(np.linalg.norm(forces.sum(axis=0))) / len(forces)
-        if net > MAX_NET_FORCE:
-            reasons.append(f"net force {net:.3f} eV/Å per atom exceeds {MAX_NET_FORCE}")
-    if record.stress is not None and np.abs(record.stress).max() > MAX_STRESS:
-        reasons.append(f"a stress component exceeds {MAX_STRESS} eV/Å³")
-    distances, pairs = _neighbours(record)
-    radii = covalent_radii[[atomic_numbers[s] for s in record.geometry.symbols]]
-    if len(distances) and (distances < MIN_DISTANCE * radii[pairs].sum(axis=1)).any():
-        reasons.append(f"two atoms are {distances.min():.2f} Å apart")
-    return Quality(accepted=not reasons, reasons=tuple(reasons))
+LABEL: Final = ("energy_sigma0", "forces", "electronic", "complete")  # what an oracle must have computed
 
 
-def _neighbours(record: Record) -> tuple[Any, Any]:
-    """Distances (N,) in Å and index pairs (N, 2) of atoms closer than 3 Å, periodic images included."""
-    import numpy as np
-    from ase.neighborlist import neighbor_list
-
-    first, second, distances = neighbor_list("ijd", record.geometry.atoms(), 3.0)
-    return distances, np.stack([first, second], axis=1)
-
-
-def ingest(records: Sequence[Record]) -> tuple[list[Record], list[Record]]:
+def sort_out(records: Sequence[Record], *, need: Collection[str] = ()) -> tuple[list[Record], list[Record]]:
     """Give every record its verdict.
+
+    Args:
+        records: of one level of theory.
+        need: what each must hold; see :func:`zonemelt.tasks.quality.judge.judge`.
 
     Returns:
         The accepted and the rejected records.
@@ -65,7 +30,7 @@ def ingest(records: Sequence[Record]) -> tuple[list[Record], list[Record]]:
     Raises:
         InputError: the accepted records mix levels of theory.
     """
-    judged = [record.model_copy(update={"quality": judge(record)}) for record in records]
+    judged = [record.model_copy(update={"quality": judge(record, need=need)}) for record in records]
     accepted = [r for r in judged if r.quality is not None and r.quality.accepted]
     rejected = [r for r in judged if r.quality is None or not r.quality.accepted]
     if accepted:
@@ -111,7 +76,7 @@ def ingest_job(
         ``cpu_seconds``: identifier → times (s); ``theory``: its key.
     """
     parsed = [Record.model_validate(document) for document in records]
-    accepted, rejected = ingest(parsed)
+    accepted, rejected = sort_out(parsed, need=LABEL)
     table = earlier or {
         "energies": {},
         "rejected": {},

@@ -1,0 +1,1 @@
+"""Which records can be trusted, and how they may be used together."""
