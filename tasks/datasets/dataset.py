@@ -1,0 +1,187 @@
+"""A version of a dataset, opened: as tables, records, structures or labels, in batches of bounded size."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from zonemelt.tasks.datasets.arrays import CRYSTAL_COLUMNS, LABEL_COLUMNS, Labels, crystals_of, labels_of
+from zonemelt.tasks.datasets.levels import one_level
+from zonemelt.tasks.datasets.rows import records_of
+from zonemelt.tasks.datasets.scan import BATCH, rows_at, scan
+from zonemelt.tasks.datasets.schema import CONTENT
+from zonemelt.tasks.datasets.versions import Version, find_version, last_entry, read_version
+from zonemelt.tasks.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator
+
+    from zonemelt.tasks.crystals import Crystals
+    from zonemelt.tasks.datasets.versions import Member
+    from zonemelt.tasks.records import Record
+    from zonemelt.tasks.theory import Theory
+
+FRAME_COLUMNS = (
+    "identifier", "formula", "elements", "natoms", "volume", "energy_free", "energy_sigma0",
+    "energy_per_atom", "correction_energy", "max_force", "theory", "verdict", "source", "frame",
+)  # fmt: skip
+
+
+def open_dataset(directory: Path | str, version: str | None = None) -> Dataset:
+    """Open a version of a dataset.
+
+    Args:
+        directory: of the dataset.
+        version: its hash, or the beginning of it; the newest where there is none.
+
+    Raises:
+        InputError: there is no dataset, or no such version.
+        StoreError: the version is damaged.
+    """
+    directory = Path(directory)
+    newest = last_entry(directory)[1]
+    if newest is None:
+        raise InputError(
+            "there is no dataset here" if directory.is_dir() else "there is no such directory",
+            where=str(directory),
+            remedy="`zonemelt ingest PATH --out DATASET` makes one",
+        )
+    name = newest if version is None else find_version(directory, version)
+    return Dataset(directory=directory, info=read_version(directory, name))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dataset:
+    """The records of one version that may be used, or, as :attr:`quarantine`, those that may not.
+
+    The order of the rows is the same in all that it gives, and belongs to the version.
+
+    Attributes:
+        directory: where it lies.
+        info: what the version says of itself.
+        quarantined: whether these are the records in quarantine.
+    """
+
+    directory: Path
+    info: Version
+    quarantined: bool = False
+
+    def __len__(self) -> int:
+        return self.info.quarantined if self.quarantined else self.info.records
+
+    @property
+    def version(self) -> str:
+        """The hash of the version: what belongs into the provenance of what is made from it."""
+        return self.info.hash
+
+    @property
+    def quarantine(self) -> Dataset:
+        """The records that were not accepted, with the reasons."""
+        return Dataset(directory=self.directory, info=self.info, quarantined=True)
+
+    @property
+    def theories(self) -> dict[str, Theory]:
+        """Key → level of theory, without what differs with the elements."""
+        return self.info.theories
+
+    def frame(self, columns: Sequence[str] | None = None, where: Any = None) -> Any:
+        """A table of what is said of each record, as a ``pandas.DataFrame`` with one row a record.
+
+        Args:
+            columns: any of :mod:`zonemelt.tasks.datasets.schema`; a usual choice where there are none.
+            where: as for :meth:`records`.
+
+        Raises:
+            InputError: no such column, or a filter that cannot be applied.
+        """
+        import pyarrow as pa
+
+        from zonemelt.tasks.datasets.schema import arrow_schema
+
+        names = list(columns or self._usual())
+        batches = list(self.batches(names, where=where))
+        schema = pa.schema([arrow_schema().field(name) for name in names])
+        return pa.Table.from_batches(batches, schema=schema).to_pandas()
+
+    def _usual(self) -> tuple[str, ...]:
+        return (*FRAME_COLUMNS, "reasons") if self.quarantined else FRAME_COLUMNS
+
+    def batches(self, columns: Sequence[str], *, where: Any = None, batch: int = BATCH) -> Iterator[Any]:
+        """The rows as ``pyarrow.RecordBatch`` with some columns, at most ``batch`` rows each."""
+        return scan(
+            self.directory,
+            self.info.parts,
+            columns=columns,
+            where=where,
+            batch=batch,
+            quarantine=self.quarantined,
+        )
+
+    def records(self, where: Any = None) -> Iterator[Record]:
+        """The records, one after the other; what does not fit is not read where the files allow it.
+
+        Args:
+            where: column → value, such as ``{"elements": "Al-Au"}``, or an expression such as
+                ``pyarrow.compute.field("natoms") < 20``.
+
+        Raises:
+            InputError: a filter that cannot be applied.
+            StoreError: a part is missing or damaged.
+        """
+        for rows in self.batches(list(CONTENT), where=where, batch=256):
+            yield from records_of(rows, self.info.theories)
+
+    def crystals(self, batch: int = BATCH, where: Any = None) -> Iterator[Crystals]:
+        """The structures, at most ``batch`` at a time, without an object for each."""
+        return (crystals_of(rows) for rows in self.batches(CRYSTAL_COLUMNS, where=where, batch=batch))
+
+    def labels(self, batch: int = BATCH, where: Any = None) -> Iterator[Labels]:
+        """Energies, forces and stresses, in the same batches as :meth:`crystals`."""
+        return (labels_of(rows) for rows in self.batches(LABEL_COLUMNS, where=where, batch=batch))
+
+    def take(self, indices: Sequence[int]) -> list[Record]:
+        """Some records by their place, in the order asked for; only the row groups that hold them are read.
+
+        Raises:
+            InputError: there is no such place.
+        """
+        import numpy as np
+
+        places = np.asarray(indices, np.int64).reshape(-1)
+        if len(places) and not (0 <= places.min() and places.max() < len(self)):
+            raise InputError(
+                f"places {places.min()} to {places.max()} of {len(self)} records",
+                where=f"dataset {self.directory}",
+                remedy="places count from 0",
+            )
+        first = np.concatenate([[0], np.cumsum([self._size(part) for part in self.info.parts])])
+        owners = np.searchsorted(first, places, side="right") - 1
+        found: dict[int, Record] = {}
+        for owner in np.unique(owners).tolist():
+            part, mine = self.info.parts[owner], np.flatnonzero(owners == owner)
+            rows = rows_at(
+                self.directory,
+                part,
+                places[mine] - first[owner],
+                columns=list(CONTENT),
+                quarantine=self.quarantined,
+            )
+            found |= dict(zip(mine.tolist(), records_of(rows, self.info.theories), strict=True))
+        return [found[place] for place in range(len(places))]
+
+    def one_theory(self, ignoring: Collection[str] = ()) -> str:
+        """The key of the one level of theory of all records, as :func:`zonemelt.tasks.records.one_theory`.
+
+        Raises:
+            InputError: there are no records, the levels differ, or an element has two setups or values of U.
+        """
+        columns = ["identifier", "theory", "hubbard_u", "setups", "elements"]
+        return one_level(self.batches(columns), self.info.theories, ignoring=ignoring)
+
+    def _size(self, part: Member) -> int:
+        ranges = part.quarantine_left_out if self.quarantined else part.left_out
+        return (part.quarantined if self.quarantined else part.records) - sum(
+            end - first for first, end in ranges
+        )
