@@ -46,7 +46,7 @@ class Labels:
 
 
 def crystals_of(batch: Any) -> Crystals:
-    """The structures of a ``pyarrow.RecordBatch`` with at least :data:`CRYSTAL_COLUMNS`; views, where possible."""
+    """The structures of a ``pyarrow.RecordBatch`` with at least the :data:`CRYSTAL_COLUMNS`."""
     numbers = batch.column("numbers")
     return Crystals(
         numbers_A=_values(numbers),
@@ -98,7 +98,7 @@ def _numbers(column: Any) -> NDArray[np.float64]:
 
 
 def _filled(column: Any, sizes: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """The values of a column of lists of known lengths with NaN in the place of absent ones; which are there."""
+    """The values of a column of lists of known lengths, NaN where it is null; and where it is not."""
     present, values = _valid(column), _values(column)
     if present.all():
         return values, present

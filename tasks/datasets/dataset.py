@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +15,7 @@ from zonemelt.tasks.datasets.versions import Version, find_version, last_entry, 
 from zonemelt.tasks.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Collection, Iterator, Sequence
 
     from zonemelt.tasks.crystals import Crystals
     from zonemelt.tasks.datasets.versions import Member
@@ -150,7 +149,7 @@ class Dataset:
         import numpy as np
 
         places = np.asarray(indices, np.int64).reshape(-1)
-        if len(places) and not (0 <= places.min() and places.max() < len(self)):
+        if len(places) and (places.min() < 0 or places.max() >= len(self)):
             raise InputError(
                 f"places {places.min()} to {places.max()} of {len(self)} records",
                 where=f"dataset {self.directory}",

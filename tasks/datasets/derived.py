@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections import Counter
 from functools import lru_cache
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -30,7 +31,7 @@ def with_derived(batch: Any, found: list[bytes], first_row: int) -> Any:
     numbers = batch.column("numbers")
     first_G = numbers.offsets.to_numpy().astype(np.int64)
     raw = numbers.values.to_numpy(zero_copy_only=False).tobytes()
-    named = [_names(raw[start:end]) for start, end in zip(first_G[:-1], first_G[1:], strict=True)]
+    named = [_names(raw[start:end]) for start, end in pairwise(first_G)]
     sizes_G = np.diff(first_G)
     energies = batch.column("energy_sigma0")
     columns = {

@@ -87,7 +87,7 @@ def _bytes(values: NDArray[Any], rows: int) -> NDArray[np.uint8]:
 
 def _slices(values: NDArray[Any], bounds: NDArray[np.int64]) -> Slices:
     little = np.ascontiguousarray(values).astype(values.dtype.newbyteorder("<"), copy=False)
-    return memoryview(little.view(np.uint8)), (bounds * values.dtype.itemsize).tolist()
+    return memoryview(little.view(np.uint8).data), (bounds * values.dtype.itemsize).tolist()
 
 
 class PartHash:

@@ -13,7 +13,7 @@ from pydantic import Field
 
 from zonemelt.tasks.datasets.derived import with_derived
 from zonemelt.tasks.datasets.digests import PartHash, digests
-from zonemelt.tasks.datasets.rows import bare, batch_of
+from zonemelt.tasks.datasets.rows import batch_of
 from zonemelt.tasks.datasets.schema import METADATA, SCHEMA_VERSION, arrow_schema
 from zonemelt.tasks.errors import InputError, StoreError
 from zonemelt.tasks.theory import Document, Theory
@@ -66,8 +66,7 @@ def write_part(directory: Path | str, records: Iterable[Record]) -> Part:
             for group in _bounded(block):
                 for quarantine in (False, True):
                     if chosen := [r for r in group if _is_quarantined(r) == quarantine]:
-                        levels = {r.theory.key: bare(r.theory) for r in chosen}
-                        writer.write(batch_of(chosen), levels, quarantine=quarantine)
+                        writer.write(*batch_of(chosen), quarantine=quarantine)
         return writer.finish()
 
 

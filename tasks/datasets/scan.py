@@ -12,7 +12,7 @@ from zonemelt.tasks.datasets.schema import arrow_schema
 from zonemelt.tasks.errors import InputError, UnknownKeyError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from zonemelt.tasks.datasets.versions import Member
