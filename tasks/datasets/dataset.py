@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zonemelt.tasks.datasets.arrays import CRYSTAL_COLUMNS, LABEL_COLUMNS, Labels, crystals_of, labels_of
+from zonemelt.tasks.datasets.check import verify_part
 from zonemelt.tasks.datasets.levels import one_level
 from zonemelt.tasks.datasets.rows import records_of
 from zonemelt.tasks.datasets.scan import BATCH, rows_at, scan
@@ -169,6 +170,15 @@ class Dataset:
             )
             found |= dict(zip(mine.tolist(), records_of(rows, self.info.theories), strict=True))
         return [found[place] for place in range(len(places))]
+
+    def verify(self) -> None:
+        """Work out the hashes of all parts again.
+
+        Raises:
+            StoreError: a part is missing or damaged; the error names the file and the remedy.
+        """
+        for part in self.info.parts:
+            verify_part(self.directory, part.hash)
 
     def one_theory(self, ignoring: Collection[str] = ()) -> str:
         """The key of the one level of theory of all records, as :func:`zonemelt.tasks.records.one_theory`.

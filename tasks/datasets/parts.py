@@ -205,22 +205,29 @@ def open_part(directory: Path, name: str, *, quarantine: bool = False) -> Any:
     try:
         file = parquet.ParquetFile(path, page_checksum_verification=True, memory_map=True)
         about = json.loads(file.metadata.metadata[METADATA])
-    except (OSError, pa.ArrowInvalid, KeyError, ValueError, TypeError) as error:
+    except (OSError, pa.ArrowException, KeyError, ValueError, TypeError) as error:
         raise damaged(path, "is missing" if not path.exists() else f"cannot be read: {error}") from error
-    if about["schema"] != SCHEMA_VERSION:
+    if about.get("schema") != SCHEMA_VERSION:
         raise InputError(
-            f"its columns are of version {about['schema']}, this program knows {SCHEMA_VERSION}",
+            f"its columns are of version {about.get('schema')}, this program knows {SCHEMA_VERSION}",
             where=str(path),
             remedy="read it with the version of zonemelt that wrote it, or a later one",
         )
     return file
 
 
-def about_part(file: Any) -> tuple[Part, dict[str, Theory]]:
-    """What the footer of a file of a part says: the part, and its levels of theory by key."""
-    about = json.loads(file.metadata.metadata[METADATA])
-    theories = {key: Theory.model_validate(theory) for key, theory in about["theories"].items()}
-    return Part(**{name: about[name] for name in Part.model_fields}), theories
+def about_part(directory: Path, name: str) -> tuple[Part, dict[str, Theory]]:
+    """What the footer of a file of a part says: the part, and its levels of theory by key.
+
+    Raises:
+        StoreError: the footer is damaged.
+    """
+    about = json.loads(open_part(directory, name).metadata.metadata[METADATA])
+    try:
+        theories = {key: Theory.model_validate(theory) for key, theory in about["theories"].items()}
+        return Part(**{name: about[name] for name in Part.model_fields}), theories
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        raise damaged(part_file(directory, name), f"has a damaged footer: {error}") from error
 
 
 def damaged(path: Path, what: str) -> StoreError:

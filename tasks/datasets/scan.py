@@ -81,7 +81,7 @@ def scan(
             for rows in found.to_batches():
                 if len(rows):
                     yield rows
-        except (pa.ArrowInvalid, OSError) as error:
+        except (pa.ArrowException, OSError, ValueError) as error:
             raise damaged(path, f"cannot be read: {error}") from error
 
 
@@ -165,7 +165,7 @@ def rows_at(
     starts = np.concatenate([[0], np.cumsum(np.asarray(sizes)[needed])])
     try:
         table = file.read_row_groups(needed.tolist(), columns=list(columns))
-    except (pa.ArrowInvalid, OSError) as error:
+    except (pa.ArrowException, OSError, ValueError) as error:
         path = part_file(directory, part.hash, quarantine=quarantine)
         raise damaged(path, f"cannot be read: {error}") from error
     return table.take(stored - first[groups] + starts[np.searchsorted(needed, groups)])

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 
 from pydantic import Field, ValidationError
 
-from zonemelt.tasks.datasets.parts import Part, about_part, open_part, settle
+from zonemelt.tasks.datasets.parts import Part, about_part, settle
 from zonemelt.tasks.datasets.repeated import count
 from zonemelt.tasks.datasets.schema import SCHEMA_VERSION
 from zonemelt.tasks.errors import InputError, StoreError
@@ -113,7 +113,7 @@ def _write_version(directory: Path, parts: Collection[str], *, message: str, par
     theories: dict[str, Theory] = {}
     members = []
     for part in sorted(parts):
-        about, levels = about_part(open_part(directory, part))
+        about, levels = about_part(directory, part)
         members.append(about)
         theories |= levels
     found, counts, repeated = count(directory, members)

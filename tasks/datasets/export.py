@@ -1,0 +1,103 @@
+"""Datasets in forms that other programs read: extended XYZ, JSON lines, CSV; streamed."""
+
+from __future__ import annotations
+
+import secrets
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from zonemelt.tasks.datasets.dataset import FRAME_COLUMNS
+from zonemelt.tasks.datasets.parts import settle
+from zonemelt.tasks.errors import InputError, StoreError, UnknownKeyError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from zonemelt.tasks.datasets.dataset import Dataset
+
+
+def export(dataset: Dataset, target: Path | str, *, form: str | None = None, where: Any = None) -> int:
+    """Write the records of a dataset into one file, which is there whole or not at all.
+
+    Args:
+        dataset: what to write; its ``quarantine``, if that is wanted.
+        target: the file.
+        form: extxyz, jsonl or csv; by the ending of the file where none is said.
+        where: as for ``Dataset.records``.
+
+    Returns:
+        How many records were written.
+
+    Raises:
+        InputError: the file exists, the form is unknown, or the filter cannot be applied.
+        StoreError: the file cannot be written.
+    """
+    target = Path(target)
+    ending = target.suffix.lstrip(".")
+    form = form or ("extxyz" if ending == "xyz" else ending)
+    if form not in WRITERS:
+        raise UnknownKeyError.of(form, WRITERS, where=f"form of {target}")
+    if target.exists():
+        raise InputError("the file exists", where=str(target), remedy="name another one, or delete it first")
+    temporary = target.with_name(f".{secrets.token_hex(8)}.tmp")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        written = WRITERS[form](dataset, temporary, where)
+        settle(temporary, target)
+    except OSError as error:
+        raise StoreError(
+            f"it cannot be written: {error.strerror or error}",
+            where=str(target),
+            remedy="is there space, and may you write there?",
+        ) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+    return written
+
+
+def _extxyz(dataset: Dataset, path: Path, where: Any) -> int:
+    """Structures with the energies, forces and stresses that ASE knows; theory and provenance stay behind."""
+    from ase.io.extxyz import write_extxyz
+
+    from zonemelt.tasks.convert.atoms import atoms_of
+
+    written = 0
+    with path.open("w") as file:
+        for record in dataset.records(where):
+            write_extxyz(file, atoms_of(record))
+            written += 1
+    return written
+
+
+def _jsonl(dataset: Dataset, path: Path, where: Any) -> int:
+    """One record a line, whole."""
+    written = 0
+    with path.open("w") as file:
+        for record in dataset.records(where):
+            file.write(record.model_dump_json() + "\n")
+            written += 1
+    return written
+
+
+def _csv(dataset: Dataset, path: Path, where: Any) -> int:
+    """What ``Dataset.frame`` has in its usual columns."""
+    import pyarrow as pa
+    from pyarrow import csv
+
+    from zonemelt.tasks.datasets.schema import arrow_schema
+
+    written = 0
+    schema = pa.schema([arrow_schema().field(name) for name in FRAME_COLUMNS])
+    with csv.CSVWriter(path, schema) as file:
+        for batch in dataset.batches(FRAME_COLUMNS, where=where):
+            file.write_batch(batch)
+            written += len(batch)
+    return written
+
+
+WRITERS: Final[Mapping[str, Callable[[Dataset, Path, Any], int]]] = {
+    "extxyz": _extxyz,
+    "jsonl": _jsonl,
+    "csv": _csv,
+}
+"""Form → what writes it."""
