@@ -90,7 +90,7 @@ TABLE: Final = (
         said="eV, Hartree/Bohr, GPa with compression positive",
     ),
     Units(
-        schema="atomate2.cp2k.schemas.task:TaskDocument",  # newer releases print bar, and it does not say which
+        schema="atomate2.cp2k.schemas.task:TaskDocument",  # bar or GPa, it does not say
         package="atomate2",
         versions=_ATOMATE2,
         code_versions=">=2025",

@@ -1,0 +1,208 @@
+"""emmet's documents of VASP tasks as records: every ionic step of every calculation in them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from zonemelt.tasks.convert.documents.common import Calculation, Frame, got, word
+from zonemelt.tasks.records import Convergence, Property
+from zonemelt.tasks.theory import Theory
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from zonemelt.tasks.ingest.origin import BadRow
+    from zonemelt.tasks.ingest.units import Units
+    from zonemelt.tasks.records import Record
+
+SMEARINGS: Final = {
+    -5: "tetrahedron, Blöchl",
+    -4: "tetrahedron",
+    -3: "given widths",
+    -2: "fixed",
+    -1: "fermi-dirac",
+    0: "gaussian",
+}
+DISPERSIONS: Final = {1: "D2", 10: "D2", 11: "D3", 12: "D3(BJ)", 13: "D4", 2: "TS", 20: "TS", 4: "dDsC"}
+_IN_FUNCTIONAL: Final = ("-rVV10", "-vdW")
+_PARSER: Final = "zonemelt: emmet's VASP document"
+
+
+def records(
+    document: dict[str, Any], units: Units, *, name: str, source: str, sha256: str | None
+) -> Iterator[Record | BadRow]:
+    """Every ionic step of the document; of documents without calculations their end.
+
+    Args:
+        document: a TaskDoc or CoreTaskDoc as a dictionary.
+        units: of the document.
+        name: of the task.
+        source: address of the document.
+        sha256: of the file that it was in.
+    """
+    calculations = list(reversed(document.get("calcs_reversed") or []))
+    for number, calculation in enumerate(calculations or [_as_calculation(document)]):
+        wall, cpu = _times(document, calculation)
+        shared = Calculation(
+            name=f"{name}-{number}" if len(calculations) > 1 else name,
+            source=source,
+            sha256=sha256,
+            parser=_PARSER,
+            units=units,
+            theory=theory_of(calculation),
+            properties=_properties(calculation),
+            seconds=wall,
+            cpu_seconds=cpu,
+        )
+        yield from shared.records(frames_of(calculation))
+
+
+def frames_of(calculation: dict[str, Any]) -> list[Frame]:
+    """The ionic steps of one calculation, in the document's units."""
+    steps = got(calculation, "output", "ionic_steps")
+    parameters = got(calculation, "input", "parameters") or {}
+    done = word(calculation.get("has_vasp_completed"))
+    complete = True if done == "successful" else None
+    if not isinstance(steps, list) or not steps:
+        output = calculation.get("output") or {}
+        return [
+            Frame(
+                structure=output.get("structure"),
+                energy_sigma0=output.get("energy"),
+                forces=output.get("forces"),
+                stress=output.get("stress"),
+                magmoms=_moments(output.get("structure")),
+                convergence=Convergence(electronic=complete, ionic=None, complete=complete),
+            )
+        ]
+    relaxed = (parameters.get("NSW") or 0) > 1 and parameters.get("IBRION", -1) in {1, 2, 3}
+    limit = parameters.get("NELM")
+    frames = []
+    for number, step in enumerate(steps):
+        last = number == len(steps) - 1
+        cycles = step.get("num_electronic_steps") or len(step.get("electronic_steps") or []) or None
+        electronic = cycles < limit if cycles and limit else complete if last else None
+        ionic = done == "successful" if relaxed and last and done else None
+        frames.append(
+            Frame(
+                structure=step.get("structure"),
+                energy_free=step.get("e_fr_energy"),
+                energy_sigma0=_extrapolated(step, steps, calculation, last=last),
+                forces=step.get("forces"),
+                stress=step.get("stress"),
+                magmoms=_moments(got(calculation, "output", "structure")) if last else None,
+                convergence=Convergence(
+                    electronic=electronic, ionic=ionic, complete=complete, iterations=cycles
+                ),
+            )
+        )
+    return frames
+
+
+def _extrapolated(
+    step: dict[str, Any], steps: Sequence[dict[str, Any]], calculation: dict[str, Any], *, last: bool
+) -> float | None:
+    """The energy of a step extrapolated to zero smearing, as the document has it.
+
+    VASP writes e_0 of the ionic step wrongly (0, or e_fr of another step) in several versions, and leaves
+    dispersion out of the electronic steps. So the difference between the two energies is taken from the last
+    electronic step, and added to e_fr of the ionic step, which is right in all versions.
+    """
+    free = step.get("e_fr_energy")
+    electronic = step.get("electronic_steps") or []
+    for one in reversed(electronic):
+        if one.get("e_0_energy") is not None and one.get("e_fr_energy") is not None and free is not None:
+            return float(free + (one["e_0_energy"] - one["e_fr_energy"]))
+    final = got(calculation, "output", "energy")
+    if last:
+        return None if final is None else float(final)
+    trusted = final is not None and steps[-1].get("e_0_energy") == final
+    return step.get("e_0_energy") if trusted else None
+
+
+def theory_of(calculation: dict[str, Any]) -> Theory:
+    """The level of theory of one calculation of an emmet document.
+
+    Functional from emmet's run type, potentials by title, cutoff and smearing from the parameters that VASP
+    printed; the k-mesh of one cell is no part of it, KSPACING is.
+    """
+    inputs = calculation.get("input") or {}
+    parameters = inputs.get("parameters") or {}
+    incar = inputs.get("incar") or {}
+    run_type = word(calculation.get("run_type"))
+    functional = run_type.removesuffix("+U") or None
+    dispersion = next((d[1:] for d in _IN_FUNCTIONAL if functional and functional.endswith(d)), None)
+    if functional and dispersion:
+        functional = functional.removesuffix(f"-{dispersion}")
+    ivdw = parameters.get("IVDW") or incar.get("IVDW")
+    spacing = incar.get("KSPACING")
+    smearing = parameters.get("ISMEAR")
+    return Theory(
+        code="vasp",
+        version=word(calculation.get("vasp_version")) or None,
+        functional=functional,
+        dispersion=DISPERSIONS.get(ivdw, f"IVDW={ivdw}") if ivdw else dispersion,
+        hubbard_u={k: v for k, v in (inputs.get("hubbards") or {}).items() if v}
+        if inputs.get("is_hubbard")
+        else {},
+        setups=_setups(inputs.get("potcar_spec") or []),
+        cutoff=parameters.get("ENMAX") or parameters.get("ENCUT") or incar.get("ENCUT"),
+        kpoint_density=1 / spacing if spacing else None,
+        smearing=None
+        if smearing is None
+        else SMEARINGS.get(smearing, f"methfessel-paxton of order {smearing}"),
+        smearing_width=parameters.get("SIGMA"),
+        spin=None if parameters.get("ISPIN") is None else parameters["ISPIN"] == 2,  # noqa: PLR2004 (VASP's)
+    )
+
+
+def _setups(specs: Sequence[dict[str, Any]]) -> dict[str, str]:
+    """Element → title of its potential; with its hash where the document has it."""
+    found = {}
+    for spec in specs:
+        title = spec.get("titel") or ""
+        words = title.split()
+        if len(words) > 1:
+            digest = spec.get("hash")
+            found[words[1].split("_")[0].split(".")[0]] = f"{title} {digest}" if digest else title
+    return found
+
+
+def _properties(calculation: dict[str, Any]) -> dict[str, Property]:
+    """What else is known of the end of a calculation."""
+    output = calculation.get("output") or {}
+    found = {
+        "band_gap": Property(value=output["bandgap"], unit="eV")
+        if output.get("bandgap") is not None
+        else None,
+        "fermi_level": Property(value=output["efermi"], unit="eV")
+        if output.get("efermi") is not None
+        else None,
+    }
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def _moments(structure: Any) -> Any:
+    """The magnetic moments of a structure's sites, or None where not all have one."""
+    if structure is None:
+        return None
+    if isinstance(structure, dict):
+        moments = [(site.get("properties") or {}).get("magmom") for site in structure["sites"]]
+    else:
+        moments = [site.properties.get("magmom") for site in structure]
+    return None if any(not isinstance(m, int | float) for m in moments) else moments
+
+
+def _as_calculation(document: dict[str, Any]) -> dict[str, Any]:
+    """A document without calculations in the form of one."""
+    state = {"has_vasp_completed": document.get("state")} if document.get("state") is not None else {}
+    return {key: document.get(key) for key in ("input", "output", "run_type", "vasp_version")} | state
+
+
+def _times(document: dict[str, Any], calculation: dict[str, Any]) -> tuple[float | None, float | None]:
+    """Wall and processor time of a calculation, s; VASP counts one core."""
+    stats = got(calculation, "output", "run_stats") or got(
+        document, "run_stats", calculation.get("task_name") or ""
+    )
+    stats = stats or {}
+    return stats.get("elapsed_time") or None, stats.get("total_time") or None
