@@ -126,8 +126,8 @@ def test_features_tell_elements_apart_and_do_not_jump(kind: str) -> None:
 
 
 def test_unknown_features_are_named() -> None:
-    with pytest.raises(InputError, match="'magpie'"):
-        describe([pure_fcc("Al", 4.05)], kind="magpie", elements=["Al"], cutoff=4.5)
+    with pytest.raises(InputError, match=r"'magpy'.*\n.*'magpie'"):
+        describe([pure_fcc("Al", 4.05)], kind="magpy", elements=["Al"], cutoff=4.5)
 
 
 def test_a_constant_feature_has_no_weight() -> None:
