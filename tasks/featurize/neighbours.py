@@ -13,7 +13,7 @@ density, and further out, up to the cutoff, only for atoms that have too few the
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
 
@@ -89,6 +89,7 @@ def _neighbours(crystals: Crystals, cutoff: float, k: int) -> Neighbours:
     if not (np.isfinite(cutoff) and cutoff > 0):
         raise InputError(f"a cutoff of {cutoff} Å", where="cutoff", remedy="give a positive number of Å")
     _check_finite(crystals)
+    crystals = _writable(crystals)
     frames = _frames(crystals)
     radii_G = _radii(crystals, cutoff, k)
     large = crystals.sizes_G > LARGE
@@ -113,6 +114,16 @@ def _neighbours(crystals: Crystals, cutoff: float, k: int) -> Neighbours:
         )  # fmt: skip
         parts.append((found[0] + first, *found[1:]))
     return _as_neighbours(parts)
+
+
+def _writable(crystals: Crystals) -> Crystals:
+    """Copy what is read-only, such as columns of a file: numba would compile everything once more for it."""
+    return replace(
+        crystals,
+        positions_A3=np.require(crystals.positions_A3, np.float64, ["C", "W"]),
+        cells_G33=np.require(crystals.cells_G33, np.float64, ["C", "W"]),
+        first_G=np.require(crystals.first_G, np.int64, ["C", "W"]),
+    )
 
 
 def _as_neighbours(parts: list[tuple[Any, ...]]) -> Neighbours:

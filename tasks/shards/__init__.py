@@ -1,0 +1,1 @@
+"""Graphs on disk, in files that many processes read without copies, and batches of even size from them."""

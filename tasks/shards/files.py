@@ -1,0 +1,294 @@
+"""One shard: a safetensors file of graphs, mapped into memory.
+
+What can be worked out again to the last bit is not stored: an edge is its neighbour (counted within its
+graph) and its image, ten bytes; vectors and distances follow from positions and cell as it is read. The
+name of a shard is a hash of what it was made from, so making it again finds it done.
+"""
+
+# A atoms of all graphs of the shard, E edges, G graphs
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import mmap
+import os
+import secrets
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from zonemelt.tasks.crystals import Crystals
+from zonemelt.tasks.errors import InputError, StoreError
+from zonemelt.tasks.featurize.graphs import Edges, Graphs, graphs_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+VERSION: Final = 1
+_DTYPES: Final = {
+    "BOOL": np.bool_, "U8": np.uint8, "I8": np.int8, "I16": np.int16, "I32": np.int32, "I64": np.int64,
+    "F32": np.float32, "F64": np.float64,
+}  # fmt: skip
+STRUCTURE: Final[dict[str, tuple[type[np.generic], tuple[int, ...]]]] = {
+    "numbers_A": (np.uint8, ()),
+    "positions_A3": (np.float64, (3,)),
+    "cells_G33": (np.float64, (3, 3)),
+    "periodic_G3": (np.bool_, (3,)),
+    "first_G": (np.int64, ()),
+    "first_A": (np.int64, ()),
+    "neighbours_E": (np.int32, ()),
+    "images_E3": (np.int16, (3,)),
+}
+"""The arrays of every shard: type, and shape after the first axis."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """What the index says of a shard.
+
+    Attributes:
+        name: hash of the structures, labels and settings it was made from.
+        graphs: G.
+        atoms: A.
+        edges: E.
+        nbytes: size of the file.
+        sha256: of the file.
+    """
+
+    name: str
+    graphs: int
+    atoms: int
+    edges: int
+    nbytes: int
+    sha256: str
+
+    def path(self, directory: Path) -> Path:
+        """Where the shard is."""
+        return directory / f"{self.name}.safetensors"
+
+
+def write_shard(
+    directory: Path,
+    crystals: Crystals,
+    edges: Edges,
+    *,
+    labels_G: Mapping[str, NDArray[Any]] | None = None,
+    labels_A: Mapping[str, NDArray[Any]] | None = None,
+) -> Entry:
+    """Make graphs of crystals and write them as one shard, unless it is there already.
+
+    Args:
+        directory: of the shards; made where it is missing.
+        crystals: G structures, at least one.
+        edges: which edges the graphs have.
+        labels_G: named arrays (G, …).
+        labels_A: named arrays (A, …).
+
+    Returns:
+        The entry of the index.
+
+    Raises:
+        InputError: a structure cannot be searched, or a label does not fit.
+        StoreError: the file cannot be written.
+    """
+    labels = {"graph": dict(labels_G or {}), "atom": dict(labels_A or {})}
+    if not len(crystals):
+        raise InputError("no structures", where=f"a shard of {directory}", remedy="give at least one")
+    name = _name(crystals, edges, labels)
+    path = directory / f"{name}.safetensors"
+    if path.exists():
+        with contextlib.suppress(StoreError):  # a damaged one is written again
+            return _entry(path, Shard(path))
+    graphs = graphs_of(crystals, edges, labels_G=labels_G, labels_A=labels_A)
+    tensors = _tensors(graphs)
+    for kind, named in labels.items():
+        tensors |= {f"{kind}.{label}": _plain(values, label) for label, values in named.items()}
+    from safetensors.numpy import save
+
+    about = {"version": VERSION, "name": name, "edges": asdict(edges)}
+    replace_file(path, save(tensors, metadata={"zonemelt": json.dumps(about, sort_keys=True)}))
+    return _entry(path, Shard(path))
+
+
+def _name(crystals: Crystals, edges: Edges, labels: dict[str, dict[str, NDArray[Any]]]) -> str:
+    """A hash of the bits of everything that the shard depends on."""
+    digest = hashlib.sha256(json.dumps([VERSION, asdict(edges)], sort_keys=True).encode())
+    arrays = {name: getattr(crystals, name) for name in list(STRUCTURE)[:5]}
+    for kind, named in labels.items():
+        arrays |= {f"{kind}.{name}": values for name, values in named.items()}
+    for name in sorted(arrays):
+        values = np.ascontiguousarray(arrays[name])
+        digest.update(json.dumps([name, values.dtype.str, values.shape]).encode())
+        digest.update(values.data)
+    return digest.hexdigest()[:32]
+
+
+def _tensors(graphs: Graphs) -> dict[str, NDArray[Any]]:
+    crystals, found = graphs.crystals, graphs.neighbours
+    first_E = np.repeat(crystals.first_G[:-1], np.diff(graphs.first_edge_G))
+    furthest = np.abs(found.images_E3).max(initial=0)
+    if furthest > np.iinfo(np.int16).max:
+        raise InputError(
+            f"an edge leads {furthest} cells away",
+            where="the structures of a shard",
+            remedy="wrap the atoms into their cells",
+        )
+    arrays = {
+        "numbers_A": crystals.numbers_A,
+        "positions_A3": crystals.positions_A3,
+        "cells_G33": crystals.cells_G33,
+        "periodic_G3": crystals.periodic_G3,
+        "first_G": crystals.first_G,
+        "first_A": found.first_A,
+        "neighbours_E": found.index_2E[0] - first_E,
+        "images_E3": found.images_E3,
+    }
+    return {name: np.ascontiguousarray(array, STRUCTURE[name][0]) for name, array in arrays.items()}
+
+
+def _plain(values: NDArray[Any], label: str) -> NDArray[Any]:
+    if values.dtype.type not in _DTYPES.values():
+        raise InputError(
+            f"values of type {values.dtype}", where=f"label '{label}'", remedy="give numbers or booleans"
+        )
+    return np.ascontiguousarray(values)
+
+
+def replace_file(path: Path, content: bytes) -> None:
+    """Write a file as a whole or not at all.
+
+    Raises:
+        StoreError: it cannot be written.
+    """
+    temporary = path.with_name(f".{secrets.token_hex(8)}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with temporary.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise StoreError(
+            f"cannot be written: {error.strerror}", where=str(path), remedy="is there space, and the right?"
+        ) from error
+
+
+def _entry(path: Path, shard: Shard) -> Entry:
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    arrays = shard.arrays
+    return Entry(
+        name=path.stem,
+        graphs=len(arrays["first_G"]) - 1,
+        atoms=len(arrays["numbers_A"]),
+        edges=len(arrays["neighbours_E"]),
+        nbytes=path.stat().st_size,
+        sha256=digest,
+    )
+
+
+class Shard:
+    """A shard, mapped into memory: its arrays are views of the file that all readers of a node share.
+
+    Args:
+        path: the file.
+
+    Attributes:
+        path: the file.
+        arrays: name → array, read-only; see this module for the names.
+        about: what the writer noted: version, name, settings of the edges.
+
+    Raises:
+        StoreError: it is missing, short or damaged.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.about, self.arrays = mapped(path)
+        if self.about.get("version") != VERSION:
+            raise damaged(path, f"it is of version {self.about.get('version')!r}, not {VERSION}")
+        _check(path, self.arrays)
+
+    @property
+    def crystals(self) -> Crystals:
+        """All its structures, without a copy."""
+        return Crystals(**{name: self.arrays[name] for name in list(STRUCTURE)[:5]})
+
+    def labels(self, kind: str) -> dict[str, NDArray[Any]]:
+        """The labels of its graphs (``graph``) or atoms (``atom``), without a copy."""
+        return {
+            name.removeprefix(f"{kind}."): array
+            for name, array in self.arrays.items()
+            if name.startswith(f"{kind}.")
+        }
+
+
+def mapped(path: Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+    """Map a safetensors file of ours into memory.
+
+    Returns:
+        What its writer noted, and its arrays.
+
+    Raises:
+        StoreError: it is missing, short or damaged.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        # the library knows what a sound file is: an honest header, and every byte accounted for
+        with safe_open(path, framework="numpy") as file:
+            about = json.loads((file.metadata() or {})["zonemelt"])
+        with path.open("rb") as file:
+            content = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    except FileNotFoundError as error:
+        raise damaged(path, "is missing") from error
+    except (OSError, SafetensorError, KeyError, ValueError) as error:
+        raise damaged(path, f"cannot be read: {error}") from error
+    length = int.from_bytes(content[:8], "little")
+    header = json.loads(content[8 : 8 + length])
+    arrays = {}
+    for name, entry in header.items():
+        if name != "__metadata__":
+            shape = tuple(entry["shape"])
+            start = 8 + length + entry["data_offsets"][0]
+            flat: NDArray[Any] = np.frombuffer(
+                content, _DTYPES[entry["dtype"]], count=int(np.prod(shape)), offset=start
+            )
+            arrays[name] = flat.reshape(shape)
+    return about, arrays
+
+
+def _check(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
+    """See that the arrays belong together; each edge is looked at when it is read."""
+    for name, (dtype, shape) in STRUCTURE.items():
+        if name not in arrays or arrays[name].dtype != dtype or arrays[name].shape[1:] != shape:
+            raise damaged(path, f"the array {name} is missing or of another kind")
+    graphs, atoms = len(arrays["cells_G33"]), len(arrays["numbers_A"])
+    lengths = {
+        "positions_A3": atoms, "first_A": atoms + 1, "first_G": graphs + 1, "periodic_G3": graphs,
+        "images_E3": len(arrays["neighbours_E"]),
+    }  # fmt: skip
+    lengths |= {name: graphs for name in arrays if name.startswith("graph.")}
+    lengths |= {name: atoms for name in arrays if name.startswith("atom.")}
+    for name, length in lengths.items():
+        if len(arrays[name]) != length:
+            raise damaged(path, f"the array {name} has {len(arrays[name])} rows, not {length}")
+    for name, end in (("first_G", atoms), ("first_A", len(arrays["neighbours_E"]))):
+        first = arrays[name]
+        if first[0] != 0 or first[-1] != end or (np.diff(first) < 0).any():
+            raise damaged(path, f"the array {name} does not rise from 0 to {end}")
+
+
+def damaged(path: Path, what: str) -> StoreError:
+    """The one error for a shard or an index that cannot be used."""
+    return StoreError(
+        what, where=str(path), remedy="delete it and write the shards again: what is sound is kept"
+    )

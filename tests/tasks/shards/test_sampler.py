@@ -1,0 +1,146 @@
+"""Every graph once an epoch, no rank idle, and a run goes on exactly where it was."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from zonemelt.tasks.errors import InputError
+from zonemelt.tasks.shards.rank_batches import RankBatches
+from zonemelt.tasks.shards.sampler import Plan, share_out
+
+
+def long_tailed(count, seed=0):
+    """Sizes as in the Materials Project: 14 in the middle, hundreds at most."""
+    return np.clip(np.exp(np.random.default_rng(seed).normal(2.65, 1.0, count)), 1, 444).astype(np.int64)
+
+
+@st.composite
+def plans(draw):
+    ranks = draw(st.integers(1, 7))
+    batch = draw(st.integers(ranks, 6 * ranks))
+    steps = draw(st.integers(1, 6))
+    graphs = draw(st.integers(max(ranks, (steps - 1) * batch + 1), steps * batch))
+    if graphs // -(-graphs // batch) < ranks:
+        graphs = steps * batch
+    costs = draw(st.lists(st.integers(1, 400), min_size=graphs, max_size=graphs))
+    return Plan(
+        costs_G=np.array(costs), batch=batch, ranks=ranks, seed=draw(st.integers(0, 2**40)),
+        gather_large=draw(st.booleans()),
+    )  # fmt: skip
+
+
+@settings(deadline=None, max_examples=60)
+@given(plans(), st.integers(0, 5))
+def test_every_graph_once_and_no_rank_without(plan, number):
+    epoch = plan.epoch(number)
+    shared = [epoch.share(step) for step in range(plan.steps)]
+    everything = np.concatenate([mine for step in shared for mine in step])
+    assert sorted(everything.tolist()) == list(range(len(plan.costs_G)))
+    sizes = [len(graphs) for graphs in epoch.steps]
+    assert max(sizes) <= plan.batch
+    assert max(sizes) - min(sizes) <= 1
+    assert min(len(mine) for step in shared for mine in step) >= 1
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.lists(st.integers(1, 500), min_size=1, max_size=80), st.integers(1, 9))
+def test_the_busiest_rank_has_little_more_than_the_best_possible(costs, ranks):
+    """Graham's bound: at most 4/3 of the optimum, which is at least the mean and the largest graph."""
+    costs = np.array(costs)
+    loads = [costs[mine].sum() for mine in share_out(costs, ranks)]
+    assert sum(loads) == costs.sum()
+    pigeons = np.sort(costs)[::-1][ranks - 1 : ranks + 1].sum() if len(costs) > ranks else 0
+    assert max(loads) <= max(costs.max(), pigeons, costs.sum() / ranks) + min(costs.max(), costs.sum())
+    assert max(loads) - costs.max() <= costs.sum() / ranks
+
+
+@settings(deadline=None, max_examples=40)
+@given(plans(), st.integers(0, 3), st.data())
+def test_a_run_goes_on_in_the_middle_of_an_epoch(plan, epoch, data):
+    rank = data.draw(st.integers(0, plan.ranks - 1))
+    stop = data.draw(st.integers(0, plan.steps))
+    first = RankBatches(plan, rank, epoch=epoch)
+    walk = iter(first)
+    for _ in range(stop):
+        next(walk)
+    state = json.loads(json.dumps(first.state()))
+    rest = [mine.tolist() for mine in walk] + [mine.tolist() for mine in first]
+    again = RankBatches.resume(plan.costs_G.copy(), state, rank=rank, ranks=plan.ranks)
+    assert [mine.tolist() for mine in again] + [mine.tolist() for mine in again] == rest
+    assert (again.epoch, again.step) == (first.epoch, first.step) == (epoch + 2, 0)
+
+
+@settings(deadline=None, max_examples=40)
+@given(plans(), st.data())
+def test_other_ranks_share_the_same_steps(plan, data):
+    ranks = data.draw(st.integers(1, len(plan.costs_G) // plan.steps))
+    stop = data.draw(st.integers(0, plan.steps))
+    state = RankBatches(plan, 0, step=stop).state()
+    others = [RankBatches.resume(plan.costs_G, state, rank=rank, ranks=ranks) for rank in range(ranks)]
+    for step, shared in enumerate(zip(*others, strict=True), start=stop):
+        expected = plan.epoch(0).steps[step]
+        assert sorted(np.concatenate(shared).tolist()) == sorted(expected.tolist())
+
+
+def test_the_seed_and_the_epoch_decide():
+    costs = long_tailed(500)
+    steps = {
+        (seed, epoch): tuple(map(tuple, Plan(costs_G=costs, batch=64, ranks=4, seed=seed).epoch(epoch).steps))
+        for seed in (0, 1)
+        for epoch in (0, 1)
+    }
+    assert len(set(steps.values())) == 4
+    assert steps[0, 1] == tuple(
+        map(tuple, Plan(costs_G=costs.copy(), batch=64, ranks=4, seed=0).epoch(1).steps)
+    )
+
+
+def test_ranks_are_busy_on_a_long_tailed_set():
+    costs = long_tailed(25_000)
+    plan = Plan(costs_G=costs, batch=256 * 16, ranks=256, seed=1)
+    random = []
+    for graphs in plan.epoch(0).steps:
+        loads = [costs[mine].sum() for mine in np.array_split(graphs, 256)]
+        random.append(np.mean(loads) / np.max(loads))
+    assert plan.epoch(0).efficiency() >= 0.97
+    assert np.mean(random) < 0.65
+
+
+def test_large_graphs_meet_in_few_steps():
+    costs = np.array([1] * 96 + [100] * 4)
+    plan = Plan(costs_G=costs, batch=10, ranks=4, seed=0)
+    with_large = sum(costs[graphs].max() == 100 for graphs in plan.epoch(0).steps)
+    assert with_large == 1
+    spread = Plan(costs_G=costs, batch=10, ranks=4, seed=0, gather_large=False)
+    assert sum(costs[graphs].max() == 100 for graphs in spread.epoch(0).steps) > 1
+    places = {int(np.argmax([costs[g].max() for g in plan.epoch(e).steps])) for e in range(9)}
+    assert len(places) > 1
+
+
+@pytest.mark.parametrize(
+    ("costs", "batch", "ranks"),
+    [([1, 2], 4, 3), ([1] * 9, 2, 4), ([1] * 9, 8, 5), ([1, 0, 3], 3, 1), ([1, np.nan], 2, 1), ([], 2, 1)],
+)
+def test_what_cannot_be_planned(costs, batch, ranks):
+    with pytest.raises(InputError):
+        Plan(costs_G=np.array(costs, float), batch=batch, ranks=ranks, seed=0)
+
+
+def test_states_of_other_data_are_refused():
+    plan = Plan(costs_G=long_tailed(100), batch=10, ranks=2, seed=0)
+    state = RankBatches(plan, 0).state()
+    with pytest.raises(InputError, match="not those of the run"):
+        RankBatches.resume(long_tailed(100, seed=1), state, rank=0, ranks=2)
+    with pytest.raises(InputError, match="'step' is missing"):
+        RankBatches.resume(plan.costs_G, {k: v for k, v in state.items() if k != "step"}, rank=0, ranks=2)
+    with pytest.raises(InputError, match="step 11 of 10"):
+        RankBatches.resume(plan.costs_G, {**state, "step": 11}, rank=0, ranks=2)
+    with pytest.raises(InputError, match="rank 2 of 2"):
+        RankBatches.resume(plan.costs_G, state, rank=2, ranks=2)
+    with pytest.raises(InputError, match="share 10 graphs"):
+        list(RankBatches.resume(plan.costs_G, state, rank=0, ranks=11))
