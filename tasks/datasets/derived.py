@@ -73,7 +73,10 @@ def _volumes(batch: Any) -> Any:
 
     cells_G33 = batch.column("cell").values.to_numpy().reshape(-1, 3, 3)
     periodic_G = batch.column("periodic").values.to_numpy(zero_copy_only=False).reshape(-1, 3).all(axis=1)
-    return pa.array(np.abs(np.linalg.det(cells_G33)), mask=~periodic_G)
+    volumes_G = np.full(len(batch), np.nan)
+    with np.errstate(over="ignore", invalid="ignore"):
+        volumes_G[periodic_G] = np.abs(np.linalg.det(cells_G33[periodic_G]))
+    return pa.array(volumes_G, mask=~np.isfinite(volumes_G))
 
 
 def _max_forces(forces: Any) -> Any:
@@ -84,7 +87,8 @@ def _max_forces(forces: Any) -> Any:
     absent_G: NDArray[np.bool_] = np.diff(bounds) == 0
     if absent_G.all():
         return pa.nulls(len(forces), pa.float64())
-    lengths_A = np.linalg.norm(forces.values.to_numpy().reshape(-1, 3), axis=1)
-    largest_G = np.zeros(len(forces))
+    with np.errstate(over="ignore"):
+        lengths_A = np.linalg.norm(forces.values.to_numpy().reshape(-1, 3), axis=1)
+    largest_G = np.full(len(forces), np.nan)
     largest_G[~absent_G] = np.maximum.reduceat(lengths_A, bounds[:-1][~absent_G])
-    return pa.array(largest_G, mask=absent_G)
+    return pa.array(largest_G, mask=~np.isfinite(largest_G))

@@ -109,6 +109,29 @@ def expression(where: Any) -> Any:
     return _together(*(_equal(name, value) for name, value in where.items()))
 
 
+def where_said(said: Sequence[str]) -> dict[str, Any]:
+    """A filter from texts such as ``elements=Al-Au``; an empty value asks for what is absent.
+
+    Raises:
+        InputError: a text is not of that form, or its value not of the type of the column.
+    """
+    import pyarrow as pa
+
+    where: dict[str, Any] = {}
+    for text in said:
+        name, separator, value = text.partition("=")
+        if not separator:
+            raise InputError("a filter is COLUMN=VALUE", where=f"'{text}'", remedy="say elements=Al-Au, say")
+        if name not in arrow_schema().names:
+            raise UnknownKeyError.of(name, arrow_schema().names, where="columns of the dataset")
+        kind = arrow_schema().field(name).type
+        try:
+            where[name] = pa.scalar(value).cast(kind).as_py() if value else None
+        except pa.ArrowException as error:
+            raise InputError(f"no {kind}: {error}", where=f"'{text}'", remedy=_FILTERS) from error
+    return where
+
+
 def _equal(name: str, value: Any) -> Any:
     import pyarrow as pa
     import pyarrow.compute as pc

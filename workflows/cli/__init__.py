@@ -1,6 +1,7 @@
 """The command line: everything a person does with campaigns, one small file for each group of commands."""
 
 from zonemelt.workflows.cli.app import app, main
+from zonemelt.workflows.cli.dataset import dataset_app
 from zonemelt.workflows.cli.look import jobs, logs, show, status
 from zonemelt.workflows.cli.plan import plan
 from zonemelt.workflows.cli.prepare import check, init
@@ -13,6 +14,7 @@ __all__ = [
     "app",
     "cancel",
     "check",
+    "dataset_app",
     "init",
     "jobs",
     "logs",
