@@ -63,7 +63,7 @@ def record_of_structure(structure: Any) -> Record:
 def rest_of(record: Record) -> dict[str, Any]:
     """What a record holds besides its geometry, energies, forces, stress and moments, ready for JSON."""
     held = {"energy_free", "energy_sigma0", "forces", "stress", "magmoms"}
-    rest: dict[str, Any] = record.model_dump(mode="json", exclude=held | {"geometry"}, exclude_none=True)
+    rest: dict[str, Any] = record.model_dump(mode="json", exclude=held | {"geometry"})
     if record.geometry.supercell is not None:
         rest["supercell"] = [list(row) for row in record.geometry.supercell]
     return rest
