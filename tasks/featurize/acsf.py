@@ -96,7 +96,7 @@ def acsf_labels(
     from ase.data import atomic_numbers
 
     names = sorted(set(elements), key=atomic_numbers.__getitem__)  # dscribe's order
-    radial = ["G1", *(f"G2 {distance:.2f} Å" for distance, _ in _radial(cutoff, shells))]
+    radial = ["G1", *(f"G2 {distance:.2f}Å" for distance, _ in _radial(cutoff, shells))]
     angular = [f"G4 ζ={sharpness:g} λ={sign:+d}" for _, sharpness, sign in _angular(cutoff)]
     pairs = [f"{one}-{other}" for place, other in enumerate(names) for one in names[: place + 1]]
     labels = [f"{kind} {name}" for name in names for kind in radial]

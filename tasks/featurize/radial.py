@@ -84,6 +84,6 @@ def _few(crystals: Crystals, volumes_G: NDArray[np.float64], cutoff: float) -> I
     """Structures that have about ``_EDGES`` edges together."""
     expected_G = crystals.sizes_G**2 / volumes_G * 4 / 3 * np.pi * cutoff**3
     groups_G = np.cumsum(expected_G) // _EDGES
-    starts = np.flatnonzero(np.diff(groups_G, prepend=-1))
-    for start, end in zip(starts, [*starts[1:], len(crystals)], strict=True):
-        yield slice(int(start), int(end))
+    bounds = [*np.flatnonzero(np.diff(groups_G, prepend=-1)).tolist(), len(crystals)]
+    for start, end in pairwise(bounds):
+        yield slice(start, end)
