@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from zonemelt.tasks.records import Geometry
 
 
+USUAL: Final = 0.7  # of the sum of the covalent radii: closer, atoms do not come
+FAR: Final = 2.0  # of the same: farther, they do not touch
 SKEWED: Final = 0.3  # volume over the product of the lengths; with less, a cell is reduced first
 
 
@@ -26,12 +28,14 @@ class Contact:
         first: place of the one among the atoms.
         second: place of the other.
         distance: Å.
+        ratio: the distance over the sum of the covalent radii.
         described: in words.
     """
 
     first: int
     second: int
     distance: float
+    ratio: float
     described: str
 
 
@@ -56,12 +60,13 @@ def too_close(geometry: Geometry, fraction: float) -> Contact | None:
     periodic = np.array(geometry.periodic)
     cell = _reduced(np.array(geometry.cell), periodic)
     positions_A3 = wrap_positions(np.array(geometry.positions), cell, pbc=periodic)
-    least = 2 * fraction * float(radii_A.min())
+    least = 2 * min(fraction, USUAL) * float(radii_A.min())
     if periodic.any() and (shortest := float(np.linalg.norm(cell[periodic], axis=1).min())) < least:
-        return _contact(geometry, 0, 0, shortest)
+        smallest = int(radii_A.argmin())
+        return _contact(geometry, radii_A, smallest, smallest, shortest)
     if (crowd := _in_one_box(positions_A3, least / np.sqrt(3))) is not None:
         apart = float(np.linalg.norm(positions_A3[crowd[0]] - positions_A3[crowd[1]]))
-        return _contact(geometry, *crowd, apart)
+        return _contact(geometry, radii_A, *crowd, apart)
     search = NeighborList(cutoff=2 * fraction * float(radii_A.max()), full_list=False, n_threads=1)
     first_P, second_P, distances_P = search.compute(positions_A3, cell, periodic, "ijd")
     if not len(distances_P):
@@ -70,7 +75,13 @@ def too_close(geometry: Geometry, fraction: float) -> Contact | None:
     worst = int(ratios_P.argmin())
     if ratios_P[worst] >= fraction:
         return None
-    return _contact(geometry, int(first_P[worst]), int(second_P[worst]), float(distances_P[worst]))
+    return _contact(geometry, radii_A, int(first_P[worst]), int(second_P[worst]), float(distances_P[worst]))
+
+
+def closest(geometry: Geometry) -> float:
+    """The smallest distance over the sum of the covalent radii; NaN where none is below twice that."""
+    found = too_close(geometry, FAR)
+    return np.nan if found is None else found.ratio
 
 
 def extent(geometry: Geometry) -> float:
@@ -103,11 +114,17 @@ def _in_one_box(positions_A3: NDArray[np.float64], side: float) -> tuple[int, in
     return first, second
 
 
-def _contact(geometry: Geometry, first: int, second: int, distance: float) -> Contact:
+def _contact(
+    geometry: Geometry, radii_A: NDArray[np.float64], first: int, second: int, distance: float
+) -> Contact:
     a, b = geometry.symbols[first], geometry.symbols[second]
     what = (
         f"atom {first} ({a}) and its image" if first == second else f"atoms {first} ({a}) and {second} ({b})"
     )
     return Contact(
-        first=first, second=second, distance=distance, described=f"{what} are {distance:.2f} Å apart"
+        first=first,
+        second=second,
+        distance=distance,
+        ratio=distance / float(radii_A[first] + radii_A[second]),
+        described=f"{what} are {distance:.2f} Å apart",
     )

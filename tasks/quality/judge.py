@@ -8,7 +8,7 @@ import numpy as np
 from pydantic import Field
 
 from zonemelt.tasks.errors import UnknownKeyError
-from zonemelt.tasks.quality.contacts import extent, too_close
+from zonemelt.tasks.quality.contacts import USUAL, extent, too_close
 from zonemelt.tasks.records import Quality
 from zonemelt.tasks.theory import Document
 
@@ -38,7 +38,7 @@ class Limits(Document):
         default=1e-3, gt=0, description="largest difference between a component and its transpose, eV/Å³"
     )
     min_distance: float = Field(
-        default=0.7, gt=0, le=1, description="of two atoms, over the sum of their covalent radii"
+        default=USUAL, gt=0, le=1, description="of two atoms, over the sum of their covalent radii"
     )
     min_volume: float = Field(
         default=1.0, gt=0, description="of a cell periodic along all three vectors, Å³ per atom"
@@ -76,9 +76,23 @@ def judge(record: Record, *, limits: Limits | None = None, need: Collection[str]
         *(f"there is no {name}" for name in HELD if name in need and getattr(record, name) is None),
         *_forces(record, limits),
         *_stress(record, limits),
-        *_geometry(record.geometry, limits),
+        *geometry_faults(record.geometry, limits),
     ]
     return Quality(accepted=not reasons, reasons=tuple(reasons))
+
+
+def judged(record: Record, *, limits: Limits | None = None, need: Collection[str] = ()) -> Record:
+    """The record with its verdict; see :func:`judge`."""
+    return record.model_copy(update={"quality": judge(record, limits=limits, need=need)})
+
+
+def quarantined(record: Record, reasons: Collection[str]) -> Record:
+    """The record, rejected for these reasons besides those of before; as it is where there are none."""
+    if not reasons:
+        return record
+    before = record.quality.reasons if record.quality is not None else ()
+    told = (*before, *(reason for reason in reasons if reason not in before))
+    return record.model_copy(update={"quality": Quality(accepted=False, reasons=told)})
 
 
 def _unconverged(record: Record, need: Collection[str]) -> Iterator[str]:
@@ -115,7 +129,8 @@ def _stress(record: Record, limits: Limits) -> Iterator[str]:
         yield f"the stress is not symmetric: two components differ by {skew:.2g} eV/Å³"
 
 
-def _geometry(geometry: Geometry, limits: Limits) -> Iterator[str]:
+def geometry_faults(geometry: Geometry, limits: Limits) -> Iterator[str]:
+    """What is wrong with a geometry alone, each in words; the first that forbids looking on ends it."""
     if not (spread := extent(geometry)) <= limits.max_extent:
         yield f"it spreads over {spread:.3g} Å, more than {limits.max_extent:g}; distances were not checked"
         return
@@ -135,8 +150,3 @@ def _geometry(geometry: Geometry, limits: Limits) -> Iterator[str]:
     contact = too_close(geometry, limits.min_distance)
     if contact is not None:
         yield contact.described
-
-
-def judged(record: Record, *, limits: Limits | None = None, need: Collection[str] = ()) -> Record:
-    """The record with its verdict; see :func:`judge`."""
-    return record.model_copy(update={"quality": judge(record, limits=limits, need=need)})

@@ -1,0 +1,190 @@
+"""Which structures are the same, exactly or nearly; the cost grows linearly with their number."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+import numpy as np
+from pydantic import Field
+
+from zonemelt.tasks.quality.canonical import exact_key
+from zonemelt.tasks.quality.composition import reduced_formula
+from zonemelt.tasks.quality.fingerprint import fingerprint
+from zonemelt.tasks.theory import Document
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from zonemelt.tasks.records import Geometry
+
+NEIGHBOURS: Final = 16  # of a structure among those of its formula, by fingerprint, that are looked at
+
+
+class Alike(Document):
+    """When two structures count as the same; the first four are those of pymatgen's StructureMatcher."""
+
+    length: float = Field(default=0.2, gt=0, description="largest fractional difference of lengths (ltol)")
+    site: float = Field(
+        default=0.3,
+        gt=0,
+        description="largest rms displacement over the cube root of the volume per atom (stol)",
+    )
+    angle: float = Field(default=5.0, gt=0, description="largest difference of angles, degrees")
+    scale: bool = Field(
+        default=True,
+        description="strained copies are the same: right for materials, wrong for labels of potentials",
+    )
+    fingerprint: float = Field(
+        default=0.6, gt=0, description="largest distance of fingerprints at which two structures are compared"
+    )
+    comparisons: int = Field(default=4, ge=1, description="most comparisons for one structure")
+    atoms: int = Field(
+        default=120, ge=1, description="most atoms of a structure that is compared, not only keyed"
+    )
+
+
+FRAMES: Final = Alike(length=0.01, site=0.02, angle=0.5, scale=False, fingerprint=0.2)  # labels of potentials
+
+
+@dataclass(frozen=True, kw_only=True)
+class Group:
+    """Structures that are the same.
+
+    Attributes:
+        representative: the one with the fewest atoms; among those the first by name.
+        members: all of them, the representative first, the others by name.
+        how: ``exact`` if all have one key, else ``near``.
+    """
+
+    representative: str
+    members: tuple[str, ...]
+    how: Literal["exact", "near"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Duplicates:
+    """What was found.
+
+    Attributes:
+        groups: of two members or more, by representative.
+        comparisons: how often the structure matcher was asked.
+        only_exact: identifier → why it was compared by its exact key only.
+    """
+
+    groups: tuple[Group, ...]
+    comparisons: int
+    only_exact: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def group_of(self) -> dict[str, str]:
+        """Identifier of each member of a group → its representative."""
+        return {member: group.representative for group in self.groups for member in group.members}
+
+    @property
+    def surplus(self) -> tuple[str, ...]:
+        """All that can be left out: the members but the representatives."""
+        return tuple(member for group in self.groups for member in group.members[1:])
+
+
+def find_duplicates(structures: Iterable[tuple[str, Geometry]], *, alike: Alike | None = None) -> Duplicates:
+    """Group the structures that are the same.
+
+    Only structures of one reduced formula are compared. Those with one exact key are the same. Of what
+    remains, each is compared with the representatives among its nearest by fingerprint, a fixed number at
+    most: the number of comparisons grows linearly. So a near duplicate may be missed where very many
+    structures of one formula are more alike than the tolerance of the fingerprint; none is made up.
+
+    Args:
+        structures: identifiers and geometries; identifiers must differ.
+        alike: when two are the same; ``Alike()`` if None.
+
+    Raises:
+        ValueError: two structures have one identifier.
+    """
+    alike = alike or Alike()
+    buckets: dict[str, dict[str, Geometry]] = defaultdict(dict)
+    for identifier, geometry in structures:
+        bucket = buckets[reduced_formula(geometry.symbols)]
+        if identifier in bucket:
+            raise ValueError(f"two structures are called {identifier}")
+        bucket[identifier] = geometry
+    groups: list[Group] = []
+    comparisons = 0
+    only_exact: dict[str, str] = {}
+    for bucket in buckets.values():
+        if len(bucket) > 1:
+            found = _among(bucket, alike)
+            groups += found.groups
+            comparisons += found.comparisons
+            only_exact |= found.only_exact
+    ordered = sorted(groups, key=lambda group: group.representative)
+    return Duplicates(groups=tuple(ordered), comparisons=comparisons, only_exact=only_exact)
+
+
+def _among(bucket: Mapping[str, Geometry], alike: Alike) -> Duplicates:
+    """The duplicates among structures of one formula."""
+    order = sorted(bucket, key=lambda name: (len(bucket[name].symbols), name))
+    by_key: dict[str, list[str]] = defaultdict(list)
+    for name in order:
+        by_key[exact_key(bucket[name])].append(name)
+    firsts = [names[0] for names in by_key.values()]
+    only_exact = {name: why for name in firsts if (why := _not_compared(bucket[name], alike))}
+    compared = [name for name in firsts if name not in only_exact]
+    same, comparisons = _near(compared, bucket, alike) if len(compared) > 1 else ({}, 0)
+    together: dict[str, list[str]] = defaultdict(list)
+    for names in by_key.values():
+        together[same.get(names[0], names[0])] += names
+    groups = [
+        Group(
+            representative=first,
+            members=(first, *sorted(set(names) - {first})),
+            how="exact"
+            if any(len(names) == len(exact) for exact in by_key.values() if exact[0] == first)
+            else "near",
+        )
+        for first, names in together.items()
+        if len(names) > 1
+    ]
+    return Duplicates(groups=tuple(groups), comparisons=comparisons, only_exact=only_exact)
+
+
+def _not_compared(geometry: Geometry, alike: Alike) -> str:
+    if not all(geometry.periodic):
+        return "it is not periodic along all three vectors"
+    if len(geometry.symbols) > alike.atoms:
+        return f"it has {len(geometry.symbols)} atoms, more than {alike.atoms}"
+    return ""
+
+
+def _near(order: Sequence[str], bucket: Mapping[str, Geometry], alike: Alike) -> tuple[dict[str, str], int]:
+    """Of structures in the order in which they may represent others: each → its representative."""
+    from scipy.spatial import cKDTree
+
+    prints = np.array([fingerprint(bucket[name], scale=alike.scale) for name in order])
+    tree = cKDTree(prints)
+    near = tree.query(prints, k=min(NEIGHBOURS + 1, len(order)), distance_upper_bound=alike.fingerprint)[1]
+    matcher = _matcher(alike)
+    # structures of pymatgen are large: only those that may be asked for again are kept
+    whole: dict[int, Any] = {}
+    leader = list(range(len(order)))
+    comparisons = 0
+    for i in range(len(order)):
+        candidates = dict.fromkeys(leader[j] for j in near[i] if j < i)
+        for j in list(candidates)[: alike.comparisons]:
+            for k in (i, j):
+                if k not in whole:
+                    whole[k] = bucket[order[k]].structure()
+            comparisons += 1
+            if matcher.fit(whole[i], whole[j]):
+                leader[i] = j
+                whole.pop(i)
+                break
+    return {order[i]: order[leader[i]] for i in range(len(order))}, comparisons
+
+
+def _matcher(alike: Alike) -> Any:
+    from pymatgen.analysis.structure_matcher import StructureMatcher
+
+    return StructureMatcher(ltol=alike.length, stol=alike.site, angle_tol=alike.angle, scale=alike.scale)

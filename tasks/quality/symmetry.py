@@ -1,0 +1,77 @@
+"""Symmetry as spglib finds it: primitive cells, and the prototype of a structure."""
+
+from __future__ import annotations
+
+import warnings
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+    from zonemelt.tasks.records import Geometry
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Silence spglib 2.8, which warns at every call that its errors will be raised one day."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Set OLD_ERROR_HANDLING", DeprecationWarning)
+        yield
+
+
+def primitive(
+    geometry: Geometry, *, symprec: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]]:
+    """The Niggli-reduced primitive cell, as it lies; what spglib refuses stays as it is.
+
+    Args:
+        geometry: periodic along all three vectors.
+        symprec: how far an atom may be from the place of its copy, Å.
+
+    Returns:
+        Cell (3, 3) in Å, fractional coordinates (N, 3), atomic numbers (N,).
+    """
+    import spglib
+    from ase.data import atomic_numbers
+
+    numbers_N = np.array([atomic_numbers[symbol] for symbol in geometry.symbols], np.int64)
+    cell = np.array(geometry.cell)
+    fractions_N3 = np.array(geometry.positions) @ np.linalg.inv(cell)
+    with quiet():
+        given: Any = (cell, fractions_N3, numbers_N)
+        found: Any = spglib.standardize_cell(given, to_primitive=True, no_idealize=True, symprec=symprec)
+        if found is not None:
+            cell, fractions_N3, numbers_N = found
+        reduced: Any = spglib.niggli_reduce(cell, eps=1e-5)
+    if reduced is not None:
+        fractions_N3 = fractions_N3 @ cell @ np.linalg.inv(reduced)
+        cell = reduced
+    return cell, fractions_N3, np.asarray(numbers_N, np.int64)
+
+
+def prototype(geometry: Geometry, *, symprec: float = 0.1) -> str:
+    """The structure type: anonymous formula, Pearson symbol, space group and Wyckoff letters (AFLOW's label).
+
+    Where no label can be made the reason takes its place, so that such structures share one group rather
+    than none.
+
+    Args:
+        geometry: periodic along all three vectors; otherwise ``not periodic``.
+        symprec: Å.
+    """
+    from pymatgen.analysis.prototypes import get_protostructure_label_from_spglib
+    from pymatgen.symmetry.analyzer import SymmetryUndeterminedError
+
+    if not all(geometry.periodic):
+        return "not periodic"
+    try:
+        with quiet():
+            label: str = get_protostructure_label_from_spglib(geometry.structure(), init_symprec=symprec)
+    except SymmetryUndeterminedError:
+        return "no symmetry found"
+    return label.rsplit(":", 1)[0]

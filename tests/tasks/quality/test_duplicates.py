@@ -1,0 +1,171 @@
+"""The same crystal is found to be the same, however it was written down; the cost grows linearly."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from ase import Atoms
+from ase.build import bulk, make_supercell
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.spatial.transform import Rotation
+
+from zonemelt.tasks.quality.canonical import exact_key
+from zonemelt.tasks.quality.duplicates import FRAMES, Alike, find_duplicates
+from zonemelt.tasks.quality.fingerprint import fingerprint
+from zonemelt.tasks.records import Geometry
+
+
+def crystal(seed: int) -> Atoms:
+    """Atoms without symmetry, none of them close to another."""
+    rng = np.random.default_rng(seed)
+    atoms = bulk("NaCl", "rocksalt", a=5.6, cubic=seed % 2 == 0)
+    atoms.symbols[: len(atoms) // 2] = rng.choice(["Na", "K", "Cl"], len(atoms) // 2)
+    atoms.positions += rng.uniform(-0.5, 0.5, atoms.positions.shape)
+    atoms.set_cell(atoms.cell.array @ (np.eye(3) + rng.uniform(-0.1, 0.1, (3, 3))), scale_atoms=True)
+    return atoms
+
+
+KNOWN = [bulk("Al"), bulk("NaCl", "rocksalt", a=5.64), bulk("Mg"), bulk("ZnS", "wurtzite", a=3.82, c=6.26)]
+
+
+def rewritten(atoms: Atoms, seed: int) -> Atoms:
+    """The same crystal: other vectors, a supercell, another order, origin and orientation."""
+    rng = np.random.default_rng(seed)
+    other = np.eye(3, dtype=int)
+    for _ in range(3):
+        i, j = rng.choice(3, 2, replace=False)
+        other[i] += rng.integers(-1, 2) * other[j]
+    atoms = make_supercell(atoms, np.diag(rng.integers(1, 3, 3)) @ other)
+    atoms = atoms[rng.permutation(len(atoms))]
+    turn = Rotation.random(rng=rng).as_matrix().T
+    atoms.set_cell(atoms.cell.array @ turn)
+    atoms.positions = atoms.positions @ turn + rng.normal(size=3)
+    if rng.random() < 0.5:
+        atoms.wrap()
+    return atoms
+
+
+@settings(deadline=None, max_examples=25)
+@given(which=st.integers(-len(KNOWN), 20), how=st.integers(0, 10**6))
+def test_a_crystal_has_one_key_and_one_fingerprint(which, how):
+    atoms = KNOWN[which] if which < 0 else crystal(which)
+    one, other = Geometry.of(atoms), Geometry.of(rewritten(atoms, how))
+    assert exact_key(one) == exact_key(other)
+    assert fingerprint(one) == pytest.approx(fingerprint(other), abs=1e-6)
+
+
+def test_a_mirror_image_is_the_same():
+    atoms = crystal(3)
+    mirrored = atoms.copy()
+    mirrored.set_cell(atoms.cell.array * [1, 1, -1])
+    mirrored.positions = atoms.positions * [1, 1, -1]
+    assert exact_key(Geometry.of(atoms)) == exact_key(Geometry.of(mirrored))
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_another_crystal_has_another_key(seed):
+    atoms = crystal(seed)
+    moved, strained, swapped, sheared = (atoms.copy() for _ in range(4))
+    moved.positions[0] += 0.05
+    strained.set_cell(atoms.cell.array * 1.01, scale_atoms=True)
+    sheared.set_cell(atoms.cell.array @ [[1, 0.03, 0], [0, 1, 0], [0, 0, 1]], scale_atoms=True)
+    swapped.symbols[0] = "Br"
+    keys = {exact_key(Geometry.of(one)) for one in (atoms, moved, strained, swapped, sheared)}
+    assert len(keys) == 5
+
+
+def test_what_is_not_periodic_is_compared_as_it_lies():
+    atoms = Atoms("OH2", [[0, 0, 0], [0.76, 0.59, 0], [-0.76, 0.59, 0]])
+    turned = atoms.copy()
+    turned.rotate(90, "z")
+    assert exact_key(Geometry.of(atoms)) == exact_key(Geometry.of(atoms[[2, 0, 1]]))
+    assert exact_key(Geometry.of(atoms)) != exact_key(Geometry.of(turned))
+
+
+def rattled(atoms: Atoms, seed: int, by: float = 0.02) -> Atoms:
+    copy = atoms.copy()
+    copy.rattle(by, seed=seed)
+    return copy
+
+
+def test_groups_are_those_that_were_made():
+    rng = np.random.default_rng(0)
+    structures = {}
+    for seed in range(0, 16, 2):
+        structures[f"{seed}a"] = crystal(seed)
+        structures[f"{seed}b"] = rewritten(crystal(seed), seed)
+        structures[f"{seed}c"] = rattled(crystal(seed), seed)
+    structures["rocksalt"] = bulk("NaCl", "rocksalt", a=5.6)
+    structures["pressed"] = bulk("NaCl", "rocksalt", a=5.3)
+    structures["caesium chloride"] = bulk("NaCl", "cesiumchloride", a=3.5)
+    names = list(structures)
+    found = [
+        find_duplicates((name, Geometry.of(structures[name])) for name in order)
+        for order in (names, [names[i] for i in rng.permutation(len(names))])
+    ]
+    assert found[0] == found[1]
+    groups = {frozenset(group.members) for group in found[0].groups}
+    assert groups == {frozenset(f"{s}{x}" for x in "abc") for s in range(0, 16, 2)} | {
+        frozenset(("rocksalt", "pressed"))
+    }
+    assert all(
+        len(structures[g.representative]) == min(len(structures[m]) for m in g.members)
+        for g in found[0].groups
+    )
+    assert len(found[0].surplus) == 17
+
+
+def test_strained_copies_are_other_labels():
+    pressed = [(str(a), Geometry.of(bulk("NaCl", "rocksalt", a=a))) for a in (5.3, 5.6, 5.6000001)]
+    assert len(find_duplicates(pressed).groups[0].members) == 3
+    (group,) = find_duplicates(pressed, alike=FRAMES).groups
+    assert group.members == ("5.6", "5.6000001")
+    assert group.how == "exact"
+
+
+class Undecided:
+    """A matcher that finds nothing alike: no structure is spared a comparison."""
+
+    asked = 0
+
+    def fit(self, one, other):
+        self.asked += 1
+        return False
+
+
+@pytest.mark.parametrize("one_formula", [True, False])
+def test_comparisons_grow_linearly(monkeypatch, one_formula):
+    """Frames of one trajectory, all as near to each other as can be: the worst case."""
+
+    def asked(count: int) -> int:
+        matcher = Undecided()
+        monkeypatch.setattr("zonemelt.tasks.quality.duplicates._matcher", lambda alike: matcher)
+        structures = []
+        for i in range(count):
+            atoms = rattled(bulk("NaCl", "rocksalt", a=5.6), i, 0.03)
+            atoms.symbols[0] = "Na" if one_formula else ["Na", "K", "Li"][i % 3]
+            structures.append((f"{i:05d}", Geometry.of(atoms)))
+        found = find_duplicates(structures, alike=Alike(comparisons=3))
+        assert found.comparisons == matcher.asked
+        return matcher.asked
+
+    once, ten, hundred = asked(8), asked(80), asked(800)
+    assert once <= 3 * 8
+    assert ten <= 3 * 80
+    assert 800 < hundred <= 3 * 800
+
+
+def test_what_is_too_large_to_compare_is_said():
+    large = bulk("Al", cubic=True).repeat(2)
+    found = find_duplicates(
+        [("a", Geometry.of(large)), ("b", Geometry.of(rattled(large, 1)))], alike=Alike(atoms=16)
+    )
+    assert not found.groups
+    assert found.only_exact["b"] == "it has 32 atoms, more than 16"
+
+
+def test_two_of_one_name_are_refused():
+    one = Geometry.of(bulk("Al"))
+    with pytest.raises(ValueError, match="two structures are called x"):
+        find_duplicates([("x", one), ("x", one)])
