@@ -13,7 +13,7 @@ class Verdict(StrEnum):
     """What became of a file."""
 
     INGESTED = "ingested"
-    UNCONVERGED = "unconverged"  # its records are kept, in quarantine
+    UNCONVERGED = "unconverged"  # its end did not; frames that did not are kept, in quarantine
     TRUNCATED = "truncated"  # what it holds up to its end is kept, in quarantine
     DUPLICATE = "duplicate"  # of a file that was ingested before
     UNREADABLE = "unreadable"

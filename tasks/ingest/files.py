@@ -1,0 +1,137 @@
+"""Files as they lie there: compressed or not, their first bytes, their digest."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import hashlib
+import importlib
+import lzma
+import zlib
+from typing import IO, TYPE_CHECKING, Any, Final
+
+from zonemelt.tasks.errors import InputError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+HEAD: Final = 16384  # bytes that tell what a file is
+CHUNK: Final = 1 << 20
+LARGEST: Final = 64 << 30  # bytes; more than this, decompressed, is refused
+RATIO: Final = 500  # of decompressed to compressed bytes; text of calculations stays below 30
+HARMLESS: Final = 256 << 20  # bytes up to which the ratio does not matter
+_BROKEN: Final = (EOFError, OSError, lzma.LZMAError, zlib.error)
+_MAGIC: Final = {
+    b"\x1f\x8b": "gz",
+    b"BZh": "bz2",
+    b"\xfd7zXZ\x00": "xz",
+    b"\x28\xb5\x2f\xfd": "zst",
+}
+SUFFIXES: Final = tuple(f".{name}" for name in _MAGIC.values())
+
+
+def compression(begin: bytes) -> str | None:
+    """What a file that begins so is compressed with; None for none."""
+    return next((name for magic, name in _MAGIC.items() if begin.startswith(magic)), None)
+
+
+def bare_name(name: str) -> str:
+    """A file's name without the endings of compressed files."""
+    while name.lower().endswith(SUFFIXES) and name.count("."):
+        name = name.rpartition(".")[0]
+    return name
+
+
+def opened(path: Path) -> IO[bytes]:
+    """The content of a file, decompressed as it is read.
+
+    Raises:
+        InputError: it is compressed with what no library here reads.
+        OSError: it cannot be opened.
+    """
+    with path.open("rb") as file:
+        packed = compression(file.read(8))
+    if packed == "zst":
+        return _zstandard(path)
+    readers: dict[str | None, Any] = {"gz": gzip.open, "bz2": bz2.open, "xz": lzma.open}
+    stream: IO[bytes] = readers.get(packed, open)(path, "rb")
+    return stream
+
+
+def _zstandard(path: Path) -> IO[bytes]:
+    for module in ("compression.zstd", "zstandard", "pyzstd"):
+        try:
+            library: Any = importlib.import_module(module)
+        except ImportError:
+            continue
+        stream: IO[bytes] = library.open(path, "rb")
+        return stream
+    raise InputError(
+        "it is compressed with zstd, and no library for it is installed",
+        where=str(path),
+        remedy="`pip install zstandard`, or decompress it",
+    )
+
+
+def head_of(path: Path, size: int = HEAD) -> bytes:
+    """The first bytes of a file, decompressed.
+
+    Raises:
+        InputError: its compressed stream is broken from the beginning, or of an unknown kind.
+        OSError: it cannot be opened.
+    """
+    with opened(path) as stream:
+        parts: list[bytes] = []
+        try:
+            while size > 0 and (part := stream.read(min(size, 4096))):
+                parts.append(part)
+                size -= len(part)
+        except _BROKEN as error:
+            if not parts:
+                raise InputError(
+                    f"its compressed stream is broken: {error}",
+                    where=str(path),
+                    remedy="copy it again from where it came",
+                ) from None
+    return b"".join(parts)
+
+
+def sha256_of(path: Path) -> str:
+    """The digest of a file as it lies there."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def plain_copy(path: Path, folder: Path) -> tuple[Path, str]:
+    """A file decompressed into ``folder``; a file that is not compressed stays where it is.
+
+    Returns:
+        Where its content lies, and why it is not all there: empty where it is.
+
+    Raises:
+        InputError: it is far larger than it may be, or nothing can be decompressed.
+        OSError: it cannot be read.
+    """
+    with path.open("rb") as file:
+        packed = compression(file.read(8))
+    if packed is None:
+        return path, ""
+    target = folder / bare_name(path.name)
+    allowed = min(max(RATIO * path.stat().st_size, HARMLESS), LARGEST)
+    written, broken = 0, ""
+    with opened(path) as stream, target.open("wb") as out:
+        try:
+            while part := stream.read(CHUNK):
+                written += len(part)
+                if written > allowed:
+                    raise InputError(
+                        f"{path.stat().st_size} bytes decompress to more than {allowed}",
+                        where=str(path),
+                        remedy="decompress it yourself if you trust it",
+                    )
+                out.write(part)
+        except _BROKEN as error:
+            broken = f"its compressed stream breaks off after {written} bytes: {error}"
+    if not written:
+        raise InputError(broken or "it holds nothing", where=str(path), remedy="copy it again")
+    return target, broken

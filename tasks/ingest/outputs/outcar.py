@@ -1,0 +1,124 @@
+"""What an OUTCAR says of its level of theory, and whether a second parser reads the same energy in it."""
+
+from __future__ import annotations
+
+import mmap
+import re
+from typing import TYPE_CHECKING, Final
+
+from zonemelt.tasks.theory import Theory
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from zonemelt.tasks.records import Record
+
+SAME: Final = 1e-4  # eV/atom; OUTCAR tells energies to 1e-8 eV
+FAR: Final = 4 << 20  # bytes from the beginning in which the settings are told
+SMEARING: Final = {
+    -5: "tetrahedron (Blöchl)", -4: "tetrahedron", -1: "Fermi-Dirac", 0: "Gaussian",
+    1: "Methfessel-Paxton 1", 2: "Methfessel-Paxton 2",
+}  # fmt: skip
+# GGA tags of VASP, and what LEXCH of a POTCAR stands for: VASP manual, GGA and LEXCH.
+FUNCTIONALS: Final = {
+    "PE": "PBE", "PS": "PBEsol", "RP": "RPBE", "RE": "revPBE", "AM": "AM05", "CA": "LDA", "91": "PW91",
+    "OR": "optPBE", "BO": "optB88", "MK": "optB86b", "ML": "vdW-DF2", "BF": "BEEF-vdW",
+}  # fmt: skip
+_DISPERSION: Final = {
+    1: "D2", 10: "D2", 11: "D3", 12: "D3(BJ)", 13: "D4", 2: "TS", 20: "TS", 21: "TS-H", 202: "MBD", 4: "dDsC",
+}  # fmt: skip
+
+
+def dispersion_of(ivdw: int | None, *, rvv10: bool = False) -> str | None:
+    """The name of a dispersion correction that IVDW or LUSE_VDW asks for; None for none."""
+    if rvv10:
+        return "vdW-DF"
+    return _DISPERSION.get(ivdw, f"IVDW {ivdw}") if ivdw else None
+
+
+def smearing_of(ismear: int | None) -> str | None:
+    """The name of a smearing."""
+    if ismear is None:
+        return None
+    return SMEARING.get(ismear, f"ISMEAR {ismear}")
+
+
+def theory(path: Path) -> Theory:
+    """The level of theory that an OUTCAR tells."""
+    size = path.stat().st_size
+    if not size:
+        return Theory(code="vasp")
+    with path.open("rb") as file, mmap.mmap(file.fileno(), min(size, FAR), access=mmap.ACCESS_READ) as text:
+        return _theory(text)
+
+
+def _theory(text: mmap.mmap) -> Theory:
+    def word(pattern: bytes) -> str | None:
+        found = re.search(pattern, text)
+        return found[1].decode(errors="replace").strip() if found else None
+
+    def number(pattern: bytes) -> float | None:
+        said = word(pattern + rb" *= *(-?[0-9.]+)")
+        return None if said is None else float(said)
+
+    titles = [
+        title.decode(errors="replace").split() for title in dict.fromkeys(re.findall(rb"TITEL  = (.+)", text))
+    ]
+    setups = {title[1].partition("_")[0]: " ".join(title) for title in titles if len(title) > 1}
+    u_values = dict.fromkeys(setups, 0.0)
+    for sign, name in ((1, rb"LDAUU"), (-1, rb"LDAUJ")):
+        said = word(name + rb" = +(.+)")
+        for element, value in zip(setups, (said or "").split(), strict=False):
+            u_values[element] += sign * float(value)
+    lexch = word(rb"LEXCH  = +(\S+)")
+    gga = word(rb"GGA +=  +(\S+) +GGA type")
+    meta = word(rb"METAGGA *= *(\S+)")
+    hybrid = word(rb"LHFCALC = +([TF])") == "T"
+    functional = FUNCTIONALS.get(gga if gga and gga != "--" else lexch or "", gga)
+    if meta and meta not in {"F", "--", "NONE", "None"}:
+        functional = meta
+    elif hybrid:
+        functional = None  # the fraction and the screening are told elsewhere: not known rather than wrong
+    ismear, ivdw, ispin = number(rb"ISMEAR"), number(rb"IVDW"), number(rb"ISPIN")
+    return Theory(
+        code="vasp",
+        version=word(rb"^ ?vasp\.([0-9]+\.[0-9]+(?:\.[0-9]+)?)"),
+        functional=functional,
+        dispersion=dispersion_of(
+            None if ivdw is None else int(ivdw), rvv10=word(rb"LUSE_VDW = +([TF])") == "T"
+        ),
+        hubbard_u={element: value for element, value in u_values.items() if value},
+        setups=setups,
+        cutoff=number(rb"ENCUT "),
+        smearing=smearing_of(None if ismear is None else int(ismear)),
+        smearing_width=number(rb"SIGMA "),
+        spin=None if ispin is None else ispin == 2,  # noqa: PLR2004 (ISPIN = 2: spin-polarised)
+    )
+
+
+def second_opinion(path: Path, last: Record) -> str:
+    """Why the energy of the last frame is not to be believed; empty where two parsers agree.
+
+    Args:
+        path: the OUTCAR, plain.
+        last: the record that the first parser made of its last frame.
+    """
+    from pymatgen.io.vasp.outputs import Outcar
+
+    try:
+        other = Outcar(str(path))
+        energies = [other.final_fr_energy, other.final_energy, other.final_energy_wo_entrp]
+    except Exception as error:  # noqa: BLE001 (whatever a parser raises is its answer)
+        return f"pymatgen's Outcar cannot check it: {type(error).__name__}: {error}"
+    extrapolated = last.energy_sigma0 is not None
+    ours = last.energy_sigma0 if extrapolated else last.energy_free
+    theirs = energies[1] if extrapolated else energies[0]
+    if ours is None or theirs is None:
+        return "two parsers cannot be compared: one of them finds no energy"
+    parser = getattr(last.provenance, "parser", "the first")
+    if abs(ours - float(theirs)) > SAME * len(last.geometry.symbols):
+        return (
+            f"two parsers disagree about the last energy: {ours:.6f} eV by {parser}"
+            f" and {float(theirs):.6f} eV by pymatgen's Outcar"
+        )
+    return ""
