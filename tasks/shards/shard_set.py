@@ -103,6 +103,10 @@ class ShardSet:
         self._first = np.concatenate([[0], np.cumsum([entry.graphs for entry in self.entries])])
         if not len(self.atoms_G) == len(self.edges_G) == self._first[-1]:
             raise damaged(path, f"has sizes of {len(self.atoms_G)} graphs, not of {self._first[-1]}")
+        for sizes_G, name in ((self.atoms_G, "atoms"), (self.edges_G, "edges")):
+            total = sum(getattr(entry, name) for entry in self.entries)
+            if sizes_G.min(initial=0) < 0 or sizes_G.sum() != total:
+                raise damaged(path, f"the {name} of the graphs do not add up to {total}")
         self._shards: dict[int, Shard] = {}
 
     def __len__(self) -> int:
