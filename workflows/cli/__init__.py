@@ -2,6 +2,7 @@
 
 from zonemelt.workflows.cli.app import app, main
 from zonemelt.workflows.cli.dataset import dataset_app
+from zonemelt.workflows.cli.ingest import ingest
 from zonemelt.workflows.cli.look import jobs, logs, show, status
 from zonemelt.workflows.cli.plan import plan
 from zonemelt.workflows.cli.prepare import check, init
@@ -15,6 +16,7 @@ __all__ = [
     "cancel",
     "check",
     "dataset_app",
+    "ingest",
     "init",
     "jobs",
     "logs",

@@ -1,0 +1,77 @@
+"""Ingest files and tables: look for them, read batches side by side, make a version of the dataset.
+
+The graph grows when it is known what there is: ``plan_job`` replaces itself by a job for each batch and
+by the one that makes the version.
+"""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from jobflow import Flow, Maker, Response, job
+
+from zonemelt.tasks.ingest.jobs import finish_job, ingest_batch_job
+from zonemelt.tasks.ingest.sources import BATCH_BYTES, BATCH_FILES, absolute, batches, units
+
+
+@dataclass
+class IngestMaker(Maker):
+    """Wire one ingestion.
+
+    Args:
+        name: of the campaign.
+        sources: files, directories, archives, and addresses such as ``mp:Si-O``.
+        dataset: directory of the dataset; made where there is none.
+        batch_files: files that one job reads, at most.
+        batch_bytes: the same, bytes.
+        message: of the version that is made.
+    """
+
+    name: str = "ingest"
+    sources: list[str] = field(default_factory=list)
+    dataset: str = "dataset"
+    batch_files: int = BATCH_FILES
+    batch_bytes: int = BATCH_BYTES
+    message: str = ""
+
+    def make(self) -> Flow:
+        """Build the graph as far as it is known before anything has been looked at.
+
+        Raises:
+            InputError: a path does not exist.
+        """
+        plan = plan_job(
+            sources=absolute(self.sources),
+            dataset=str(Path(self.dataset).absolute()),
+            batch_files=self.batch_files,
+            batch_bytes=self.batch_bytes,
+            message=self.message or f"ingested {', '.join(self.sources)}",
+        )
+        return Flow([plan], output=plan.output, name=self.name)
+
+
+@job
+def plan_job(
+    *, sources: list[str], dataset: str, batch_files: int, batch_bytes: int, message: str
+) -> Response[Any]:
+    """Look for what there is to ingest, and become the jobs that do it.
+
+    Args:
+        sources: absolute paths and addresses.
+        dataset: directory of the dataset.
+        batch_files: files that one job reads, at most.
+        batch_bytes: the same, bytes.
+        message: of the version that is made.
+    """
+    found = batches(units(sources), files=batch_files, size=batch_bytes)
+    run = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(4)}"  # its reports are found in this order
+    reading = [
+        ingest_batch_job(batch=batch, dataset=dataset, run=run, number=number)
+        for number, batch in enumerate(found)
+    ]
+    last = finish_job(batches=[one.output for one in reading], dataset=dataset, run=run, message=message)
+    return Response(replace=Flow([*reading, last], output=last.output, name="ingest"))

@@ -1,0 +1,92 @@
+"""Ingestion as jobs: look for files, read a batch of them into a part of the dataset, make a version."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from jobflow import job
+
+from zonemelt.tasks.datasets import Part, commit, write_part
+from zonemelt.tasks.ingest.ingest_file import ingest
+from zonemelt.tasks.ingest.reports import (
+    FOLDER,
+    known_files,
+    publish,
+    read_reports,
+    settled,
+    write_reports,
+)
+from zonemelt.tasks.ingest.sources import from_json
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from zonemelt.tasks.ingest.sources import Unit
+    from zonemelt.tasks.ingest.verdicts import FileReport
+    from zonemelt.tasks.records import Record
+
+
+def ingest_batch(batch: list[Unit], dataset: Path, *, run: str, number: int) -> dict[str, Any]:
+    """Read a batch of calculations into a part of a dataset; it belongs to no version yet.
+
+    Args:
+        batch: units of work, as :func:`~zonemelt.tasks.ingest.sources.units` makes them.
+        dataset: directory of the dataset.
+        run: name of the ingestion.
+        number: of the batch.
+
+    Returns:
+        ``part``: the :class:`~zonemelt.tasks.datasets.Part` as a dictionary; ``reports``: path, in the
+        dataset, of what became of each file; ``files``: how many.
+    """
+    reports: list[FileReport] = []
+    seen = known_files(dataset)
+
+    def records() -> Iterator[Record]:
+        for unit in batch:
+            yield from ingest([from_json(told) for told in unit], reports=reports, seen=seen)
+
+    part = write_part(dataset, records())
+    path = Path(FOLDER) / run / f"{number:06d}.jsonl"
+    write_reports(dataset / path, reports)
+    return {"part": part.model_dump(), "reports": str(path), "files": len(reports)}
+
+
+def finish(batches: list[dict[str, Any]], dataset: Path, *, run: str, message: str) -> dict[str, Any]:
+    """Make a version of the parts of all batches, and say what became of each file.
+
+    Args:
+        batches: what :func:`ingest_batch` returned.
+        dataset: directory of the dataset.
+        run: name of the ingestion.
+        message: of the version.
+
+    Returns:
+        What :func:`~zonemelt.tasks.ingest.reports.publish` returns, and ``dataset``, ``version``, ``records``
+        and ``in_quarantine`` of the dataset as it is now.
+    """
+    parts = [Part.model_validate(batch["part"]) for batch in batches]
+    filled = [part for part in parts if part.records or part.quarantined]
+    version = commit(dataset, filled, message=message)
+    reports = settled(read_reports(dataset / batch["reports"]) for batch in batches)
+    told = publish(dataset, reports, run=run, version=version.hash)
+    return {
+        **told,
+        "dataset": str(dataset),
+        "version": version.hash,
+        "records": version.records,
+        "in_quarantine": version.quarantined,
+    }
+
+
+@job
+def ingest_batch_job(*, batch: list[Unit], dataset: str, run: str, number: int) -> dict[str, Any]:
+    """Read one batch; see :func:`ingest_batch`."""
+    return ingest_batch(batch, Path(dataset), run=run, number=number)
+
+
+@job
+def finish_job(*, batches: list[dict[str, Any]], dataset: str, run: str, message: str) -> dict[str, Any]:
+    """Make a version; see :func:`finish`."""
+    return finish(batches, Path(dataset), run=run, message=message)

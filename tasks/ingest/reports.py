@@ -1,0 +1,128 @@
+"""One line for each file that was ingested: what became of it, in JSON and in CSV, in the dataset."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+from collections import Counter
+from typing import IO, TYPE_CHECKING, Any, Final
+
+from zonemelt.tasks.ingest.verdicts import FileReport, Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from pathlib import Path
+
+FOLDER: Final = "ingest"  # in the dataset's directory: one file for each ingestion, which is what counts
+LINES: Final = "ingest-report.jsonl"  # all of them, after each other
+TABLE: Final = "ingest-report.csv"
+READ: Final = (Verdict.INGESTED, Verdict.UNCONVERGED, Verdict.TRUNCATED)
+
+
+def write_whole(path: Path, write: Callable[[IO[str]], None]) -> None:
+    """Write a text so that it is there whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with temporary.open("w", encoding="utf-8", newline="") as file:
+            write(file)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_reports(path: Path, reports: Iterable[FileReport]) -> None:
+    """Write the reports of one batch, one line each."""
+
+    def write(file: IO[str]) -> None:
+        for report in reports:
+            file.write(report.model_dump_json() + "\n")
+
+    write_whole(path, write)
+
+
+def read_reports(path: Path) -> Iterator[FileReport]:
+    """The reports of a file that :func:`write_reports` or :func:`publish` wrote."""
+    with path.open(encoding="utf-8") as lines:
+        for line in lines:
+            told = json.loads(line)
+            yield FileReport.model_validate({k: v for k, v in told.items() if k in FileReport.model_fields})
+
+
+def known_files(dataset: Path) -> dict[str, str]:
+    """SHA-256 → name of the files whose records a dataset has already."""
+    return {
+        report.sha256: report.path
+        for path in sorted((dataset / FOLDER).glob("*.jsonl"))
+        for report in read_reports(path)
+        if report.sha256 and report.verdict in READ and report.accepted + report.quarantined
+    }
+
+
+def settled(parts: Iterable[Iterable[FileReport]]) -> Iterator[FileReport]:
+    """The reports of batches that ran side by side, one after the other: a file that two had is a duplicate.
+
+    Equal records are kept once when a dataset is committed; this says so.
+    """
+    seen: dict[str, str] = {}
+    for reports in parts:
+        for report in reports:
+            if report.sha256 is None or report.verdict not in READ:
+                yield report
+                continue
+            first = seen.setdefault(report.sha256, report.path)
+            if first == report.path:
+                yield report
+                continue
+            yield report.model_copy(
+                update={
+                    "verdict": Verdict.DUPLICATE,
+                    "reason": f"the same as {first}",
+                    "accepted": 0,
+                    "quarantined": 0,
+                }
+            )
+
+
+def publish(dataset: Path, reports: Iterable[FileReport], *, run: str, version: str) -> dict[str, Any]:
+    """Add the reports of one ingestion to those that a dataset has, as JSON and as CSV.
+
+    Args:
+        dataset: its directory.
+        reports: of one ingestion.
+        run: name of the ingestion; said twice, it counts once.
+        version: of the dataset that has its records.
+
+    Returns:
+        ``files``: how many; ``verdicts``: verdict → how many; ``accepted`` and ``quarantined``: records.
+    """
+    counts: Counter[str] = Counter({verdict.value: 0 for verdict in Verdict})
+    records: Counter[str] = Counter(accepted=0, quarantined=0)
+
+    def write(file: IO[str]) -> None:
+        for report in reports:
+            counts[report.verdict.value] += 1
+            records.update(accepted=report.accepted, quarantined=report.quarantined)
+            told = {"run": run, "version": version, **report.model_dump(mode="json")}
+            file.write(json.dumps(told, ensure_ascii=False) + "\n")
+
+    write_whole(dataset / FOLDER / f"{run}.jsonl", write)
+    write_whole(dataset / LINES, lambda file: file.writelines(_lines(dataset)))
+    write_whole(dataset / TABLE, lambda file: _as_table(_lines(dataset), file))
+    return {"files": sum(counts.values()), "verdicts": dict(counts), **records}
+
+
+def _lines(dataset: Path) -> Iterator[str]:
+    """The lines of all ingestions, in their order."""
+    for path in sorted((dataset / FOLDER).glob("*.jsonl")):
+        with path.open(encoding="utf-8") as lines:
+            yield from lines
+
+
+def _as_table(lines: Iterable[str], file: IO[str]) -> None:
+    table = csv.DictWriter(file, ["run", "version", *FileReport.model_fields])
+    table.writeheader()
+    for line in lines:
+        told = json.loads(line)
+        table.writerow({**told, "tried": " | ".join(told["tried"])})

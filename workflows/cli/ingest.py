@@ -1,0 +1,142 @@
+"""The command ingest: outputs and tables into a dataset, through the engine."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from zonemelt.tasks.errors import CampaignError
+from zonemelt.workflows.cli.app import START, command
+from zonemelt.workflows.cli.places import Json, is_campaign
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from zonemelt.workflows.cli.plans import Plan
+
+GRAPH = "zonemelt.flows.ingest:IngestMaker"
+
+
+@command(
+    START,
+    "zonemelt ingest runs/ --out labels               a directory of outputs, whatever the codes",
+    "zonemelt ingest old.tar.gz more/OUTCAR.gz --out labels",
+    "zonemelt ingest runs/ --out labels --site my-cluster --directory ingesting",
+    "zonemelt ingest runs/ --out labels --json | jq .verdicts",
+    hidden=True,  # until docs/cli.md names it
+)
+def ingest(
+    paths: Annotated[
+        list[str], typer.Argument(metavar="PATH...", help="Files, directories, archives, or SCHEME:ADDRESS.")
+    ],
+    *,
+    out: Annotated[str, typer.Option("--out", "-o", metavar="DATASET", help="Directory of the dataset.")],
+    site: Annotated[str, typer.Option(help="Where to run: a site's name or file.", show_default=False)] = "",
+    directory: Annotated[
+        str,
+        typer.Option(
+            "--directory", "-d", help="Campaign directory; one begun there goes on.", show_default=False
+        ),
+    ] = "",
+    batch: Annotated[int, typer.Option("--batch", min=1, help="Files that one job reads.")] = 200,
+    as_json: Json = False,
+) -> None:
+    """Read outputs and tables into a dataset; every file gets a verdict.
+
+    Files that the dataset has already are left out. What became of each file stands in ingest-report.jsonl
+    and ingest-report.csv of the dataset. Ctrl-C stops it cleanly; the same command with --directory goes on.
+    """
+    from zonemelt.workflows.cli.drive import drive
+    from zonemelt.workflows.cli.plans import never_submitted, new_place, site_of
+    from zonemelt.workflows.paper import console, print_json
+
+    plan = _plan(paths, out, site=site, batch=batch)
+    place = Path(directory).resolve() if directory else None
+    graph = plan.build()  # what is wrong with it is said before anything is made
+    site_of(plan)
+    if place is None or not is_campaign(place) or never_submitted(place):
+        place = new_place(directory, plan)
+    else:
+        _same(place, plan)
+        graph = None
+    typer.echo(f"campaign {place}", err=True)
+    with contextlib.redirect_stdout(sys.stderr) if as_json else contextlib.nullcontext():
+        drive(place, plan, graph=graph)
+    found = _outcome(place)
+    if as_json:
+        print_json(found)
+    else:
+        _print(console(), found)
+
+
+def _plan(paths: list[str], out: str, *, site: str, batch: int) -> Plan:
+    from zonemelt.tasks.ingest.sources import absolute
+    from zonemelt.workflows.cli.plans import read_plan
+
+    settings: dict[str, Any] = {
+        "name": "ingest",
+        "arguments.sources": absolute(paths),
+        "arguments.dataset": str(Path(out).absolute()),
+        "arguments.batch_files": batch,
+    }
+    return read_plan(GRAPH, settings | ({"site": site} if site else {}))
+
+
+def _same(place: Path, plan: Plan) -> None:
+    """Make sure that a campaign which goes on is this ingestion.
+
+    Raises:
+        CampaignError: it is another one.
+    """
+    from zonemelt.workflows.cli.plans import stored_plan
+
+    old = stored_plan(place, {})
+    if old is None or old.document.get("arguments") != plan.document["arguments"]:
+        raise CampaignError(
+            "this directory holds another campaign",
+            where=str(place),
+            remedy="give another --directory, or go on with that one: `zonemelt resume`",
+        )
+
+
+def _outcome(place: Path) -> dict[str, Any]:
+    """What the last job of the campaign returned."""
+    from zonemelt.tasks.stores import open_store
+
+    store = open_store(None, directory=place)
+    store.connect()
+    try:
+        found = store.query_one({"name": "finish_job"}, properties=["output"])
+    finally:
+        store.close()  # type: ignore[no-untyped-call]
+    if found is None:
+        raise CampaignError(
+            "it has not ended", where=str(place), remedy="`zonemelt jobs --failed` tells what went wrong"
+        )
+    output: dict[str, Any] = found["output"]
+    return output
+
+
+def _print(out: Console, found: dict[str, Any]) -> None:
+    """Counts by verdict, and where to look for more."""
+    from rich.table import Table
+
+    table = Table(box=None, show_edge=False, pad_edge=False)
+    table.add_column("verdict")
+    table.add_column("files", justify="right")
+    for verdict, count in found["verdicts"].items():
+        table.add_row(verdict, f"{count:,}")
+    table.add_row("in all", f"{found['files']:,}", style="bold")
+    out.print(table)
+    out.print(
+        f"{found['accepted']:,} records accepted, {found['quarantined']:,} in quarantine\n"
+        f"dataset {found['dataset']}, version {found['version'][:12]}:"
+        f" {found['records']:,} records, {found['in_quarantine']:,} in quarantine\n"
+        f"what became of each file: {Path(found['dataset']) / 'ingest-report.csv'}",
+        markup=False,
+        soft_wrap=True,
+    )
