@@ -37,7 +37,7 @@ class Alike(Document):
         description="strained copies are the same: right for materials, wrong for labels of potentials",
     )
     fingerprint: float = Field(
-        default=0.6, gt=0, description="largest distance of fingerprints at which two structures are compared"
+        default=0.8, gt=0, description="largest distance of fingerprints at which two structures are compared"
     )
     comparisons: int = Field(default=4, ge=1, description="most comparisons for one structure")
     atoms: int = Field(

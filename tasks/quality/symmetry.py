@@ -18,9 +18,10 @@ if TYPE_CHECKING:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Silence spglib 2.8, which warns at every call that its errors will be raised one day."""
+    """Silence what spglib 2.8 (errors will be raised one day) and pymatgen (gcd) warn of at every call."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Set OLD_ERROR_HANDLING", DeprecationWarning)
+        warnings.filterwarnings("ignore", "gcd is deprecated", FutureWarning)
         yield
 
 
@@ -57,8 +58,7 @@ def primitive(
 def prototype(geometry: Geometry, *, symprec: float = 0.1) -> str:
     """The structure type: anonymous formula, Pearson symbol, space group and Wyckoff letters (AFLOW's label).
 
-    Where no label can be made the reason takes its place, so that such structures share one group rather
-    than none.
+    Structures of which no label can be made share one group: ``no symmetry found``.
 
     Args:
         geometry: periodic along all three vectors; otherwise ``not periodic``.
@@ -71,7 +71,9 @@ def prototype(geometry: Geometry, *, symprec: float = 0.1) -> str:
         return "not periodic"
     try:
         with quiet():
-            label: str = get_protostructure_label_from_spglib(geometry.structure(), init_symprec=symprec)
-    except SymmetryUndeterminedError:
+            label: str = get_protostructure_label_from_spglib(
+                geometry.structure(), raise_errors=True, init_symprec=symprec
+            )
+    except (SymmetryUndeterminedError, ValueError):
         return "no symmetry found"
     return label.rsplit(":", 1)[0]
