@@ -1,0 +1,84 @@
+"""Read JSON lines: our records, documents of atomate2 and emmet, and tables of crystals or compositions."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError
+
+from zonemelt.tasks.convert.checked import described
+from zonemelt.tasks.convert.documents.read import is_document, records_of_document
+from zonemelt.tasks.errors import InputError
+from zonemelt.tasks.ingest.origin import BadRow
+from zonemelt.tasks.ingest.tables.columns import Columns
+from zonemelt.tasks.ingest.tables.common import lines_of, parser_of, text_of
+from zonemelt.tasks.ingest.tables.rows import record_of_row
+from zonemelt.tasks.records import Record
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from zonemelt.tasks.ingest.origin import Origin
+    from zonemelt.tasks.ingest.tables.columns import Composition
+    from zonemelt.tasks.theory import Theory
+
+_OURS = {"identifier", "geometry", "theory", "provenance"}
+
+
+def read_jsonl(
+    path: Path, origin: Origin, *, columns: Columns | None = None, theory: Theory | None = None
+) -> Iterator[Record | Composition | BadRow]:
+    """One record of each line, streamed; a bad line does not lose the others.
+
+    Lines may be of three kinds, also in one file: our records as :meth:`Record.model_dump_json` writes them,
+    documents with ``@module`` and ``@class``, and rows of a table.
+
+    Args:
+        path: of the file; gzip, bzip2 and xz are read too.
+        origin: where it came from.
+        columns: what the columns of the table are; by default ``id``, ``lattice``, ``Z``, ``frac`` and
+            ``formula``, with all else kept as properties of unknown unit.
+        theory: what the targets of the table were computed with, if somebody knows.
+
+    Raises:
+        InputError: the file is empty or cannot be read to its end.
+    """
+    parser = parser_of("zonemelt")
+    for number, line in enumerate(lines_of(path)):
+        where = f"{origin.source}, line {number + 1}"
+        if not line.strip():
+            continue
+        try:
+            text = text_of(line)
+            row = json.loads(text, parse_constant=_no_constant)
+            if not isinstance(row, dict):
+                yield BadRow(where=where, reason=f"it is a {type(row).__name__}, not an object")
+            elif row.keys() >= _OURS:
+                yield Record.model_validate_json(text)
+            elif is_document(row):
+                name = f"{origin.calculation}-{number}"
+                yield from records_of_document(row, source=where, name=name, sha256=origin.sha256)
+            else:
+                yield record_of_row(
+                    row,
+                    columns or Columns(),
+                    origin=origin,
+                    number=number,
+                    where=where,
+                    parser=parser,
+                    theory=theory,
+                )
+        except ValidationError as error:
+            yield BadRow(where=where, reason=described(error))
+        except InputError as error:
+            yield BadRow(where=where, reason=error.what)
+        except RecursionError:
+            yield BadRow(where=where, reason="it is nested too deeply")
+        except ValueError as error:
+            yield BadRow(where=where, reason=f"it is no JSON: {error}")
+
+
+def _no_constant(name: str) -> Any:
+    raise ValueError(f"{name} is no number of JSON")
