@@ -28,7 +28,7 @@ def known() -> list[Atoms]:
         bulk("NaCl", "rocksalt", 5.64),
         bulk("Mg", "hcp", 3.2, 5.2),
         crystal(["Ti", "O"], [(0, 0, 0), (0.3, 0.3, 0)], spacegroup=136, cellpar=rutile),
-        crystal(["Si", "O"], [(0.47, 0, 2 / 3), (0.41, 0.27, 0.78)], spacegroup=152, cellpar=quartz),
+        crystal(["Si", "O"], [(0.47, 0, 1 / 3), (0.41, 0.27, 0.12)], spacegroup=152, cellpar=quartz),
         distorted(),
     ]
 

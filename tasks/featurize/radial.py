@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from zonemelt.tasks.crystals import Crystals
 
 _EDGES: Final = 1_000_000  # at a time: 60 MB
+_MOST: Final = 100_000_000  # in one structure: 6 GB
 _ON_EDGE: Final = 1e-6  # of a bin
 
 
@@ -59,7 +60,8 @@ def radial(crystals: Crystals, *, cutoff: float = 20.0, width: float = 0.1) -> N
         Functions (G, B), dimensionless; they go to 1 at long distances.
 
     Raises:
-        InputError: the bins do not fill the range, or a structure cannot be searched.
+        InputError: the bins do not fill the range, or a structure cannot be searched, or has too many
+            neighbours for the memory.
     """
     from zonemelt.tasks.featurize.neighbours import within
 
@@ -81,8 +83,20 @@ def radial(crystals: Crystals, *, cutoff: float = 20.0, width: float = 0.1) -> N
 
 
 def _few(crystals: Crystals, volumes_G: NDArray[np.float64], cutoff: float) -> Iterator[slice]:
-    """Structures that have about ``_EDGES`` edges together."""
+    """Structures that have about ``_EDGES`` edges together.
+
+    Raises:
+        InputError: one has too many alone.
+    """
     expected_G = crystals.sizes_G**2 / volumes_G * 4 / 3 * np.pi * cutoff**3
+    if (expected_G > _MOST).any():
+        row = int(expected_G.argmax())
+        size, edges = crystals.sizes_G[row], expected_G[row]
+        raise InputError(
+            f"its {size} atoms have about {edges:.0e} neighbours within {cutoff:g} Å",
+            where=f"structure {row}",
+            remedy="take a shorter cutoff, or its primitive cell",
+        )
     groups_G = np.cumsum(expected_G) // _EDGES
     bounds = [*np.flatnonzero(np.diff(groups_G, prepend=-1)).tolist(), len(crystals)]
     for start, end in pairwise(bounds):

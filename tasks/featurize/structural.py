@@ -34,6 +34,7 @@ LABELS: Final = (
     *(f"{name} Average bond length" for name in ("mean", "std_dev", "minimum", "maximum")),
 )
 SYMPREC: Final = 0.01  # Å
+LARGEST: Final = 4000  # atoms: seconds
 _LAST_GROUPS: Final = (2, 15, 74, 142, 167, 194, 230)  # of the crystal systems, from triclinic to cubic
 _LAUE: Final = frozenset(
     ["-1", "2/m", "mmm", "4/m", "4/mmm", "-3", "-3m", "6/m", "6/mmm", "m-3", "m-3m"]
@@ -41,19 +42,21 @@ _LAUE: Final = frozenset(
 _REMEDY: Final = "quarantine it: quality control finds such structures"
 
 
-def structural(crystals: Crystals, *, symprec: float = SYMPREC) -> Features:
+def structural(crystals: Crystals, *, symprec: float = SYMPREC, largest: int = LARGEST) -> Features:
     """Density, symmetry, coordination and bond lengths.
 
     Args:
         crystals: G structures.
         symprec: how far atoms may be from symmetric places, Å.
+        largest: atoms of the largest structure whose symmetry is looked for; the time grows with the
+            square of their number and more.
 
     Returns:
         Features (N, F) in the order of ``LABELS``: density in g/cm³, volume in Å³/atom, lengths in Å;
         crystal systems count from 1 (cubic) to 7 (triclinic). Structures that have no density, no
         determinable symmetry or an atom without neighbours are refused with the reason.
     """
-    refused = _unusable(crystals)
+    refused = _unusable(crystals, largest)
     rows = np.array([row for row in range(len(crystals)) if row not in refused], np.int64)
     sound = crystals.take(rows)
     numbers_A, lengths_A = bonds(sound) if len(sound) else (np.empty(0, np.int64), np.empty(0))
@@ -128,7 +131,7 @@ def symmetry(crystals: Crystals, index: int, *, symprec: float = SYMPREC) -> tup
     return int(found.number), 7 - int(np.searchsorted(_LAST_GROUPS, found.number)), found.pointgroup in _LAUE
 
 
-def _unusable(crystals: Crystals) -> dict[int, tuple[str, str]]:
+def _unusable(crystals: Crystals, largest: int) -> dict[int, tuple[str, str]]:
     """Reason and remedy for each structure that cannot be looked at."""
     if not len(crystals):
         return {}
@@ -142,6 +145,8 @@ def _unusable(crystals: Crystals) -> dict[int, tuple[str, str]]:
     unknown_A = (crystals.numbers_A == 0) | (crystals.numbers_A > ELEMENTS)
     checks: list[tuple[Any, str, str]] = [
         (crystals.sizes_G == 0, "it has no atoms", _REMEDY),
+        (crystals.sizes_G > largest, f"the symmetry of more than {largest} atoms takes too long to find",
+         "give its primitive cell, or a larger `largest`"),
         (owned(unknown_A), "it has an atom of no element", _REMEDY),
         (owned(~np.isfinite(crystals.positions_A3).all(axis=1)), "an atom has no finite position", _REMEDY),
         (~np.isfinite(crystals.cells_G33).all(axis=(1, 2)), "the cell is not finite", _REMEDY),

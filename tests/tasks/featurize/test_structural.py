@@ -129,6 +129,15 @@ def test_what_cannot_be_described_is_refused_with_reasons():
     assert len(structural(crystals(*given.values())).rows_N) == 0
 
 
+def test_what_would_take_too_long_is_refused():
+    given = crystals(*known())
+    found = structural(given, largest=3)
+    assert [refused.row for refused in found.refused] == [3, 4, 5]
+    assert "more than 3 atoms" in found.refused[0].reason
+    with pytest.raises(InputError, match=r"(?s)structure 4: its 9 atoms.*shorter cutoff"):
+        radial(crystals(*known()[:5]), cutoff=1000.0)
+
+
 def test_nothing_gives_no_rows():
     assert structural(crystals()).values_NF.shape == (0, len(LABELS))
     assert radial(crystals(), cutoff=1.0).shape == (0, 10)
