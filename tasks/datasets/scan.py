@@ -53,6 +53,12 @@ def scan(
     if unknown := [name for name in columns if name not in arrow_schema().names]:
         raise UnknownKeyError.of(unknown[0], arrow_schema().names, where="columns of the dataset")
     wanted = expression(where)
+    try:
+        dataset.dataset(arrow_schema().empty_table()).scanner(filter=wanted)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+        raise InputError(
+            f"the filter cannot be applied: {error}", where=f"where={where!r}", remedy=_FILTERS
+        ) from error
     form = dataset.ParquetFileFormat(
         default_fragment_scan_options=dataset.ParquetFragmentScanOptions(
             page_checksum_verification=True, use_buffered_stream=True
@@ -65,22 +71,15 @@ def scan(
         path = part_file(directory, part.hash, quarantine=quarantine)
         chosen = _together(wanted, _without(part.quarantine_left_out if quarantine else part.left_out))
         try:
-            found = form.make_fragment(str(path), filesystem=LocalFileSystem()).scanner(
-                schema=arrow_schema(),
-                columns=list(columns),
-                filter=chosen,
-                batch_size=batch,
-                batch_readahead=2,
-                fragment_readahead=1,
-            )
-        except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
-            raise InputError(
-                f"the filter cannot be applied: {error}", where=f"where={where!r}", remedy=_FILTERS
-            ) from error
-        try:
-            for rows in found.to_batches():
-                if len(rows):
-                    yield rows
+            whole = form.make_fragment(str(path), filesystem=LocalFileSystem())
+            # A scanner of all row groups reads ahead, up to a gigabyte; of one it holds that one.
+            for group in whole.split_by_row_group(filter=chosen, schema=arrow_schema()):
+                scanner = group.scanner(
+                    schema=arrow_schema(), columns=list(columns), filter=chosen, batch_size=batch
+                )
+                for rows in scanner.to_batches():
+                    if len(rows):
+                        yield rows
         except (pa.ArrowException, OSError, ValueError) as error:
             raise damaged(path, f"cannot be read: {error}") from error
 

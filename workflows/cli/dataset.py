@@ -19,6 +19,7 @@ dataset_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(
     dataset_app,
     name="dataset",
+    hidden=True,  # until docs/cli.md names it
     rich_help_panel=SURROUNDINGS,
     help="Look into datasets: show, versions, check, export.",
     epilog=examples(
