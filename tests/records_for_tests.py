@@ -31,7 +31,7 @@ def geometries(draw: st.DrawFn, *, periodic: bool | None = None) -> Geometry:
     lengths = draw(st.lists(st.floats(2, 9), min_size=3, max_size=3))
     return Geometry(
         cell=((lengths[0], 0.0, 0.0), (skew[0], lengths[1], 0.0), (skew[1], skew[2], lengths[2])),
-        symbols=tuple(draw(st.lists(st.sampled_from(["H", "Fe", "Og"]), min_size=size, max_size=size))),
+        symbols=tuple(draw(st.lists(st.sampled_from(["H", "Fe", "O"]), min_size=size, max_size=size))),
         positions=tuple(draw(st.lists(st.tuples(*[bounded] * 3), min_size=size, max_size=size))),
         periodic=along,
         supercell=draw(st.one_of(st.none(), st.just(((1, 0, 0), (0, 2, 0), (0, 0, 1))))),

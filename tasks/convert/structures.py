@@ -44,7 +44,7 @@ def record_of_structure(structure: Any) -> Record:
     Raises:
         InputError: the structure is of another origin, or it is no record any more.
     """
-    where = f"structure {structure.formula}"
+    where = f"structure of {len(structure)} sites"
     if REST not in structure.properties:
         raise InputError(
             f"it has no property '{REST}'",

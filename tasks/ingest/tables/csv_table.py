@@ -69,7 +69,10 @@ def read_csv(
         if len(cells) != len(header):
             yield BadRow(where=where, reason=f"{len(cells)} cells under {len(header)} columns")
             continue
-        row = {name: _number_or_text(cell) for name, cell in zip(header, cells, strict=True)}
+        row = {
+            name: cell if name in {columns.identifier, columns.formula} else _number_or_text(cell)
+            for name, cell in zip(header, cells, strict=True)
+        }
         try:
             yield record_of_row(
                 row, columns, origin=origin, number=number, where=where, parser=parser, theory=theory

@@ -20,13 +20,13 @@ def as_ase_reads(text: str) -> ase.Atoms:
     return ase.io.read(io.StringIO(text), format="extxyz")
 
 
-@settings(deadline=None, max_examples=80)
+@settings(deadline=None, max_examples=40)
 @given(record=records())
 def test_a_record_survives_to_the_last_digit(record: Record) -> None:
     assert record_of_frame(as_ase_reads(frame_of(record)), where="x") == record
 
 
-@settings(deadline=None, max_examples=20)
+@settings(deadline=None, max_examples=10)
 @given(record=records(periodic=True))
 def test_ase_finds_the_labels_under_its_own_names(record: Record) -> None:
     atoms = as_ase_reads(frame_of(record))
