@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from zonemelt.tasks.records import Geometry
 
 
-USUAL: Final = 0.7  # of the sum of the covalent radii: closer, atoms do not come
+USUAL: Final = 0.5  # of the sum of the covalent radii; uranyl comes to 0.67, pressed cells of MPtrj to 0.59
 FAR: Final = 2.0  # of the same: farther, they do not touch
 SKEWED: Final = 0.3  # volume over the product of the lengths; with less, a cell is reduced first
 

@@ -73,7 +73,7 @@ def judge(record: Record, *, limits: Limits | None = None, need: Collection[str]
             raise UnknownKeyError.of(asked, [*HELD, *SAID], where="need")
     reasons = [
         *_unconverged(record, need),
-        *(f"there is no {name}" for name in HELD if name in need and getattr(record, name) is None),
+        *(f"it has no {name}" for name in HELD if name in need and getattr(record, name) is None),
         *_forces(record, limits),
         *_stress(record, limits),
         *geometry_faults(record.geometry, limits),

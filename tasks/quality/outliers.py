@@ -74,7 +74,7 @@ QUANTITIES: Final = (
         side="low",
     ),
 )
-SMALLEST: Final = {"largest_force": 1e-2, "largest_stress": 1e-4}  # below it all are the same: relaxed
+SMALLEST: Final = {"largest_force": 0.1, "largest_stress": 1e-3}  # below it all are the same: relaxed
 
 
 @dataclass(frozen=True, kw_only=True)
