@@ -12,7 +12,7 @@ from zonemelt.tasks.datasets.levels import one_level
 from zonemelt.tasks.datasets.rows import records_of
 from zonemelt.tasks.datasets.scan import BATCH, rows_at, scan
 from zonemelt.tasks.datasets.schema import CONTENT
-from zonemelt.tasks.datasets.versions import Version, find_version, last_entry, read_version
+from zonemelt.tasks.datasets.versions import VERSIONS, Version, find_version, last_entry, read_version
 from zonemelt.tasks.errors import InputError
 
 if TYPE_CHECKING:
@@ -41,14 +41,16 @@ def open_dataset(directory: Path | str, version: str | None = None) -> Dataset:
         StoreError: the version is damaged.
     """
     directory = Path(directory)
-    newest = last_entry(directory)[1]
-    if newest is None:
+    if version is not None and (directory / VERSIONS).is_dir():
+        name: str | None = find_version(directory, version)
+    else:
+        name = last_entry(directory)[1]
+    if name is None:
         raise InputError(
             "there is no dataset here" if directory.is_dir() else "there is no such directory",
             where=str(directory),
             remedy="`zonemelt ingest PATH --out DATASET` makes one",
         )
-    name = newest if version is None else find_version(directory, version)
     return Dataset(directory=directory, info=read_version(directory, name))
 
 

@@ -56,17 +56,10 @@ def export(dataset: Dataset, target: Path | str, *, form: str | None = None, whe
 
 
 def _extxyz(dataset: Dataset, path: Path, where: Any) -> int:
-    """Structures with the energies, forces and stresses that ASE knows; theory and provenance stay behind."""
-    from ase.io.extxyz import write_extxyz
+    """Frames that ASE reads, with what it has no name for in one entry of their comment lines."""
+    from zonemelt.tasks.convert.extxyz import write_extxyz
 
-    from zonemelt.tasks.convert.atoms import atoms_of
-
-    written = 0
-    with path.open("w") as file:
-        for record in dataset.records(where):
-            write_extxyz(file, atoms_of(record))
-            written += 1
-    return written
+    return write_extxyz(path, dataset.records(where))
 
 
 def _jsonl(dataset: Dataset, path: Path, where: Any) -> int:

@@ -191,12 +191,24 @@ def find_version(directory: Path, beginning: str) -> str:
 def last_entry(directory: Path) -> tuple[int, str | None]:
     """Number and version of the last entry of the log; (-1, None) of an empty one."""
     paths = _entry_files(directory)
-    return (int(paths[-1].stem), json.loads(paths[-1].read_text())["version"]) if paths else (-1, None)
+    return (int(paths[-1].stem), _entry(paths[-1])["version"]) if paths else (-1, None)
 
 
 def entries(directory: Path) -> list[dict[str, str]]:
     """All entries of the log, the oldest first: version, message and time of each."""
-    return [json.loads(path.read_text()) for path in _entry_files(directory)]
+    return [_entry(path) for path in _entry_files(directory)]
+
+
+def _entry(path: Path) -> dict[str, str]:
+    try:
+        found = json.loads(path.read_text())
+        return {name: str(found[name]) for name in ("version", "message", "created")}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise StoreError(
+            f"the entry of the log cannot be read: {error}",
+            where=str(path),
+            remedy="put back the file from a copy of the dataset, or open a version by its hash",
+        ) from error
 
 
 def _entry_files(directory: Path) -> list[Path]:

@@ -109,6 +109,15 @@ def test_a_damaged_version_is_an_error_that_names_it(tmp_path, damage):
         open_dataset(tmp_path)
 
 
+@pytest.mark.parametrize("damage", ["", "[]", '{"version": "0"}', "\xff"])
+def test_a_damaged_log_is_an_error_that_names_it(tmp_path, damage):
+    version = commit(tmp_path, [write_part(tmp_path, some(0, 2))], message="")
+    (tmp_path / "log" / "00000000.json").write_text(damage, encoding="latin-1")
+    with pytest.raises(StoreError, match=r"00000000\.json"):
+        open_dataset(tmp_path)
+    assert open_dataset(tmp_path, version.hash).version == version.hash
+
+
 def test_a_version_with_other_parts_than_its_name_says(tmp_path):
     one = commit(tmp_path, [write_part(tmp_path, some(0, 2))], message="")
     two = commit(tmp_path, [write_part(tmp_path, some(2, 4))], message="")
@@ -154,16 +163,16 @@ def start(script: str, *words: object) -> subprocess.Popen[str]:
 
 
 def test_writers_at_once_do_not_lose_one_another(tmp_path):
-    writers = [start(SEVERAL, tmp_path, 10 * n) for n in range(4)]
+    writers = [start(SEVERAL, tmp_path, 10 * n) for n in range(3)]
     for writer in writers:
         writer.stdin.write("go\n")
         writer.stdin.flush()
     for writer in writers:
         writer.communicate(timeout=60)
-    assert [writer.returncode for writer in writers] == [0] * 4
+    assert [writer.returncode for writer in writers] == [0] * 3
     found = {r.identifier for r in open_dataset(tmp_path).records()}
-    assert found == {record(10 * n + m).identifier for n in range(4) for m in range(5)}
-    assert len(entries(tmp_path)) == 20
+    assert found == {record(10 * n + m).identifier for n in range(3) for m in range(5)}
+    assert len(entries(tmp_path)) == 15
     assert not [finding for finding in check_dataset(tmp_path) if finding.error or finding.note]
 
 
@@ -181,7 +190,7 @@ while True:
 
 
 def test_a_writer_that_is_killed_leaves_a_dataset_that_can_be_read(tmp_path):
-    for round_, delay in enumerate([0.0, 0.004, 0.009, 0.013, 0.021]):
+    for round_, delay in enumerate([0.0, 0.007, 0.017]):
         folder = tmp_path / str(round_)
         writer = start(WRITER, folder)
         said = [int(writer.stdout.readline()) for _ in range(2)]
