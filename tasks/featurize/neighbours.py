@@ -30,6 +30,7 @@ LARGE: Final = 700
 """Atoms from which on a cell list (vesin's) is faster than looking at every pair."""
 _OPEN_RADIUS: Final = 5.0  # Å, where to look first in what has no volume
 _FLATTEST: Final = 1e-3  # Å between two lattice planes
+_DENSEST: Final = 100_000  # images of an atom to look at; 8 Å and 0.35 Å between planes in all directions
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,6 +93,7 @@ def _neighbours(crystals: Crystals, cutoff: float, k: int) -> Neighbours:
     crystals = _writable(crystals)
     frames = _frames(crystals)
     radii_G = _radii(crystals, cutoff, k)
+    _check_dense(frames[1], radii_G)
     large = crystals.sizes_G > LARGE
     if not large.any():
         flat = (crystals.positions_A3, crystals.cells_G33, crystals.first_G)
@@ -193,6 +195,20 @@ def _frames(crystals: Crystals) -> tuple[NDArray[np.float64], NDArray[np.float64
     triangles_G33[~repeating] = 0.0
     turned_A3 = np.einsum("ax,axy->ay", crystals.positions_A3, np.repeat(turns_G33, crystals.sizes_G, axis=0))
     return turned_A3, triangles_G33, orders_G3
+
+
+def _check_dense(triangles_G33: NDArray[np.float64], radii_G: NDArray[np.float64]) -> None:
+    """Refuse a cell of which a sphere holds so many that it must be a mistake, and would take for ever."""
+    heights = np.diagonal(triangles_G33, axis1=1, axis2=2)
+    spans = np.where(heights > 0, 2 * radii_G[:, None] / np.where(heights > 0, heights, 1.0), 0.0)
+    images_G = (spans + 1).prod(axis=1)
+    dense = np.flatnonzero(images_G > _DENSEST)
+    if dense.size:
+        raise InputError(
+            f"about {images_G[dense[0]]:.0e} cells are within {radii_G[dense[0]]:.3g} Å of an atom",
+            where=f"structure {dense[0]}",
+            remedy="is the cell in Å? quarantine it, or give a smaller cutoff",
+        )
 
 
 def _radii(crystals: Crystals, cutoff: float, k: int) -> NDArray[np.float64]:

@@ -196,6 +196,14 @@ def test_what_cannot_be_searched_is_named(atoms, message):
         nearest(batch, cutoff=5.0, k=3)
 
 
+def test_cells_in_the_wrong_unit_are_refused_and_not_searched_for_ever():
+    tiny = Atoms("H", cell=np.diag([0.02, 0.03, 0.02]), pbc=True)
+    batch = Crystals.of_atoms([bulk("Al"), tiny])
+    with pytest.raises(InputError, match="structure 1: about 3e\\+08 cells are within 8 Å"):
+        within(batch, cutoff=8.0)
+    assert nearest(batch, cutoff=8.0, k=3).counts_A.tolist() == [3, 3]
+
+
 @pytest.mark.parametrize(("cutoff", "k"), [(0.0, 3), (-1.0, 3), (np.nan, 3), (np.inf, 3), (5.0, 0)])
 def test_senseless_settings_are_refused(cutoff, k):
     with pytest.raises(InputError):

@@ -1,0 +1,31 @@
+"""The benchmark of graphs and shards says what it lacks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+
+
+@pytest.fixture
+def featurize(monkeypatch, tmp_path):
+    """The benchmark, where there are no data."""
+    monkeypatch.setenv("ZONEMELT_DATA", str(tmp_path))
+    monkeypatch.syspath_prepend(str(ROOT))
+    from benchmarks import featurize
+
+    return featurize
+
+
+@pytest.mark.parametrize("name", ["graphs", "shards"])
+def test_rows_without_data_say_so(featurize, name):
+    rows = featurize.group_rows(name, quick=True, million=False)
+    assert rows
+    assert all(row.ours is None and "absent" in row.note and row.quick for row in rows)
+
+
+def test_groups_that_are_not_there_say_so(featurize):
+    (row,) = featurize.group_rows("nothing", quick=True, million=False)
+    assert row.note == "there is no benchmarks.featurize_nothing"
