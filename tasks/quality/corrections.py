@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from zonemelt.tasks.records import Record
 
 SCHEME: Final = "MaterialsProject2020Compatibility"
+FITTED: Final = ("PBE", "GGA")  # documents of emmet say GGA where the potentials decide, which are of PBE
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,13 +84,17 @@ def _foreign(record: Record) -> str:
         return "it has no energy extrapolated to zero smearing"
     if theory.code.lower() != "vasp":
         return f"the scheme was fitted to VASP, and this was computed with {theory.code}"
-    if theory.functional != "PBE":
+    if theory.functional not in FITTED:
         other = theory.functional or "what nothing says"
         return f"the scheme was fitted to PBE, and this was computed with {other}"
     if theory.dispersion is not None:
         return f"the scheme knows no dispersion, and this has {theory.dispersion}"
     if unnamed := sorted(set(record.geometry.symbols) - set(theory.setups)):
         return f"nothing says which potential was used for {', '.join(unnamed)}"
+    # pymatgen looks at the second word of a title only
+    titles = [theory.setups[element] for element in sorted(set(record.geometry.symbols))]
+    if others := [title for title in titles if " " in title and not title.startswith("PAW_PBE ")]:
+        return f"the scheme was fitted to PAW_PBE, and this was computed with {', '.join(others)}"
     return ""
 
 

@@ -36,6 +36,7 @@ def test_the_correction_grows_with_the_cell():
 
 
 def test_names_of_potentials_may_be_short():
+    assert correct_mp2020(feo(functional="GGA")).reason == ""
     assert correct_mp2020(feo(setups={"Fe": "Fe_pv", "O": "O"})).reason == ""
 
 
@@ -48,6 +49,7 @@ def test_names_of_potentials_may_be_short():
         ({"functional": None}, "what nothing says"),
         ({"code": "gpaw"}, "computed with gpaw"),
         ({"dispersion": "D3(BJ)"}, "has D3(BJ)"),
+        ({"setups": {"Fe": "PAW Fe_pv 03Mar1998", "O": "PAW O 22Mar2012"}}, "fitted to PAW_PBE"),
         ({"setups": {"O": "O"}}, "which potential was used for Fe"),
         ({"setups": {"Fe": "Fe_sv", "O": "O"}}, "Incompatible POTCAR"),
     ],
