@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from zonemelt.tasks.records import Record
     from zonemelt.tasks.theory import Theory
 
+PROPERTY = "properties."  # before the name of a property, in the columns of a frame
 FRAME_COLUMNS = (
     "identifier", "formula", "elements", "natoms", "volume", "energy_free", "energy_sigma0",
     "energy_per_atom", "correction_energy", "max_force", "theory", "verdict", "source", "frame",
@@ -92,20 +94,32 @@ class Dataset:
         """A table of what is said of each record, as a ``pandas.DataFrame`` with one row a record.
 
         Args:
-            columns: any of :mod:`zonemelt.tasks.datasets.schema`; a usual choice where there are none.
+            columns: any of :mod:`zonemelt.tasks.datasets.schema`, and ``properties.NAME`` for the value of a
+                property; a usual choice where there are none.
             where: as for :meth:`records`.
 
         Raises:
             InputError: no such column, or a filter that cannot be applied.
         """
+        import pandas as pd
         import pyarrow as pa
 
         from zonemelt.tasks.datasets.schema import arrow_schema
 
         names = list(columns or self._usual())
-        batches = list(self.batches(names, where=where))
-        schema = pa.schema([arrow_schema().field(name) for name in names])
-        return pa.Table.from_batches(batches, schema=schema).to_pandas()
+        own = [name for name in names if name.startswith(PROPERTY)]
+        stored = [name for name in names if name not in own]
+        read = list(dict.fromkeys([*stored, "properties"] if own else stored))
+        batches = list(self.batches(read, where=where))
+        schema = pa.schema([arrow_schema().field(name) for name in read])
+        frame = pa.Table.from_batches(batches, schema=schema).to_pandas()
+        if own:
+            properties = [json.loads(text) for text in frame["properties"]]
+            for name in own:
+                key = name.removeprefix(PROPERTY)
+                values = [said[key]["value"] if key in said else None for said in properties]
+                frame[name] = pd.Series(values, index=frame.index, dtype=None if values else float)
+        return frame[names]
 
     def _usual(self) -> tuple[str, ...]:
         return (*FRAME_COLUMNS, "reasons") if self.quarantined else FRAME_COLUMNS

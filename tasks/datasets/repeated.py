@@ -51,7 +51,8 @@ def count(
         for part, (digests, verdicts) in zip(present, tables, strict=True):
             mask = again[first : first + len(digests)]
             left_out[part.hash, quarantine] = as_ranges(mask)
-            counts.update(verdicts.filter(~mask).to_pylist())
+            for pair in verdicts.filter(~mask).value_counts().to_pylist():
+                counts[pair["values"]] += pair["counts"]
             first += len(digests)
     return left_out, dict(sorted(counts.items())), repeated
 

@@ -12,7 +12,7 @@ from zonemelt.tasks.crystals import Crystals
 from zonemelt.tasks.datasets import commit, open_dataset, parts, write_part
 from zonemelt.tasks.datasets.scan import where_said
 from zonemelt.tasks.errors import InputError, UnknownKeyError
-from zonemelt.tasks.records import Geometry, one_theory
+from zonemelt.tasks.records import Geometry, Property, one_theory
 
 
 @pytest.fixture(scope="module")
@@ -58,6 +58,21 @@ def test_frame_has_the_columns_asked_for_in_their_order(dataset):
     assert set(found.formula) == {"AlAu"}
     assert dataset.frame(where={"elements": "Xe"}).empty
     assert dataset.frame(where={"elements": "Xe"}).columns.tolist() == dataset.frame().columns.tolist()
+
+
+def test_properties_are_columns_too(tmp_path):
+    gap = {"band gap": Property(value=1.1, unit="eV"), "phase": Property(value="rutile", unit="")}
+    some = [record(1, properties=gap), record(2)]
+    commit(tmp_path, [write_part(tmp_path, some)], message="")
+    dataset = open_dataset(tmp_path)
+    columns = ["properties.band gap", "identifier", "properties.phase"]
+    found = dataset.frame(columns=columns)
+    assert found.columns.tolist() == columns
+    assert found["properties.band gap"].dtype == float
+    assert found["properties.band gap"].tolist()[0] == 1.1
+    assert found["properties.phase"].tolist() == ["rutile", None]
+    assert found["properties.band gap"].isna().tolist() == [False, True]
+    assert dataset.frame(columns=columns, where={"natoms": 99}).empty
 
 
 @pytest.mark.parametrize(
