@@ -23,7 +23,7 @@ _DISPERSIONS: Final = ("D3(BJ)", "D3", "D2", "RVV10", "LMKLL", "DRSLL")
 def code_version(document: dict[str, Any]) -> str | None:
     """The version of CP2K as numbers and dots."""
     said = word(got(document, "calcs_reversed", 0, "cp2k_version"))
-    found = re.search(r"\d+(\.\d+)*", said)
+    found = re.search(r"(?<![A-Za-z\d])\d+(\.\d+)*", said)  # not the 2 of CP2K
     return found.group() if found else None
 
 

@@ -82,7 +82,9 @@ def frames_of(calculation: dict[str, Any]) -> list[Frame]:
         last = number == len(steps) - 1
         cycles = step.get("num_electronic_steps") or len(step.get("electronic_steps") or []) or None
         electronic = cycles < limit if cycles and limit else complete if last else None
-        ionic = done == "successful" if relaxed and last and done else None
+        ionic = None  # of a failed task emmet says only that not both converged
+        if relaxed and last and done and (done == "successful" or electronic):
+            ionic = done == "successful"
         frames.append(
             Frame(
                 structure=step.get("structure"),
