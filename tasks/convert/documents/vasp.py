@@ -162,7 +162,7 @@ def _setups(specs: Sequence[dict[str, Any]]) -> dict[str, str]:
     """Element → title of its potential; with its hash where the document has it."""
     found = {}
     for spec in specs:
-        title = spec.get("titel") or ""
+        title = spec.get("titel") or ""  # codespell:ignore titel
         words = title.split()
         if len(words) > 1:
             digest = spec.get("hash")

@@ -130,7 +130,7 @@ def _theory(parameters: dict[str, Any], *, where: str) -> Theory:
             f"its functional is '{run_type}'", where=where, remedy=f"known: {', '.join(FUNCTIONALS)}"
         )
     specs = parameters.get("potcar_spec") or []
-    titles = [str(spec.get("titel") or "").split() for spec in specs]
+    titles = [str(spec.get("titel") or "").split() for spec in specs]  # codespell:ignore titel
     return Theory(
         code="vasp",
         functional=FUNCTIONALS[run_type],

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from zonemelt.tasks.ingest.tables.columns import Composition
     from zonemelt.tasks.records import Record
 
-# Target and unit of each data set of Matbench 0.1 (Dunn et al., npj Comput. Mater. 6, 138 (2020)).
+# Target and unit of each data set of Matbench 0.1 (Dunn et al. 2020, doi 10.1038/s41524-020-00406-3).
 MATBENCH: Final = {
     "matbench_dielectric": Target(column="n", unit=""),
     "matbench_expt_gap": Target(column="gap expt", unit="eV"),
@@ -47,7 +47,7 @@ def read_matminer_json(
         path: of the file; gzip is read too.
         origin: where it came from.
         columns: what the columns are; by default ``structure`` or ``composition``, and for the data sets of
-            Matbench, which are known by the file's name, the target with its unit.
+            Matbench, which are known by their file's name, the target with its unit.
 
     Raises:
         InputError: it is no such table.
@@ -61,7 +61,7 @@ def read_matminer_json(
             where=origin.source,
             remedy="give a file as matminer stores it: columns, index and data",
         ) from None
-    columns = columns or _columns(names, path.name.partition(".")[0])
+    columns = columns or _columns(names, _dataset(origin))
     parser = parser_of("zonemelt")
     for number, cells in enumerate(rows):
         where = f"{origin.source}, row {number}"
@@ -127,6 +127,11 @@ def _fetched(name: str) -> Path:
             remedy="fetch it where there is a network, and name its directory",
         ) from None
     return Path(_get_data_home()) / f"{name}.json.gz"
+
+
+def _dataset(origin: Origin) -> str:
+    """The name of a data set by that of its file, whatever archive or folder it lies in."""
+    return origin.source.rpartition("/")[2].rpartition(":")[2].partition(".")[0]
 
 
 def _columns(names: list[str], dataset: str) -> Columns:

@@ -66,6 +66,27 @@ def test_every_step_of_an_ase_job_equals_the_calculator(relaxed: tuple[Any, Any]
     assert np.abs(records[0].stress).max() > 1e-3  # or else a sign could hide
 
 
+@pytest.mark.filterwarnings("ignore")  # of atomate2's force fields
+def test_a_force_field_job_equals_the_calculator(tmp_path: Path) -> None:
+    from atomate2.forcefields.jobs import ForceFieldStaticMaker
+
+    atoms = bulk("Al", "fcc", a=4.2, cubic=True)
+    atoms.rattle(0.05, seed=4)
+    maker = ForceFieldStaticMaker(force_field_name={"@module": "ase.calculators.emt", "@callable": "EMT"})
+    job = maker.make(AseAtomsAdaptor.get_structure(atoms))
+    store = JobStore(MemoryStore(), additional_stores={"data": MemoryStore()})
+    run_locally(job, store=store, ensure_success=True, root_dir=tmp_path, log=False)
+    output = store.query_one({"uuid": job.uuid}, load=True)["output"]
+    assert output["@class"] == "ForceFieldTaskDocument"
+    record = list(records_of_document(output, source="s", name="f"))[-1]
+    assert isinstance(record, Record)
+    again = direct(record)
+    assert record.energy_free == pytest.approx(again.get_potential_energy(), abs=1e-12)
+    assert np.allclose(record.forces, again.get_forces(), atol=1e-12)
+    assert np.allclose(record.stress, again.get_stress(voigt=False), rtol=1e-10, atol=1e-14)
+    assert not record.theory.is_dft
+
+
 def test_object_and_stored_document_give_the_same_records(relaxed: tuple[Any, Any]) -> None:
     first, second = (list(records_of_document(d, source="s", name="n")) for d in relaxed)
     assert [r.geometry for r in first] == [r.geometry for r in second]

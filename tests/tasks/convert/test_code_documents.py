@@ -3,6 +3,7 @@
 import importlib
 import sys
 import types
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -114,7 +115,7 @@ class Anything(BaseModel):
 
 
 @pytest.fixture
-def codes(monkeypatch: pytest.MonkeyPatch) -> None:
+def codes(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """atomate2's schemas can be imported without the packages that read ABINIT's and FHI-aims's files."""
     missing = [
         "abipy",
@@ -131,6 +132,7 @@ def codes(monkeypatch: pytest.MonkeyPatch) -> None:
         "atomate2.abinit.files",
         "atomate2.abinit.utils.common",
     ]
+    forget()
     for name in missing:
         module = types.ModuleType(name)
         vars(module).update(__path__=[], __getattr__=lambda _: Anything)
@@ -138,9 +140,14 @@ def codes(monkeypatch: pytest.MonkeyPatch) -> None:
         parent, _, child = name.rpartition(".")
         if parent in missing:
             setattr(sys.modules[parent], child, module)
+    yield
+    forget()
+
+
+def forget() -> None:
+    """Let nobody else meet the schemas that were imported with stand-ins."""
     for name in [n for n in sys.modules if n.startswith(("atomate2.abinit", "atomate2.aims"))]:
-        if name not in missing:
-            monkeypatch.delitem(sys.modules, name)
+        del sys.modules[name]
 
 
 @pytest.mark.usefixtures("codes")

@@ -32,8 +32,8 @@ def entry(name: str, run_type: str, **more: Any) -> ComputedStructureEntry:
             "run_type": run_type,
             "hubbards": {"Fe": 5.3} if "U" in run_type else {},
             "potcar_spec": [
-                {"titel": "PAW_PBE Fe_pv 06Sep2000", "hash": "x"},
-                {"titel": "PAW_PBE O 08Apr2002"},
+                {"titel": "PAW_PBE Fe_pv 06Sep2000", "hash": "x"},  # codespell:ignore titel
+                {"titel": "PAW_PBE O 08Apr2002"},  # codespell:ignore titel
             ],
         },
         data={"material_id": "mp-1", "oxide_type": "oxide"},
@@ -69,7 +69,7 @@ def test_energies_and_corrections_are_kept_apart() -> None:
     assert plus_u.theory.setups["Fe"] == "PAW_PBE Fe_pv 06Sep2000"
     assert r2scan.correction is None
     assert (plus_u.theory.functional, r2scan.theory.functional) == ("PBE", "r2SCAN")
-    with pytest.raises(InputError, match="hubbard_u for Fe: 5.3 and 0.0"):
+    with pytest.raises(InputError, match=r"hubbard_u for Fe: 5\.3 and 0\.0"):
         one_theory([plus_u, r2scan])
     assert client.asked[0][0] == ["mp-149"]
     assert client.asked[1][0] == ["Fe", "O"]
