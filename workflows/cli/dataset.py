@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from zonemelt.workflows.cli.app import NOT_ALL_SUCCEEDED, SURROUNDINGS, app, examples
+from zonemelt.workflows.cli.app import DATA, NOT_ALL_SUCCEEDED, app, examples
 from zonemelt.workflows.cli.places import Json  # noqa: TC001 (typer reads the annotations)
 
 _Directory = Annotated[str, typer.Argument(metavar="DATASET", help="Directory of the dataset.")]
@@ -19,8 +19,7 @@ dataset_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(
     dataset_app,
     name="dataset",
-    hidden=True,  # until docs/cli.md names it
-    rich_help_panel=SURROUNDINGS,
+    rich_help_panel=DATA,
     help="Look into datasets: show, versions, check, export.",
     epilog=examples(
         "zonemelt dataset show labels",

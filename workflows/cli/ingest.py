@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from zonemelt.tasks.errors import CampaignError
-from zonemelt.workflows.cli.app import START, command
+from zonemelt.workflows.cli.app import DATA, command
 from zonemelt.workflows.cli.places import Json, is_campaign
 
 if TYPE_CHECKING:
@@ -22,12 +22,11 @@ GRAPH = "zonemelt.flows.ingest:IngestMaker"
 
 
 @command(
-    START,
+    DATA,
     "zonemelt ingest runs/ --out labels               a directory of outputs, whatever the codes",
     "zonemelt ingest old.tar.gz more/OUTCAR.gz --out labels",
     "zonemelt ingest runs/ --out labels --site my-cluster --directory ingesting",
     "zonemelt ingest runs/ --out labels --json | jq .verdicts",
-    hidden=True,  # until docs/cli.md names it
 )
 def ingest(
     paths: Annotated[
