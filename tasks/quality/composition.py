@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 from math import gcd
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -60,16 +60,21 @@ class ElementEnergies:
         return float(sum(self.energies[symbol] for symbol in symbols))
 
 
-def fractions(compositions: Sequence[Mapping[str, float]]) -> tuple[list[str], NDArray[np.float64]]:
-    """The elements in alphabetical order, and the fraction of each in each composition (N, E)."""
+def fractions(compositions: Sequence[Mapping[str, float]]) -> tuple[list[str], Any]:
+    """The elements in alphabetical order, and the fraction of each in each composition, sparse (N, E)."""
+    from scipy.sparse import csr_array
+
     elements = sorted({element for composition in compositions for element in composition})
     column = {element: i for i, element in enumerate(elements)}
-    rows = np.zeros((len(compositions), len(elements)))
-    for i, composition in enumerate(compositions):
-        total = sum(composition.values())
-        for element, count in composition.items():
-            rows[i, column[element]] = count / total
-    return elements, rows
+    columns = [column[element] for composition in compositions for element in composition]
+    parts = [
+        count / total
+        for composition in compositions
+        for total in (sum(composition.values()),)
+        for count in composition.values()
+    ]
+    first = np.concatenate([[0], np.cumsum([len(composition) for composition in compositions])])
+    return elements, csr_array((parts, columns, first), shape=(len(compositions), len(elements)))
 
 
 def fit_energies(
@@ -98,25 +103,27 @@ def fit_energies(
             where="reference energies",
             remedy="fit on records that have one",
         )
+    from scipy.sparse import diags_array
+
     elements, rows_NE = fractions(compositions)
     known = {element: energy for element, energy in (fixed or {}).items() if element in elements}
     free = [i for i, element in enumerate(elements) if element not in known]
     solution_E = np.array([known.get(element, 0.0) for element in elements])
     wanted_N = energies_N - rows_NE @ solution_E
+    free_NE = rows_NE[:, free]
     weights_N = np.ones(len(wanted_N))
     scale = 0.0
     for _ in range(ROUNDS):
         before = solution_E[free].copy()
-        weighted = rows_NE[:, free] * weights_N[:, None]
-        solution_E[free] = np.linalg.lstsq(weighted.T @ rows_NE[:, free], weighted.T @ wanted_N, rcond=1e-10)[
-            0
-        ]
+        normal_EE = (free_NE.T @ (diags_array(weights_N) @ free_NE)).toarray()
+        right_E = free_NE.T @ (weights_N * wanted_N)
+        solution_E[free] = np.linalg.lstsq(normal_EE, right_E, rcond=1e-10)[0]
         left_N = energies_N - rows_NE @ solution_E
         scale = 1.4826 * float(np.median(np.abs(left_N)))
         weights_N = 1 / np.maximum(1, np.abs(left_N) / (HUBER * scale + STILL))
         if np.abs(solution_E[free] - before).max(initial=0.0) < STILL:
             break
-    values, vectors = np.linalg.eigh(rows_NE[:, free].T @ rows_NE[:, free])
+    values, vectors = np.linalg.eigh((free_NE.T @ free_NE).toarray())
     loose = np.abs(vectors[:, values < 1e-10 * values.max(initial=1.0)]).max(axis=1, initial=0.0) > DIRECTION
     return ElementEnergies(
         energies={element: float(energy) for element, energy in zip(elements, solution_E, strict=True)},

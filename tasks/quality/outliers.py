@@ -233,11 +233,13 @@ def _values(group: pd.DataFrame, quantity: Quantity) -> NDArray[np.float64]:
     if len(known):
         counts = {formula: counted(formula) for formula in group["formula"].unique()}
         compositions = [counts[formula] for formula in group["formula"].iloc[known]]
-        fitted = fit_energies(compositions, energies_N[known])
-        elements = [
-            sum(fitted.energies[e] * n for e, n in one.items()) / sum(one.values()) for one in compositions
-        ]
-        left_N[known] = energies_N[known] - elements
+        fitted = fit_energies(compositions, energies_N[known]).energies
+        expected = {
+            formula: sum(fitted[e] * n for e, n in one.items()) / sum(one.values())
+            for formula, one in counts.items()
+            if fitted.keys() >= one.keys()
+        }
+        left_N[known] = energies_N[known] - group["formula"].iloc[known].map(expected).to_numpy(float)
     return left_N
 
 
