@@ -83,7 +83,7 @@ def _fetched(client: Any, wanted: list[str], thermo_type: str, *, where: str) ->
         from mp_api.client import MPRester
 
         client = MPRester(api_key=key, mute_progress_bars=True)
-    systems = [part for part in wanted if "-" in part and not part.startswith("mp-")]
+    systems = [part for part in wanted if "-" in part and not part.startswith(("mp-", "mvc-"))]
     others = [part for part in wanted if part not in systems]
     criteria = {"thermo_types": [thermo_type]}
     try:
