@@ -6,9 +6,9 @@ Rates are per second of processor time of one thread, but those of several worke
 from __future__ import annotations
 
 import multiprocessing
-import resource
 import tempfile
 import time
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -69,11 +69,16 @@ def _batches(*, quick: bool) -> Iterator[Row]:
         )  # fmt: skip
 
 
-def perturbed(path: Path, start: int, count: int) -> Crystals:
-    """Copies of the cells in a file, each with its atoms displaced a little."""
+@cache
+def _crystals(path: Path) -> Crystals:
     from zonemelt.tasks.crystals import Crystals
 
-    crystals = Crystals.of_atoms(read_atoms(path))
+    return Crystals.of_atoms(read_atoms(path))
+
+
+def perturbed(path: Path, start: int, count: int) -> Crystals:
+    """Copies of the cells in a file, each with its atoms displaced a little."""
+    crystals = _crystals(path)
     chosen = crystals.take(np.arange(start, start + count) % len(crystals))
     chosen.positions_A3[:] += np.random.default_rng(start).normal(scale=0.02, size=chosen.positions_A3.shape)
     return chosen
@@ -91,8 +96,13 @@ def _write(path: Path, directory: Path, start: int, count: int) -> dict[str, Any
         began = time.process_time()
         entries.append(write_shard(directory, crystals, Edges()))
         seconds += time.process_time() - began
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    return {"entries": entries, "seconds": seconds, "peak_MB": peak}
+    return {"entries": entries, "seconds": seconds, "peak_MB": _peak_MB()}
+
+
+def _peak_MB() -> float:
+    """The most memory this process had; what getrusage says begins with that of the parent."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 1024
 
 
 def _read(directory: Path, count: int) -> dict[str, Any]:

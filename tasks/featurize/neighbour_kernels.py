@@ -243,6 +243,56 @@ def edges_within_radii(
 
 
 @compiled
+def _counted(
+    keys_P2: NDArray[np.uint64], column: int, order_P: NDArray[np.int64], atoms: int
+) -> tuple[Any, Any]:
+    """Sort an order further by one column, keeping it otherwise: by counting, as keys are atoms."""
+    first = np.zeros(atoms + 1, np.int64)
+    for p in range(len(keys_P2)):
+        first[np.int64(keys_P2[p, column]) + 1] += 1
+    first = np.cumsum(first)
+    free = first.copy()
+    sorted_P = np.empty(len(order_P), np.int64)
+    for p in order_P:
+        key = np.int64(keys_P2[p, column])
+        sorted_P[free[key]] = p
+        free[key] += 1
+    return sorted_P, first
+
+
+@compiled
+def _after(one: NDArray[np.int32], other: NDArray[np.int32]) -> bool:
+    """Whether an image comes after another."""
+    for x in range(3):
+        if one[x] != other[x]:
+            return bool(one[x] > other[x])
+    return False
+
+
+@compiled
+def _by_neighbour_and_image(
+    pairs_P2: NDArray[np.uint64], shifts_P3: NDArray[np.int32], atoms: int
+) -> tuple[Any, Any]:
+    """The order of pairs by centre, neighbour and image, and where those of each centre begin."""
+    order_P, _ = _counted(pairs_P2, 1, np.arange(len(pairs_P2)), atoms)
+    order_P, first = _counted(pairs_P2, 0, order_P, atoms)
+    for place in range(1, len(order_P)):  # few images of one pair, so insertion
+        p, at = order_P[place], place
+        while at > 0:
+            before = order_P[at - 1]
+            if (
+                pairs_P2[before, 0] != pairs_P2[p, 0]
+                or pairs_P2[before, 1] != pairs_P2[p, 1]
+                or not _after(shifts_P3[before], shifts_P3[p])
+            ):
+                break
+            order_P[at] = before
+            at -= 1
+        order_P[at] = p
+    return order_P, first
+
+
+@compiled
 def edges_of_pairs(
     structure: tuple[Any, ...], first: int, pairs: tuple[Any, ...], radii: tuple[float, float], k: int
 ) -> tuple[Any, ...]:
@@ -251,40 +301,44 @@ def edges_of_pairs(
     Args:
         structure: positions (N, 3), None, the cell (3, 3).
         first: number of its first atom.
-        pairs: where the pairs of each atom begin (N + 1,), their neighbours and images (P, 4) in any order,
-            and numbers (P,) that sort as neighbours and images do.
+        pairs: centre and neighbour (P, 2) and images (P, 3), in any order.
         radii: how far was searched, and the cutoff, Å.
         k: how many neighbours; 0 for all.
 
     Returns:
         Whether the search went far enough, and then what :func:`edges_within_radii` returns.
     """
-    starts, found_P4, ranks_P = pairs
+    pairs_P2, shifts_P3 = pairs
     radius, cutoff = radii
     atoms = len(structure[0])
-    out = _empty(k * atoms if k else len(ranks_P))
+    order_P, starts = _by_neighbour_and_image(pairs_P2, shifts_P3, atoms)
+    out = _empty(k * atoms if k else len(order_P))
     first_A = np.zeros(atoms + 1, np.int64)
-    lengths_C = np.empty(np.max(np.diff(starts)) if atoms else 0, np.float64)
-    places_C = np.empty(len(lengths_C), np.int64)
+    most = np.max(np.diff(starts)) if atoms else 0
+    lengths_C = np.empty(most, np.float64)
+    found_C4 = np.empty((most, 4), np.int64)
     chosen_K = np.empty(k, np.int64)
     used = 0
     far_enough = True
     for i in range(atoms):
-        mine = starts[i] + np.argsort(ranks_P[starts[i] : starts[i + 1]])
         count = 0
-        for p in mine:
-            image = (found_P4[p, 1], found_P4[p, 2], found_P4[p, 3])
-            length = _edge(structure[0], structure[2], i, found_P4[p, 0], image)[3]
+        for place in range(starts[i], starts[i + 1]):
+            p = order_P[place]
+            j = np.int64(pairs_P2[p, 1])
+            image = (shifts_P3[p, 0], shifts_P3[p, 1], shifts_P3[p, 2])
+            length = _edge(structure[0], structure[2], i, j, image)[3]
             if length <= radius + BEYOND:
-                places_C[count], lengths_C[count] = p, length
+                found_C4[count, 0] = j
+                found_C4[count, 1:] = shifts_P3[p]
+                lengths_C[count] = length
                 count += 1
         kept = _nearest(k, count, lengths_C, chosen_K) if k else count
         if k and not _complete(k, kept, (radius, cutoff), lengths_C, chosen_K):
             far_enough = False
             break
         for number in range(kept):
-            place = places_C[chosen_K[number] if k else number]
-            _write(used + number, (first, i), found_P4[place], structure, out)
+            chosen = chosen_K[number] if k else number
+            _write(used + number, (first, i), found_C4[chosen], structure, out)
         used += kept
         first_A[i + 1] = used
     return far_enough, out[0][:, :used], out[1][:used], out[2][:used], out[3][:used], first_A

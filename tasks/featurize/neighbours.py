@@ -232,27 +232,12 @@ def _of_large(one: Crystals, first: int, radius: float, cutoff: float, k: int) -
     cell = _completed(one.cells_G33[0], periodic)
     structure = (one.positions_A3, None, one.cells_G33[0])
     while True:
-        search = NeighborList(cutoff=radius + 1e-6, full_list=True, sorted=True, n_threads=1)
-        pairs, shifts = search.compute(one.positions_A3, cell, periodic, "PS", copy=False)
-        starts = np.searchsorted(pairs[:, 0], np.arange(len(one.positions_A3) + 1))
-        found_P4 = np.concatenate([pairs[:, 1:].astype(np.int64), shifts], axis=1)
-        far_enough, *found = edges_of_pairs(
-            structure, first, (starts, found_P4, _ranks(found_P4)), (radius, cutoff), k
-        )
+        search = NeighborList(cutoff=radius + 1e-6, full_list=True, n_threads=1)
+        pairs = search.compute(one.positions_A3, cell, periodic, "PS", copy=False)
+        far_enough, *found = edges_of_pairs(structure, first, pairs, (radius, cutoff), k)
         if far_enough:
             return tuple(found)
         radius = min(cutoff, 1.35 * radius)
-
-
-def _ranks(found_P4: NDArray[np.int64]) -> NDArray[np.int64]:
-    """One number a pair (P,) that sorts as neighbour, then image."""
-    if not len(found_P4):
-        return np.empty(0, np.int64)
-    lowest, spans = found_P4.min(axis=0), np.ptp(found_P4, axis=0) + 1
-    ranks = np.zeros(len(found_P4), np.int64)
-    for column in range(4):
-        ranks = ranks * spans[column] + (found_P4[:, column] - lowest[column])
-    return ranks
 
 
 def _completed(cell_33: NDArray[np.float64], periodic_3: NDArray[np.bool_]) -> NDArray[np.float64]:
