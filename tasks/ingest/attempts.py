@@ -6,12 +6,13 @@ import contextlib
 import io
 import warnings
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from zonemelt.tasks.errors import InputError, ZonemeltError
 from zonemelt.tasks.ingest.files import bare_name, plain_copy
 from zonemelt.tasks.ingest.kept import Kept
 from zonemelt.tasks.ingest.origin import BadRow
+from zonemelt.tasks.records import Record
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,6 +20,11 @@ if TYPE_CHECKING:
 
     from zonemelt.tasks.ingest.origin import Origin
     from zonemelt.tasks.ingest.readers import Reader
+
+
+NO_STRUCTURE: Final = (
+    "a composition without a structure: tables of compositions are read where they are learned from"
+)
 
 
 @dataclass(kw_only=True)
@@ -42,8 +48,11 @@ class Attempt:
 
     @property
     def whole(self) -> bool:
-        """Whether it read something and came to the end."""
-        return bool(len(self.records)) and not self.error
+        """Whether it came to the end and found something, be it frames that are no records.
+
+        Those are not left to the next reader: ASE fills forces that are missing with zeros.
+        """
+        return bool(len(self.records) or self.bad) and not self.error
 
     @property
     def failure(self) -> str:
@@ -88,7 +97,7 @@ def read(path: Path, origin: Origin, readers: Sequence[Reader], folder: Path) ->
     attempts: list[Attempt] = []
     for number, reader in enumerate(readers):
         staged = _staged(path, plain, reader, folder / f"staged-{number}") if reader.beside else plain
-        attempt = _attempt(staged, origin, reader, Kept(folder, f"kept-{number}"))
+        attempt = try_reader(staged, origin, reader, Kept(folder, f"kept-{number}"))
         attempts.append(attempt)
         if attempt.whole:
             break
@@ -98,17 +107,19 @@ def read(path: Path, origin: Origin, readers: Sequence[Reader], folder: Path) ->
     return reading
 
 
-def _attempt(path: Path, origin: Origin, reader: Reader, records: Kept) -> Attempt:
+def try_reader(path: Path, origin: Origin, reader: Reader, records: Kept) -> Attempt:
+    """Read a plain file with one reader; whatever it raises is its answer."""
     attempt = Attempt(reader=reader, records=records)
     with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):  # some parsers print
         warnings.simplefilter("ignore")  # what parsers warn of is told by the records' flags
         try:
             for found in reader.read(path, origin):
-                if isinstance(found, BadRow):
-                    attempt.bad += 1
-                    attempt.bad_reason = attempt.bad_reason or f"{found.where}: {found.reason}"
-                else:
+                if isinstance(found, Record):
                     records.add(found)
+                    continue
+                attempt.bad += 1
+                why = f"{found.where}: {found.reason}" if isinstance(found, BadRow) else NO_STRUCTURE
+                attempt.bad_reason = attempt.bad_reason or why
         except ZonemeltError as error:
             attempt.error = error.what
         except Exception as error:  # noqa: BLE001 (a parser may raise anything for a broken file)

@@ -83,7 +83,7 @@ def head_of(path: Path, size: int = HEAD) -> bytes:
     with opened(path) as stream:
         parts: list[bytes] = []
         try:
-            while size > 0 and (part := stream.read(min(size, 4096))):
+            while size > 0 and (part := _some(stream, min(size, 4096))):
                 parts.append(part)
                 size -= len(part)
         except _BROKEN as error:
@@ -94,6 +94,13 @@ def head_of(path: Path, size: int = HEAD) -> bytes:
                     remedy="copy it again from where it came",
                 ) from None
     return b"".join(parts)
+
+
+def _some(stream: IO[bytes], size: int) -> bytes:
+    """What comes next of a stream: of a broken one, everything before the break."""
+    read: Any = getattr(stream, "read1", stream.read)
+    part: bytes = read(size)
+    return part
 
 
 def sha256_of(path: Path) -> str:
@@ -121,7 +128,7 @@ def plain_copy(path: Path, folder: Path) -> tuple[Path, str]:
     written, broken = 0, ""
     with opened(path) as stream, target.open("wb") as out:
         try:
-            while part := stream.read(CHUNK):
+            while part := _some(stream, CHUNK):
                 written += len(part)
                 if written > allowed:
                     raise InputError(

@@ -13,14 +13,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from zonemelt.tasks.errors import InputError
-from zonemelt.tasks.ingest.attempts import Reading, read
+from zonemelt.tasks.ingest.attempts import Reading, read, try_reader
 from zonemelt.tasks.ingest.calculations import calculations
 from zonemelt.tasks.ingest.files import sha256_of
+from zonemelt.tasks.ingest.kept import Kept
 from zonemelt.tasks.ingest.origin import Origin
 from zonemelt.tasks.ingest.outputs.frames import NOT_NUMBERS
 from zonemelt.tasks.ingest.outputs.markers import Said, said_in
-from zonemelt.tasks.ingest.readers import UNREAD, is_table, readers_of
+from zonemelt.tasks.ingest.readers import ADDRESS, UNREAD, is_table, readers_of
 from zonemelt.tasks.ingest.recognise import recognise
+from zonemelt.tasks.ingest.tables.addresses import is_address
 from zonemelt.tasks.ingest.verdicts import FileReport, Verdict
 from zonemelt.tasks.ingest.walk import Found, unpack, walk
 from zonemelt.tasks.quality.judge import judge
@@ -170,6 +172,10 @@ def _one(found: Found, folder: Path, seen: dict[str, str]) -> Outcome:
     """Read one file that is no archive."""
     if found.verdict is not None:
         return Outcome(report=_report(found, found.verdict, found.reason))
+    if is_address(found.source) and not found.path.exists():
+        attempt = try_reader(found.path, Origin(source=found.source), ADDRESS, Kept(folder, "kept"))
+        reading = Reading(best=attempt, tried=[] if len(attempt.records) else [attempt.failure])
+        return _judged(found, "address", reading, {"kind": "address"})
     try:
         what = recognise(found.path)
         if what.kind is None:
@@ -203,7 +209,7 @@ def _judged(found: Found, kind: str, reading: Reading, about: dict[str, str]) ->
     last = best.records.last if best is not None else None
     tried = tuple(reading.tried)
     if best is None or last is None:
-        verdict, reason = _nothing(said, reading)
+        verdict, reason = _nothing(kind, said, reading)
         return Outcome(report=_report(found, verdict, reason, tried=tried, **about))
     frames, table = len(best.records), is_table(kind)
     reasons: list[str] = []
@@ -232,8 +238,10 @@ def _judged(found: Found, kind: str, reading: Reading, about: dict[str, str]) ->
     return Outcome(report=report, attempt=best, reasons=tuple(reasons), table=table)
 
 
-def _nothing(said: Said, reading: Reading) -> tuple[Verdict, str]:
+def _nothing(kind: str, said: Said, reading: Reading) -> tuple[Verdict, str]:
     """Why a file that was recognised gave no record."""
+    if kind == "csv" and reading.best is not None:  # a table may hold anything
+        return Verdict.NOT_A_CALCULATION, reading.best.failure
     if False in said.cycles and True not in said.cycles:
         return Verdict.UNCONVERGED, "no electronic cycle converged, and no parser here gives such frames"
     why = "; ".join(reading.tried) if reading.tried else "there is no reader"

@@ -8,12 +8,16 @@ from typing import TYPE_CHECKING, Any
 from jobflow import job
 
 from zonemelt.tasks.datasets import Part, commit, write_part
+from zonemelt.tasks.datasets.parts import about_part, open_part
+from zonemelt.tasks.datasets.rows import records_of
+from zonemelt.tasks.datasets.schema import content_schema
 from zonemelt.tasks.ingest.ingest_file import ingest
 from zonemelt.tasks.ingest.reports import (
     FOLDER,
     known_files,
     publish,
     read_reports,
+    repeated,
     settled,
     write_reports,
 )
@@ -67,6 +71,8 @@ def finish(batches: list[dict[str, Any]], dataset: Path, *, run: str, message: s
         and ``in_quarantine`` of the dataset as it is now.
     """
     parts = [Part.model_validate(batch["part"]) for batch in batches]
+    again = repeated(read_reports(dataset / batch["reports"]) for batch in batches)
+    parts = [_without(dataset, part, sources) for part, sources in zip(parts, again, strict=True)]
     filled = [part for part in parts if part.records or part.quarantined]
     version = commit(dataset, filled, message=message)
     reports = settled(read_reports(dataset / batch["reports"]) for batch in batches)
@@ -78,6 +84,27 @@ def finish(batches: list[dict[str, Any]], dataset: Path, *, run: str, message: s
         "records": version.records,
         "in_quarantine": version.quarantined,
     }
+
+
+def _without(dataset: Path, part: Part, sources: set[str]) -> Part:
+    """A part without the records of some sources, which another batch has too."""
+    if not sources:
+        return part
+    records = (
+        record
+        for record in records_in(dataset, part)
+        if getattr(record.provenance, "source", None) not in sources
+    )
+    return write_part(dataset, records)
+
+
+def records_in(dataset: Path, part: Part) -> Iterator[Record]:
+    """All records of a part that belongs to no version yet, those in its quarantine last."""
+    _, theories = about_part(dataset, part.hash)
+    for quarantine in (False, True) if part.quarantined else (False,):
+        file = open_part(dataset, part.hash, quarantine=quarantine)
+        for rows in file.iter_batches(columns=content_schema().names):
+            yield from records_of(rows, theories)
 
 
 @job

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-ROWS: Final = 100_000  # atoms that are kept in memory: about 50 MB
+ROWS: Final = 50_000  # atoms that are kept in memory: about 50 MB
 
 
 class Kept:
@@ -46,14 +46,14 @@ class Kept:
 
     def __iter__(self) -> Iterator[Record]:
         yield from self._records
-        if self._file is None:
+        if not self._spilled:
             return
-        self._file.flush()
+        self.close()
         with self._path.open(encoding="utf-8") as lines:
             for line in lines:
                 yield Record.model_validate_json(line)
 
     def close(self) -> None:
-        """Close the file; what is in memory stays."""
+        """End writing; all records can still be read."""
         if self._file is not None:
             self._file.close()

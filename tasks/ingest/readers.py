@@ -7,15 +7,22 @@ next one is tried, and what failed is kept in the report.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from zonemelt.tasks.ingest.outputs import by_ase, by_dpdata, outcar, vasprun
+from zonemelt.tasks.ingest.tables.addresses import read_address
+from zonemelt.tasks.ingest.tables.ase_db import read_ase_db
+from zonemelt.tasks.ingest.tables.cif import read_cif
+from zonemelt.tasks.ingest.tables.csv_table import read_csv
+from zonemelt.tasks.ingest.tables.extxyz import read_extxyz
+from zonemelt.tasks.ingest.tables.jsonl import read_jsonl
+from zonemelt.tasks.ingest.tables.matminer_json import read_matminer_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from zonemelt.tasks.ingest.origin import BadRow, Origin
+    from zonemelt.tasks.ingest.origin import Origin
     from zonemelt.tasks.records import Record
 
 
@@ -25,7 +32,7 @@ class Reader:
 
     Attributes:
         name: library and what of it reads; for the report.
-        read: yields records and what is none.
+        read: yields records, and :class:`~zonemelt.tasks.ingest.origin.BadRow` for what is none.
         check: looks at the file again with another parser; why its last record is not to be believed, or
             nothing.
         beside: patterns of the files it wants beside the one it reads.
@@ -33,7 +40,7 @@ class Reader:
     """
 
     name: str
-    read: Callable[[Path, Origin], Iterator[Record | BadRow]]
+    read: Callable[[Path, Origin], Iterator[Any]]
     check: Callable[[Path, Record], str] | None = None
     beside: tuple[str, ...] = ()
     called: Callable[[str], str] = str
@@ -91,14 +98,27 @@ UNREAD: Final = {
 }
 
 
-TABLES: Final[frozenset[str]] = frozenset()
+def _at_address(path: Path, origin: Origin) -> Iterator[Any]:  # noqa: ARG001 (an address is no path)
+    return read_address(origin.source)
+
+
+ADDRESS: Final = Reader(name="address", read=_at_address)
+TABLES: Final[dict[str, tuple[Reader, ...]]] = {
+    "extxyz": (Reader(name="ase extxyz", read=read_extxyz),),
+    "ase-db": (Reader(name="ase db", read=read_ase_db),),
+    "aselmdb": (Reader(name="ase-db-backends aselmdb", read=read_ase_db),),
+    "cif": (Reader(name="pymatgen CIF", read=read_cif),),
+    "csv": (Reader(name="CSV", read=read_csv),),
+    "jsonl": (Reader(name="JSON lines", read=read_jsonl),),
+    "matminer-json": (Reader(name="matminer JSON", read=read_matminer_json),),
+}
 
 
 def is_table(kind: str) -> bool:
     """Whether a kind of file holds records of many calculations, which say where they come from."""
-    return kind in TABLES
+    return kind in TABLES or kind == "address"
 
 
 def readers_of(kind: str) -> tuple[Reader, ...]:
     """The readers of a kind of file, the best first; none where it is read by nothing here."""
-    return READERS.get(kind, ())
+    return READERS.get(kind) or TABLES.get(kind, ())

@@ -208,4 +208,10 @@ def _table(kind: str, head: bytes) -> Recognised:
         return Recognised(
             reason="by its name it ought to be a data base, but it does not begin so", broken=True
         )
+    if kind == "json":
+        return (
+            Recognised(kind="matminer-json")
+            if re.search(rb'"(?:columns|index)"\s*:', head)
+            else Recognised(reason="JSON of no form known here; documents one a line are read as .jsonl")
+        )
     return Recognised(kind=kind)

@@ -63,7 +63,7 @@ def known_files(dataset: Path) -> dict[str, str]:
 def settled(parts: Iterable[Iterable[FileReport]]) -> Iterator[FileReport]:
     """The reports of batches that ran side by side, one after the other: a file that two had is a duplicate.
 
-    Equal records are kept once when a dataset is committed; this says so.
+    Its records are left out of its part: see :func:`repeated`.
     """
     seen: dict[str, str] = {}
     for reports in parts:
@@ -83,6 +83,23 @@ def settled(parts: Iterable[Iterable[FileReport]]) -> Iterator[FileReport]:
                     "quarantined": 0,
                 }
             )
+
+
+def repeated(parts: Iterable[Iterable[FileReport]]) -> list[set[str]]:
+    """For each batch, the names of its files that an earlier batch read too."""
+    return [
+        {before.path for before, after in zip(old, new, strict=True) if before.verdict != after.verdict}
+        for old, new in _before_and_after(parts)
+    ]
+
+
+def _before_and_after(
+    parts: Iterable[Iterable[FileReport]],
+) -> Iterator[tuple[list[FileReport], list[FileReport]]]:
+    old = [list(reports) for reports in parts]
+    new = iter(list(settled(old)))
+    for reports in old:
+        yield reports, [next(new) for _ in reports]
 
 
 def publish(dataset: Path, reports: Iterable[FileReport], *, run: str, version: str) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from zonemelt.tasks.errors import InputError
 from zonemelt.tasks.ingest.calculations import calculations
+from zonemelt.tasks.ingest.tables.addresses import is_address
 from zonemelt.tasks.ingest.verdicts import Verdict
 from zonemelt.tasks.ingest.walk import Found, walk
 
@@ -19,12 +20,6 @@ BATCH_FILES: Final = 200
 BATCH_BYTES: Final = 256 << 20  # of one job: half a minute to a few minutes
 
 
-def scheme_of(source: str) -> str | None:
-    """The scheme of an address such as ``mp:Si-O``; None of a path."""
-    head, sign, _ = source.partition(":")
-    return head if sign and head.isidentifier() and len(head) > 1 and not Path(source).exists() else None
-
-
 def absolute(sources: Iterable[str]) -> list[str]:
     """Paths made absolute, so that jobs find them wherever they run.
 
@@ -33,21 +28,32 @@ def absolute(sources: Iterable[str]) -> list[str]:
     """
     found = []
     for source in sources:
-        if scheme_of(source) is None and not os.path.lexists(source):
+        if os.path.lexists(source):
+            found.append(str(Path(source).absolute()))
+        elif is_address(source):
+            found.append(_address(source))
+        else:
             raise InputError(
                 "it does not exist", where=source, remedy="name a file, a directory or an archive"
             )
-        found.append(source if scheme_of(source) else str(Path(source).absolute()))
     if not found:
         raise InputError("nothing to ingest", where="PATH", remedy="name a file, a directory or an archive")
     return found
+
+
+def _address(source: str) -> str:
+    """An address whose path, if it has one, is absolute: jobs run elsewhere."""
+    scheme, _, rest = source.partition(":")
+    path, mark, options = rest.partition("?")
+    here = scheme == "store" and Path(path).exists()
+    return f"{scheme}:{Path(path).absolute()}{mark}{options}" if here else source
 
 
 def units(sources: Sequence[str]) -> Iterator[Unit]:
     """Everything below some sources, one unit for each calculation; each file comes once."""
     seen: set[tuple[int, int]] = set()
     for source in sources:
-        if scheme_of(source) is not None:
+        if is_address(source) and not os.path.lexists(source):
             yield [{"path": source, "source": source}]
             continue
         for files in calculations(_once(walk(Path(source)), seen)):

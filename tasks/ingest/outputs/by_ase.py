@@ -130,6 +130,8 @@ def _records(
     for number, (atoms, last) in enumerate(_with_last(frames)):
         held = dict(atoms.calc.results) if atoms.calc is not None else {}
         results = {name: held[name] for name in _KEPT if held.get(name) is not None}
+        if calculation.theory.code == "gaussian":  # some of the spin densities of Mulliken, in no order
+            results.pop("magmoms", None)
         if free_only:  # nothing tells the extrapolated one
             results["free_energy"] = results.pop("energy", results.get("free_energy"))
         elif "free_energy" not in results and "energy" in results and not calculation.theory.smearing:

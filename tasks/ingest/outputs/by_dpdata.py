@@ -7,7 +7,9 @@ consistent with the forces; it leaves frames out whose electronic cycle did not 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import mmap
+import re
+from typing import TYPE_CHECKING, Any, Final
 
 from zonemelt.tasks.errors import InputError
 from zonemelt.tasks.ingest.outputs.frames import Calculation, parser_named
@@ -22,6 +24,9 @@ if TYPE_CHECKING:
     from zonemelt.tasks.ingest.outputs.markers import Said
     from zonemelt.tasks.records import Record
     from zonemelt.tasks.theory import Theory
+
+
+STRESS_IN_BAR: Final = rb"(?i)stress tensor \[bar\]"  # dpdata takes it for GPa
 
 
 def cp2k(path: Path, origin: Origin) -> Iterator[Record | BadRow]:
@@ -166,6 +171,9 @@ def _frames(
     formats: dict[str, Any] = Format.get_formats()  # type: ignore[no-untyped-call]
     found = formats[form]().from_labeled_system(given or str(path), **options)
     systems = [found] if isinstance(found, dict) else list(found)
+    if kind == "cp2k-out" and _has(path, STRESS_IN_BAR):
+        for system in systems:
+            system.pop("virials", None)
     frames = sum(len(system["energies"]) for system in systems)
     alike = not (level.smearing or smeared or kind in {"vasp-outcar", "vasp-xml", "pwmat-movement"})
     number = 0
@@ -180,6 +188,11 @@ def _frames(
                 ionic=said.relaxed if number == frames - 1 else None,
             )
             number += 1
+
+
+def _has(path: Path, pattern: bytes) -> bool:
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as text:
+        return re.search(pattern, text) is not None
 
 
 def _electronic(said: Said, number: int, frames: int, kind: str) -> bool | None:

@@ -76,8 +76,8 @@ HEADERS: Final = {
         cutoff=rb"QS\| Density cutoff \[a\.u\.\]: +" + _NUMBER,
         cutoff_unit=HARTREE,
         smearing=rb"Smear method +(\S+)",
-        spin=rb"Kohn-Sham calculation +(?:UKS|LSD|ROKS)",
-        no_spin=rb"Kohn-Sham calculation +RKS",
+        spin=rb"calculation +(?:UKS|LSD|ROKS)",
+        no_spin=rb"calculation +RKS",
         setups=rb"Atomic kind: ([A-Z][a-z]?)\d* [^\n]*\n(?:[^\n]*\n){1,3}? *Orbital Basis Set +(\S+)",
     ),
     "abinit-out": Header(

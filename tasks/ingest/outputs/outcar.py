@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import mmap
 import re
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from zonemelt.tasks.theory import Theory
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from zonemelt.tasks.records import Record
 
 SAME: Final = 1e-4  # eV/atom; OUTCAR tells energies to 1e-8 eV
 FAR: Final = 4 << 20  # bytes from the beginning in which the settings are told
+BEGIN: Final = 1 << 20  # bytes of a large file that the second parser is shown …
+END: Final = 4 << 20  # … and from its end
 SMEARING: Final = {
     -5: "tetrahedron (Blöchl)", -4: "tetrahedron", -1: "Fermi-Dirac", 0: "Gaussian",
     1: "Methfessel-Paxton 1", 2: "Methfessel-Paxton 2",
@@ -96,6 +98,19 @@ def _theory(text: mmap.mmap) -> Theory:
     )
 
 
+def _ends(path: Path, folder: Path) -> Path:
+    """An OUTCAR, or of a large one its two ends: pymatgen reads all of a file into memory."""
+    size = path.stat().st_size
+    if size <= BEGIN + END:
+        return path
+    target = folder / "OUTCAR"
+    with path.open("rb") as file, target.open("wb") as out:
+        out.write(file.read(BEGIN))
+        file.seek(size - END)
+        out.write(b"\n" + file.read())
+    return target
+
+
 def second_opinion(path: Path, last: Record) -> str:
     """Why the energy of the last frame is not to be believed; empty where two parsers agree.
 
@@ -106,7 +121,8 @@ def second_opinion(path: Path, last: Record) -> str:
     from pymatgen.io.vasp.outputs import Outcar
 
     try:
-        other = Outcar(str(path))
+        with tempfile.TemporaryDirectory(prefix="zonemelt-") as folder:
+            other = Outcar(str(_ends(path, Path(folder))))
         energies = [other.final_fr_energy, other.final_energy, other.final_energy_wo_entrp]
     except Exception as error:  # noqa: BLE001 (whatever a parser raises is its answer)
         return f"pymatgen's Outcar cannot check it: {type(error).__name__}: {error}"
