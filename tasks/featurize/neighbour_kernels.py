@@ -324,7 +324,7 @@ def edges_of_pairs(
         count = 0
         for place in range(starts[i], starts[i + 1]):
             p = order_P[place]
-            j = np.int64(pairs_P2[p, 1])
+            j: Any = np.int64(pairs_P2[p, 1])
             image = (shifts_P3[p, 0], shifts_P3[p, 1], shifts_P3[p, 2])
             length = _edge(structure[0], structure[2], i, j, image)[3]
             if length <= radius + BEYOND:
