@@ -149,7 +149,8 @@ def test_a_huge_outcar_is_streamed(tmp_path, monkeypatch):
     tracemalloc.stop()
     assert seen == count
     assert (reports[0].verdict, reports[0].accepted) == (Verdict.INGESTED, count)
-    assert peak < size / 3, f"{peak / 1e6:.0f} MB for a file of {size / 1e6:.0f} MB"
+    # read whole by any parser, it took twice its size
+    assert peak < 0.75 * size, f"{peak / 1e6:.0f} MB for a file of {size / 1e6:.0f} MB"
 
 
 @settings(deadline=None, max_examples=25)

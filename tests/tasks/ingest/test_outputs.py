@@ -68,7 +68,8 @@ def test_libraries_agree(tmp_path, name):
         for one, other in zip(read[0], others, strict=True):
             assert other.energy_free == pytest.approx(one.energy_free, abs=1e-7)
             np.testing.assert_allclose(other.forces, one.forces, atol=1e-7)
-            np.testing.assert_allclose(other.stress, one.stress, atol=1e-5)
+            if other.stress is not None:  # dpdata looks for more lines around the stress of an OUTCAR
+                np.testing.assert_allclose(other.stress, one.stress, atol=1e-5)
             np.testing.assert_allclose(other.geometry.positions, one.geometry.positions, atol=1e-6)
 
 
