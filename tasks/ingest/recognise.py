@@ -71,7 +71,7 @@ WORDS: Final = tuple(
         (rb"WELCOME TO ABACUS|ABACUS v\d", "abacus-log", ""),
         (rb"Entering Gaussian System", "gaussian-out", ""),
         (rb"^ *\d+ +atoms, *Iteration", "pwmat-movement", ""),
-        (rb"^ *\d+[^\n]*\r?\n[^\n]*(?:[Ll]attice=|[Pp]roperties=)", "extxyz", ""),
+        (rb"^ *\d+[^\n]*\r?\n[^\n]*(?i:lattice=|properties=)", "extxyz", ""),
         (rb"POSCAR found|running on +\d+ total cores|^ *vasp\.\d|entering main loop",
          None, "what VASP writes to its standard output: no structures"),
         (rb"^srun: |slurmstepd|^mpirun|Traceback \(most recent call last\)", None, "a log of standard error"),

@@ -50,7 +50,7 @@ MARKERS: Final = {
         iteration=rb"- Iteration +\d+\( *\d+\) ",
         limit=rb"NELM +=\s+(\d+);",
         relaxing=rb"NSW    = +(?:[2-9]|\d\d+) [^\n]*\n(?:[^\n]*\n){0,3}? *IBRION = +[123] ",
-        complete=rb"General timing and accounting informations for this job",
+        complete=rb"General timing and accounting",
     ),
     "vasp-xml": Markers(complete=rb"</modeling>"),
     "qe-out": Markers(

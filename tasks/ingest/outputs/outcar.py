@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from zonemelt.tasks.theory import Theory
+from zonemelt.tasks.vasp_theory import vasp_theory
 
 if TYPE_CHECKING:
     from zonemelt.tasks.records import Record
@@ -17,32 +18,6 @@ SAME: Final = 1e-4  # eV/atom; OUTCAR tells energies to 1e-8 eV
 FAR: Final = 4 << 20  # bytes from the beginning in which the settings are told
 BEGIN: Final = 1 << 20  # bytes of a large file that the second parser is shown …
 END: Final = 4 << 20  # … and from its end
-SMEARING: Final = {
-    -5: "tetrahedron (Blöchl)", -4: "tetrahedron", -1: "Fermi-Dirac", 0: "Gaussian",
-    1: "Methfessel-Paxton 1", 2: "Methfessel-Paxton 2",
-}  # fmt: skip
-# GGA tags of VASP, and what LEXCH of a POTCAR stands for: VASP manual, GGA and LEXCH.
-FUNCTIONALS: Final = {
-    "PE": "PBE", "PS": "PBEsol", "RP": "RPBE", "RE": "revPBE", "AM": "AM05", "CA": "LDA", "91": "PW91",
-    "OR": "optPBE", "BO": "optB88", "MK": "optB86b", "ML": "vdW-DF2", "BF": "BEEF-vdW",
-}  # fmt: skip
-_DISPERSION: Final = {
-    1: "D2", 10: "D2", 11: "D3", 12: "D3(BJ)", 13: "D4", 2: "TS", 20: "TS", 21: "TS-H", 202: "MBD", 4: "dDsC",
-}  # fmt: skip
-
-
-def dispersion_of(ivdw: int | None, *, rvv10: bool = False) -> str | None:
-    """The name of a dispersion correction that IVDW or LUSE_VDW asks for; None for none."""
-    if rvv10:
-        return "vdW-DF"
-    return _DISPERSION.get(ivdw, f"IVDW {ivdw}") if ivdw else None
-
-
-def smearing_of(ismear: int | None) -> str | None:
-    """The name of a smearing."""
-    if ismear is None:
-        return None
-    return SMEARING.get(ismear, f"ISMEAR {ismear}")
 
 
 def theory(path: Path) -> Theory:
@@ -64,7 +39,7 @@ def _theory(text: mmap.mmap) -> Theory:
         return None if said is None else float(said)
 
     titles = [
-        title.decode(errors="replace").split() for title in dict.fromkeys(re.findall(rb"TITEL  = (.+)", text))
+        title.decode(errors="replace").split() for title in dict.fromkeys(re.findall(rb"TIT..  = (.+)", text))
     ]
     setups = {title[1].partition("_")[0]: " ".join(title) for title in titles if len(title) > 1}
     u_values = dict.fromkeys(setups, 0.0)
@@ -72,29 +47,21 @@ def _theory(text: mmap.mmap) -> Theory:
         said = word(name + rb" = +(.+)")
         for element, value in zip(setups, (said or "").split(), strict=False):
             u_values[element] += sign * float(value)
-    lexch = word(rb"LEXCH  = +(\S+)")
-    gga = word(rb"GGA +=  +(\S+) +GGA type")
-    meta = word(rb"METAGGA *= *(\S+)")
-    hybrid = word(rb"LHFCALC = +([TF])") == "T"
-    functional = FUNCTIONALS.get(gga if gga and gga != "--" else lexch or "", gga)
-    if meta and meta not in {"F", "--", "NONE", "None"}:
-        functional = meta
-    elif hybrid:
-        functional = None  # the fraction and the screening are told elsewhere: not known rather than wrong
-    ismear, ivdw, ispin = number(rb"ISMEAR"), number(rb"IVDW"), number(rb"ISPIN")
-    return Theory(
-        code="vasp",
+    names = ("IVDW", "ISMEAR", "SIGMA", "ISPIN", "KSPACING")
+    tags: dict[str, Any] = {name: number(rb"\b" + name.encode()) for name in names}
+    tags |= {
+        "GGA": word(rb"GGA +=  +(\S+) +GGA type"),
+        "METAGGA": word(rb"METAGGA *= *(\S+)"),
+        "LEXCH": word(rb"LEXCH  = +(\S+)"),
+        "LHFCALC": word(rb"LHFCALC = +([TF])") == "T",
+        "LUSE_VDW": word(rb"LUSE_VDW = +([TF])") == "T",
+        "ENCUT": number(rb"ENCUT "),
+    }
+    return vasp_theory(
+        tags,
         version=word(rb"^ ?vasp\.([0-9]+\.[0-9]+(?:\.[0-9]+)?)"),
-        functional=functional,
-        dispersion=dispersion_of(
-            None if ivdw is None else int(ivdw), rvv10=word(rb"LUSE_VDW = +([TF])") == "T"
-        ),
-        hubbard_u={element: value for element, value in u_values.items() if value},
-        setups=setups,
-        cutoff=number(rb"ENCUT "),
-        smearing=smearing_of(None if ismear is None else int(ismear)),
-        smearing_width=number(rb"SIGMA "),
-        spin=None if ispin is None else ispin == 2,  # noqa: PLR2004 (ISPIN = 2: spin-polarised)
+        titles=setups.values(),
+        hubbard_u=u_values,
     )
 
 

@@ -15,8 +15,8 @@ from xml.etree.ElementTree import ParseError  # the exception alone; parsing is 
 from zonemelt.tasks.errors import InputError
 from zonemelt.tasks.ingest.outputs.frames import Calculation, parser_named
 from zonemelt.tasks.ingest.outputs.markers import said_in
-from zonemelt.tasks.ingest.outputs.outcar import FUNCTIONALS, dispersion_of, smearing_of
 from zonemelt.tasks.theory import Theory
+from zonemelt.tasks.vasp_theory import vasp_theory
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -142,42 +142,23 @@ def _electronic(run: Any, step: dict[str, Any], *, last: bool) -> bool | None:
 
 def theory(run: Any) -> Theory:
     """The level of theory of a run that pymatgen read."""
-    told = run.parameters
-    setups = {_element(title): title for title in run.potcar_symbols}
-    ivdw = run.incar.get("IVDW")
-    kinds = {"u": run.hubbards} if run.potcar_symbols else {}
-    return Theory(
-        code="vasp",
-        version=".".join(str(run.vasp_version).split(".")[:3]) if run.vasp_version else None,
-        functional=_functional(run),
-        dispersion=dispersion_of(ivdw, rvv10=bool(told.get("LUSE_VDW"))),
-        hubbard_u={element: float(value) for element, value in kinds.get("u", {}).items() if value},
-        setups=setups,
-        cutoff=_first(run.incar.get("ENCUT"), told.get("ENMAX"), told.get("ENCUT")),
-        smearing=smearing_of(told.get("ISMEAR")),
-        smearing_width=_first(told.get("SIGMA")),
-        spin=None if "ISPIN" not in told else told["ISPIN"] == SPIN_POLARISED,
+    told, given = run.parameters, run.incar
+    names = ("GGA", "METAGGA", "LHFCALC", "IVDW", "LUSE_VDW", "ISMEAR", "SIGMA", "ISPIN", "KSPACING")
+    tags = {name: told.get(name, given.get(name)) for name in names}
+    # what was asked for, where it was: VASP fills in defaults for what was not
+    tags |= {name: given[name] for name in ("GGA", "METAGGA", "IVDW") if given.get(name)}
+    tags |= {
+        "KSPACING": given.get("KSPACING"),
+        "ENCUT": _first(given.get("ENCUT"), told.get("ENMAX"), told.get("ENCUT")),
+    }
+    return vasp_theory(
+        tags,
+        version=run.vasp_version,
+        titles=run.potcar_symbols,
+        hubbard_u=run.hubbards if run.potcar_symbols else {},
+        hybrid=str(run.run_type).partition("+")[0] if told.get("LHFCALC") else None,
     )
 
 
 def _first(*values: Any) -> float | None:
     return next((float(value) for value in values if value is not None), None)
-
-
-def _element(title: str) -> str:
-    return title.split()[1].partition("_")[0]
-
-
-def _functional(run: Any) -> str | None:
-    """PBE, r2SCAN, HSE06 …; by the setups where no tag names one."""
-    from_setups = {"PAW_PBE": "PBE", "PAW_GGA": "PW91", "PAW": "LDA", "PAW_LDA": "LDA"}
-    meta = str(run.incar.get("METAGGA") or run.parameters.get("METAGGA") or "").upper()
-    if run.parameters.get("LHFCALC"):
-        return str(run.run_type).partition("+")[0]
-    if meta not in {"", "--", "NONE", "F", "FALSE"}:
-        return {"R2SCAN": "r2SCAN", "RSCAN": "rSCAN"}.get(meta, meta)
-    tag = str(run.incar.get("GGA") or run.parameters.get("GGA") or "--").upper()
-    if tag not in {"", "--"}:
-        return FUNCTIONALS.get(tag[:2], tag)
-    families = {title.split()[0] for title in run.potcar_symbols}
-    return from_setups.get(families.pop()) if len(families) == 1 else None

@@ -66,7 +66,7 @@ def test_energies_frames_and_atoms_agree(read):
         assert last_energy(records[-1]) == pytest.approx(expected, rel=SAME), row["path"]
         assert len(records) == int(float(row["frames"])), row["path"]
         assert len(records[-1].geometry.symbols) == int(float(row["natoms"])), row["path"]
-    assert compared == 166
+    assert compared == 167
 
 
 def test_energies_that_only_the_text_tells_agree(read):
