@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 from ase.units import Bohr, GPa, Hartree, Rydberg
 
-
 TAG = "TIT" + "EL"  # of VASP; spelled so that spelling checkers let it pass
 
 
