@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 # ABINIT's occopt.
 _NO_SMEARING: Final = {0, 1, 2}
-_SMEARINGS: Final = {3: "fermi-dirac", 4: "cold", 5: "cold", 6: "methfessel-paxton of order 2", 7: "gaussian"}
+_SMEARINGS: Final = {3: "fermi-dirac", 4: "cold", 5: "cold", 6: "methfessel-paxton 2", 7: "gaussian"}
 
 
 def abinit_records(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from zonemelt.tasks.convert.documents.common import Calculation, Frame, got, word
 from zonemelt.tasks.records import Convergence, Property
-from zonemelt.tasks.theory import Theory
+from zonemelt.tasks.vasp_theory import vasp_theory
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -14,16 +14,8 @@ if TYPE_CHECKING:
     from zonemelt.tasks.ingest.origin import BadRow
     from zonemelt.tasks.ingest.units import Units
     from zonemelt.tasks.records import Record
+    from zonemelt.tasks.theory import Theory
 
-SMEARINGS: Final = {
-    -5: "tetrahedron, Blöchl",
-    -4: "tetrahedron",
-    -3: "given widths",
-    -2: "fixed",
-    -1: "fermi-dirac",
-    0: "gaussian",
-}
-DISPERSIONS: Final = {1: "D2", 10: "D2", 11: "D3", 12: "D3(BJ)", 13: "D4", 2: "TS", 20: "TS", 4: "dDsC"}
 _IN_FUNCTIONAL: Final = ("-rVV10", "-vdW")
 _PARSER: Final = "zonemelt: emmet's VASP document"
 
@@ -125,49 +117,32 @@ def _extrapolated(
 def theory_of(calculation: dict[str, Any]) -> Theory:
     """The level of theory of one calculation of an emmet document.
 
-    Functional from emmet's run type, potentials by title, cutoff and smearing from the parameters that VASP
-    printed; the k-mesh of one cell is no part of it, KSPACING is.
+    By the tags that VASP printed; of a document without them the functional is emmet's run type. The k-mesh
+    of one cell is no part of it, KSPACING is.
     """
     inputs = calculation.get("input") or {}
-    parameters = inputs.get("parameters") or {}
-    incar = inputs.get("incar") or {}
-    run_type = word(calculation.get("run_type"))
-    functional = run_type.removesuffix("+U") or None
-    dispersion = next((d[1:] for d in _IN_FUNCTIONAL if functional and functional.endswith(d)), None)
-    if functional and dispersion:
-        functional = functional.removesuffix(f"-{dispersion}")
-    ivdw = parameters.get("IVDW") or incar.get("IVDW")
-    spacing = incar.get("KSPACING")
-    smearing = parameters.get("ISMEAR")
-    return Theory(
-        code="vasp",
+    told, given = inputs.get("parameters") or {}, inputs.get("incar") or {}
+    run_type = word(calculation.get("run_type")).removesuffix("+U")
+    tags = {**told, **{name: given[name] for name in ("GGA", "METAGGA", "IVDW") if given.get(name)}}
+    tags |= {
+        "KSPACING": given.get("KSPACING"),
+        "ENCUT": given.get("ENCUT") or told.get("ENMAX") or told.get("ENCUT"),
+    }
+    hubbard_u = (inputs.get("hubbards") or {}) if inputs.get("is_hubbard") else {}
+    titles = [spec.get("titel") or "" for spec in inputs.get("potcar_spec") or []]  # codespell:ignore titel
+    found = vasp_theory(
+        tags,
         version=word(calculation.get("vasp_version")) or None,
-        functional=functional,
-        dispersion=DISPERSIONS.get(ivdw, f"IVDW={ivdw}") if ivdw else dispersion,
-        hubbard_u={k: v for k, v in (inputs.get("hubbards") or {}).items() if v}
-        if inputs.get("is_hubbard")
-        else {},
-        setups=_setups(inputs.get("potcar_spec") or []),
-        cutoff=parameters.get("ENMAX") or parameters.get("ENCUT") or incar.get("ENCUT"),
-        kpoint_density=1 / spacing if spacing else None,
-        smearing=None
-        if smearing is None
-        else SMEARINGS.get(smearing, f"methfessel-paxton of order {smearing}"),
-        smearing_width=parameters.get("SIGMA"),
-        spin=None if parameters.get("ISPIN") is None else parameters["ISPIN"] == 2,  # noqa: PLR2004 (VASP's)
+        titles=titles,
+        hubbard_u=hubbard_u,
+        hybrid=run_type or None,
     )
-
-
-def _setups(specs: Sequence[dict[str, Any]]) -> dict[str, str]:
-    """Element → title of its potential; with its hash where the document has it."""
-    found = {}
-    for spec in specs:
-        title = spec.get("titel") or ""  # codespell:ignore titel
-        words = title.split()
-        if len(words) > 1:
-            digest = spec.get("hash")
-            found[words[1].split("_")[0].split(".")[0]] = f"{title} {digest}" if digest else title
-    return found
+    if told or given or not run_type:
+        return found
+    dispersion = next((end[1:] for end in _IN_FUNCTIONAL if run_type.endswith(end)), None)
+    functional = run_type.removesuffix(f"-{dispersion}")
+    known = found.functional if functional == "GGA" and found.functional else functional
+    return found.model_copy(update={"functional": known, "dispersion": dispersion})
 
 
 def _properties(calculation: dict[str, Any]) -> dict[str, Property]:

@@ -6,7 +6,7 @@ import mmap
 import re
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from zonemelt.tasks.theory import Theory
 from zonemelt.tasks.vasp_theory import vasp_theory

@@ -15,7 +15,6 @@ from xml.etree.ElementTree import ParseError  # the exception alone; parsing is 
 from zonemelt.tasks.errors import InputError
 from zonemelt.tasks.ingest.outputs.frames import Calculation, parser_named
 from zonemelt.tasks.ingest.outputs.markers import said_in
-from zonemelt.tasks.theory import Theory
 from zonemelt.tasks.vasp_theory import vasp_theory
 
 if TYPE_CHECKING:
@@ -24,9 +23,9 @@ if TYPE_CHECKING:
 
     from zonemelt.tasks.ingest.origin import BadRow, Origin
     from zonemelt.tasks.records import Record
+    from zonemelt.tasks.theory import Theory
 
 _NO_DOS: Final = {"parse_dos": False, "parse_eigen": False, "parse_projected_eigen": False}
-SPIN_POLARISED: Final = 2  # ISPIN
 KBAR_OF_VASP: Final = -0.1  # GPa; times ase.units.GPa, in eV/Å³ with tension positive
 
 

@@ -95,6 +95,17 @@ def test_theory_and_convergence_are_the_documents(tmp_path: Path) -> None:
     assert records[1].properties["fermi_level"].value == 1.5
 
 
+def test_the_theory_of_the_file_itself_has_the_same_key(tmp_path: Path) -> None:
+    from zonemelt.tasks.ingest.origin import Origin
+    from zonemelt.tasks.ingest.outputs.vasprun import vasprun
+
+    records, _, _ = both(tmp_path)
+    (path,) = tmp_path.glob("**/vasprun*.xml")
+    found = next(iter(vasprun(path, Origin(source=str(path)))))
+    assert isinstance(found, Record)
+    assert found.theory == records[0].theory
+
+
 @pytest.mark.filterwarnings("ignore::pymatgen.io.vasp.outputs.UnconvergedVASPWarning")
 def test_frames_that_ran_out_of_cycles_say_so(tmp_path: Path) -> None:
     records, _, _ = both(tmp_path, cycles=3, nelm=3)
