@@ -16,6 +16,7 @@ from jobflow import Flow, Maker, Response, job
 
 from zonemelt.tasks.ingest.jobs import finish_job, ingest_batch_job
 from zonemelt.tasks.ingest.sources import BATCH_BYTES, BATCH_FILES, absolute, batches, units
+from zonemelt.tasks.ingest.tables.columns import read_table_settings
 
 
 @dataclass
@@ -29,6 +30,7 @@ class IngestMaker(Maker):
         batch_files: files that one job reads, at most.
         batch_bytes: the same, bytes.
         message: of the version that is made.
+        table: what is known of tables among them, as :class:`.columns.TableSettings` has it.
     """
 
     name: str = "ingest"
@@ -37,12 +39,14 @@ class IngestMaker(Maker):
     batch_files: int = BATCH_FILES
     batch_bytes: int = BATCH_BYTES
     message: str = ""
+    table: dict[str, Any] = field(default_factory=dict)
 
     def make(self) -> Flow:
         """Build the graph as far as it is known before anything has been looked at.
 
         Raises:
-            InputError: a path does not exist.
+            InputError: a path does not exist, an address or ``table`` is not as it must be, or the dataset
+                cannot be written.
         """
         plan = plan_job(
             sources=absolute(self.sources),
@@ -50,13 +54,20 @@ class IngestMaker(Maker):
             batch_files=self.batch_files,
             batch_bytes=self.batch_bytes,
             message=self.message or f"ingested {', '.join(self.sources)}",
+            table=read_table_settings(self.table),
         )
         return Flow([plan], output=plan.output, name=self.name)
 
 
 @job
 def plan_job(
-    *, sources: list[str], dataset: str, batch_files: int, batch_bytes: int, message: str
+    *,
+    sources: list[str],
+    dataset: str,
+    batch_files: int,
+    batch_bytes: int,
+    message: str,
+    table: dict[str, Any],
 ) -> Response[Any]:
     """Look for what there is to ingest, and become the jobs that do it.
 
@@ -66,11 +77,12 @@ def plan_job(
         batch_files: files that one job reads, at most.
         batch_bytes: the same, bytes.
         message: of the version that is made.
+        table: what is known of tables among them.
     """
     found = batches(units(sources), files=batch_files, size=batch_bytes)
     run = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(4)}"  # its reports are found in this order
     reading = [
-        ingest_batch_job(batch=batch, dataset=dataset, run=run, number=number)
+        ingest_batch_job(batch=batch, dataset=dataset, run=run, number=number, table=table)
         for number, batch in enumerate(found)
     ]
     last = finish_job(batches=[one.output for one in reading], dataset=dataset, run=run, message=message)

@@ -15,6 +15,7 @@ PAGES = [
     ROOT / "docs" / "datasets.md",
     ROOT / "docs" / "descriptors.md",
     ROOT / "docs" / "engine.md",
+    ROOT / "docs" / "ingest.md",
     ROOT / "docs" / "plan.md",
     ROOT / "docs" / "quality.md",
     ROOT / "docs" / "sites.md",

@@ -23,6 +23,7 @@ from zonemelt.tasks.ingest.outputs.markers import Said, said_in
 from zonemelt.tasks.ingest.readers import ADDRESS, UNREAD, is_table, readers_of
 from zonemelt.tasks.ingest.recognise import recognise
 from zonemelt.tasks.ingest.tables.addresses import is_address
+from zonemelt.tasks.ingest.tables.columns import NOTHING_SAID, TableSettings
 from zonemelt.tasks.ingest.verdicts import FileReport, Verdict
 from zonemelt.tasks.ingest.walk import Found, unpack, walk
 from zonemelt.tasks.quality.judge import judge
@@ -89,13 +90,20 @@ def ingest_path(path: Path, *, source: str = "") -> tuple[list[Record], list[Fil
     return records, reports
 
 
-def ingest(files: Sequence[Found], *, reports: list[FileReport], seen: dict[str, str]) -> Iterator[Record]:
+def ingest(
+    files: Sequence[Found],
+    *,
+    reports: list[FileReport],
+    seen: dict[str, str],
+    table: TableSettings = NOTHING_SAID,
+) -> Iterator[Record]:
     """The records of one calculation.
 
     Args:
         files: those that tell of it, the best first; often one.
         reports: gets one report for each file, and for each member of an archive.
         seen: SHA-256 → name of the files that were read before; files that are read now are added.
+        table: what is known of tables among them.
     """
     with ExitStack() as stack:
         best: Outcome | None = None
@@ -105,10 +113,10 @@ def ingest(files: Sequence[Found], *, reports: list[FileReport], seen: dict[str,
                 outcomes.append(_part(found, best.report.path))
                 continue
             if archive := _opened_archive(found):
-                yield from _archive(archive, reports=reports, seen=seen)
+                yield from _archive(archive, reports=reports, seen=seen, table=table)
                 continue
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="zonemelt-")))
-            outcome = _one(found, folder, seen)
+            outcome = _one(found, folder, seen, table)
             outcomes.append(outcome)
             if best is None or _better(outcome, best):
                 best = outcome
@@ -122,6 +130,7 @@ def ingest(files: Sequence[Found], *, reports: list[FileReport], seen: dict[str,
                 accepted, quarantined = accepted + good, quarantined + (not good)
                 yield record
             counts = {"accepted": accepted, "quarantined": quarantined}
+            counts["no_records"] = outcome.attempt.bad if outcome.attempt else 0
             reports.append(outcome.report.model_copy(update=counts))
             if outcome is best and outcome.report.sha256 and outcome.report.verdict != Verdict.DUPLICATE:
                 seen.setdefault(outcome.report.sha256, outcome.report.path)
@@ -150,10 +159,12 @@ def _opened_archive(found: Found) -> Found | None:
         return None
 
 
-def _archive(found: Found, *, reports: list[FileReport], seen: dict[str, str]) -> Iterator[Record]:
+def _archive(
+    found: Found, *, reports: list[FileReport], seen: dict[str, str], table: TableSettings
+) -> Iterator[Record]:
     with tempfile.TemporaryDirectory(prefix="zonemelt-") as folder:
         for files in calculations(unpack(found, Path(folder))):
-            yield from ingest(files, reports=reports, seen=seen)
+            yield from ingest(files, reports=reports, seen=seen, table=table)
 
 
 def _report(found: Found, verdict: Verdict, reason: str = "", **more: object) -> FileReport:
@@ -168,7 +179,7 @@ def _report(found: Found, verdict: Verdict, reason: str = "", **more: object) ->
     )
 
 
-def _one(found: Found, folder: Path, seen: dict[str, str]) -> Outcome:
+def _one(found: Found, folder: Path, seen: dict[str, str], table: TableSettings) -> Outcome:
     """Read one file that is no archive."""
     if found.verdict is not None:
         return Outcome(report=_report(found, found.verdict, found.reason))
@@ -191,7 +202,7 @@ def _one(found: Found, folder: Path, seen: dict[str, str]) -> Outcome:
             return Outcome(report=_report(found, Verdict.DUPLICATE, f"the same as {seen[sha256]}", **about))
         if not readers:
             return Outcome(report=_report(found, Verdict.UNREADABLE, UNREAD[what.kind], **about))
-        origin = Origin(source=found.source, sha256=sha256)
+        origin = Origin(source=found.source, sha256=sha256, columns=table.columns, theory=table.theory)
         reading = read(found.path, origin, readers, folder)
     except InputError as error:
         return Outcome(report=_report(found, Verdict.UNREADABLE, error.what))

@@ -22,6 +22,7 @@ from zonemelt.tasks.ingest.reports import (
     write_reports,
 )
 from zonemelt.tasks.ingest.sources import from_json
+from zonemelt.tasks.ingest.tables.columns import NOTHING_SAID, TableSettings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,7 +32,9 @@ if TYPE_CHECKING:
     from zonemelt.tasks.records import Record
 
 
-def ingest_batch(batch: list[Unit], dataset: Path, *, run: str, number: int) -> dict[str, Any]:
+def ingest_batch(
+    batch: list[Unit], dataset: Path, *, run: str, number: int, table: TableSettings = NOTHING_SAID
+) -> dict[str, Any]:
     """Read a batch of calculations into a part of a dataset; it belongs to no version yet.
 
     Args:
@@ -39,6 +42,7 @@ def ingest_batch(batch: list[Unit], dataset: Path, *, run: str, number: int) -> 
         dataset: directory of the dataset.
         run: name of the ingestion.
         number: of the batch.
+        table: what is known of tables among them.
 
     Returns:
         ``part``: the :class:`~zonemelt.tasks.datasets.Part` as a dictionary; ``reports``: path, in the
@@ -49,7 +53,7 @@ def ingest_batch(batch: list[Unit], dataset: Path, *, run: str, number: int) -> 
 
     def records() -> Iterator[Record]:
         for unit in batch:
-            yield from ingest([from_json(told) for told in unit], reports=reports, seen=seen)
+            yield from ingest([from_json(told) for told in unit], reports=reports, seen=seen, table=table)
 
     part = write_part(dataset, records())
     path = Path(FOLDER) / run / f"{number:06d}.jsonl"
@@ -108,9 +112,12 @@ def records_in(dataset: Path, part: Part) -> Iterator[Record]:
 
 
 @job
-def ingest_batch_job(*, batch: list[Unit], dataset: str, run: str, number: int) -> dict[str, Any]:
+def ingest_batch_job(
+    *, batch: list[Unit], dataset: str, run: str, number: int, table: dict[str, Any]
+) -> dict[str, Any]:
     """Read one batch; see :func:`ingest_batch`."""
-    return ingest_batch(batch, Path(dataset), run=run, number=number)
+    settings = TableSettings.model_validate(table)
+    return ingest_batch(batch, Path(dataset), run=run, number=number, table=settings)
 
 
 @job

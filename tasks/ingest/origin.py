@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from zonemelt.tasks.ingest.tables.columns import Columns
+    from zonemelt.tasks.theory import Theory
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -12,10 +17,14 @@ class Origin:
     Attributes:
         source: its path or address as the person knows it; the member of an archive after ``::``.
         sha256: of the file as it lay there; None where it is no file.
+        columns: of a table, where somebody has said what they are.
+        theory: of a table's labels, where somebody has said it.
     """
 
     source: str
     sha256: str | None = None
+    columns: Columns | None = None
+    theory: Theory | None = None
 
     @property
     def calculation(self) -> str:

@@ -81,6 +81,7 @@ def settled(parts: Iterable[Iterable[FileReport]]) -> Iterator[FileReport]:
                     "reason": f"the same as {first}",
                     "accepted": 0,
                     "quarantined": 0,
+                    "no_records": 0,
                 }
             )
 
@@ -112,15 +113,20 @@ def publish(dataset: Path, reports: Iterable[FileReport], *, run: str, version: 
         version: of the dataset that has its records.
 
     Returns:
-        ``files``: how many; ``verdicts``: verdict → how many; ``accepted`` and ``quarantined``: records.
+        ``files``: how many; ``verdicts``: verdict → how many; ``accepted`` and ``quarantined``: records;
+        ``no_records``: rows and frames that are none.
     """
     counts: Counter[str] = Counter({verdict.value: 0 for verdict in Verdict})
-    records: Counter[str] = Counter(accepted=0, quarantined=0)
+    records: Counter[str] = Counter(accepted=0, quarantined=0, no_records=0)
 
     def write(file: IO[str]) -> None:
         for report in reports:
             counts[report.verdict.value] += 1
-            records.update(accepted=report.accepted, quarantined=report.quarantined)
+            records.update(
+                accepted=report.accepted,
+                quarantined=report.quarantined,
+                no_records=report.no_records,
+            )
             told = {"run": run, "version": version, **report.model_dump(mode="json")}
             file.write(json.dumps(told, ensure_ascii=False) + "\n")
 

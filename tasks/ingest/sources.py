@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from zonemelt.tasks.errors import InputError
 from zonemelt.tasks.ingest.calculations import calculations
-from zonemelt.tasks.ingest.tables.addresses import is_address
+from zonemelt.tasks.ingest.tables.addresses import is_address, read_address
 from zonemelt.tasks.ingest.verdicts import Verdict
 from zonemelt.tasks.ingest.walk import Found, walk
 
@@ -46,7 +46,9 @@ def _address(source: str) -> str:
     scheme, _, rest = source.partition(":")
     path, mark, options = rest.partition("?")
     here = scheme == "store" and Path(path).exists()
-    return f"{scheme}:{Path(path).absolute()}{mark}{options}" if here else source
+    address = f"{scheme}:{Path(path).absolute()}{mark}{options}" if here else source
+    read_address(address)  # checks its grammar, and fetches nothing yet
+    return address
 
 
 def units(sources: Sequence[str]) -> Iterator[Unit]:

@@ -38,6 +38,9 @@ class FileReport(Document):
         default=(), description="parsers that were tried before, and why they failed"
     )
     accepted: int = Field(default=0, description="records that came of it")
+    no_records: int = Field(
+        default=0, description="rows or frames that are none: energy NaN, an unknown element …"
+    )
     quarantined: int = Field(
         default=0, description="records that came of it and must not be used as they are"
     )

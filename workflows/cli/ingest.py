@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from zonemelt.tasks.errors import CampaignError
+from zonemelt.tasks.errors import CampaignError, InputError
 from zonemelt.workflows.cli.app import DATA, command
 from zonemelt.workflows.cli.places import Json, is_campaign
 
@@ -26,6 +26,7 @@ GRAPH = "zonemelt.flows.ingest:IngestMaker"
     "zonemelt ingest runs/ --out labels               a directory of outputs, whatever the codes",
     "zonemelt ingest old.tar.gz more/OUTCAR.gz --out labels",
     "zonemelt ingest runs/ --out labels --site my-cluster --directory ingesting",
+    "zonemelt ingest gaps.csv.gz --table gaps.yaml --out gaps",
     "zonemelt ingest runs/ --out labels --json | jq .verdicts",
 )
 def ingest(
@@ -41,6 +42,14 @@ def ingest(
             "--directory", "-d", help="Campaign directory; one begun there goes on.", show_default=False
         ),
     ] = "",
+    table: Annotated[
+        str,
+        typer.Option(
+            metavar="FILE.yaml",
+            help="What is known of tables: columns with units, level of theory.",
+            show_default=False,
+        ),
+    ] = "",
     batch: Annotated[int, typer.Option("--batch", min=1, help="Files that one job reads.")] = 200,
     as_json: Json = False,
 ) -> None:
@@ -53,7 +62,7 @@ def ingest(
     from zonemelt.workflows.cli.plans import never_submitted, new_place, site_of
     from zonemelt.workflows.paper import console, print_json
 
-    plan = _plan(paths, out, site=site, batch=batch)
+    plan = _plan(paths, out, site=site, batch=batch, table=table)
     place = Path(directory).resolve() if directory else None
     graph = plan.build()  # what is wrong with it is said before anything is made
     site_of(plan)
@@ -72,7 +81,7 @@ def ingest(
         _print(console(), found)
 
 
-def _plan(paths: list[str], out: str, *, site: str, batch: int) -> Plan:
+def _plan(paths: list[str], out: str, *, site: str, batch: int, table: str) -> Plan:
     from zonemelt.tasks.ingest.sources import absolute
     from zonemelt.workflows.cli.plans import read_plan
 
@@ -81,6 +90,7 @@ def _plan(paths: list[str], out: str, *, site: str, batch: int) -> Plan:
         "arguments.sources": absolute(paths),
         "arguments.dataset": str(Path(out).absolute()),
         "arguments.batch_files": batch,
+        "arguments.table": _read_table(table) if table else {},
     }
     return read_plan(GRAPH, settings | ({"site": site} if site else {}))
 
@@ -100,6 +110,24 @@ def _same(place: Path, plan: Plan) -> None:
             where=str(place),
             remedy="give another --directory, or go on with that one: `zonemelt resume`",
         )
+
+
+def _read_table(path: str) -> dict[str, Any]:
+    """What a person has written about tables.
+
+    Raises:
+        InputError: the file cannot be read, or holds no mapping.
+    """
+    import yaml
+
+    remedy = "write columns: and theory:, as docs/ingest.md shows"
+    try:
+        found = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise InputError(str(error), where=path, remedy=remedy) from None
+    if not isinstance(found, dict):
+        raise InputError("it holds no mapping", where=path, remedy=remedy)
+    return found
 
 
 def _outcome(place: Path) -> dict[str, Any]:
@@ -131,8 +159,9 @@ def _print(out: Console, found: dict[str, Any]) -> None:
         table.add_row(verdict, f"{count:,}")
     table.add_row("in all", f"{found['files']:,}", style="bold")
     out.print(table)
+    bare = f", {found['no_records']:,} rows or frames are no records" if found["no_records"] else ""
     out.print(
-        f"{found['accepted']:,} records accepted, {found['quarantined']:,} in quarantine\n"
+        f"{found['accepted']:,} records accepted, {found['quarantined']:,} in quarantine{bare}\n"
         f"dataset {found['dataset']}, version {found['version'][:12]}:"
         f" {found['records']:,} records, {found['in_quarantine']:,} in quarantine\n"
         f"what became of each file: {Path(found['dataset']) / 'ingest-report.csv'}",

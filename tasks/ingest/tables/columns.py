@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from ase.units import Hartree, Rydberg, kcal, kJ, mol
+from pydantic import Field, ValidationError
 
-from zonemelt.tasks.convert.checked import REMEDY
+from zonemelt.tasks.convert.checked import REMEDY, described
 from zonemelt.tasks.errors import InputError
 from zonemelt.tasks.ingest.tables.common import property_of
+from zonemelt.tasks.theory import Document, Theory
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,8 +29,7 @@ _TO_EV: Final = {
 }
 
 
-@dataclass(frozen=True, kw_only=True)
-class Target:
+class Target(Document):
     """One column with numbers.
 
     Attributes:
@@ -41,8 +42,7 @@ class Target:
     unit: str
 
 
-@dataclass(frozen=True, kw_only=True)
-class Columns:
+class Columns(Document):
     """What the columns of a table are.
 
     Attributes:
@@ -63,8 +63,43 @@ class Columns:
     fractional: str = "frac"
     structure: str | None = None
     formula: str | None = "formula"
-    targets: Mapping[str, Target] = field(default_factory=dict)
+    targets: dict[str, Target] = Field(default_factory=dict)
     rest: bool = True
+
+
+class TableSettings(Document):
+    """What a person knows of tables that they do not say themselves.
+
+    Attributes:
+        columns: what the columns are, and in which unit.
+        theory: what the labels were computed with.
+    """
+
+    columns: Columns | None = None
+    theory: Theory | None = None
+
+
+NOTHING_SAID: Final = TableSettings()
+
+
+def read_table_settings(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Check what a person has said of tables.
+
+    Returns:
+        The same, as JSON holds it.
+
+    Raises:
+        InputError: with the field and what it may be.
+    """
+    try:
+        return TableSettings.model_validate(given).model_dump(mode="json")
+    except ValidationError as error:
+        raise InputError(
+            described(error),
+            where="table",
+            remedy="give columns (identifier, structure or lattice, numbers and fractional, targets with "
+            "column and unit) and theory (code, version, functional …)",
+        ) from None
 
 
 @dataclass(frozen=True, kw_only=True)

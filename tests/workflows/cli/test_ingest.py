@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import outputs_for_tests as outputs
 import pytest
+import yaml
+
+from zonemelt.tasks.datasets import open_dataset
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -43,3 +47,38 @@ def test_another_ingestion_does_not_go_on_there(zonemelt, runs):
 
 def test_a_path_that_does_not_exist(zonemelt, home):
     assert "does not exist" in zonemelt.refused("ingest", "nowhere", "--out", "labels")
+
+
+def test_what_a_person_knows_of_tables(zonemelt, home):
+    rows = [
+        {
+            "name": "a",
+            "lattice": [[4, 0, 0], [0, 4, 0], [0, 0, 4]],
+            "Z": [13],
+            "frac": [[0, 0, 0]],
+            "e": -0.5,
+        },
+        {"name": "b", "lattice": [[4, 0, 0], [0, 4, 0], [0, 0, 4]], "Z": [213], "frac": [[0, 0, 0]], "e": -1},
+    ]
+    (home / "t.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    table = {
+        "columns": {"identifier": "name", "targets": {"energy_sigma0": {"column": "e", "unit": "Ry/atom"}}},
+        "theory": {"code": "vasp", "functional": "PBE"},
+    }
+    (home / "t.yaml").write_text(yaml.safe_dump(table))
+    words = ("ingest", "t.jsonl", "--out", "labels", "--site", "inline", "--table")
+    found = zonemelt.json(*words, "t.yaml")
+    assert (found["accepted"], found["no_records"]) == (1, 1)
+    (record,) = open_dataset(home / "labels").records()
+    assert (record.identifier, record.theory.functional) == ("a", "PBE")
+    assert record.energy_sigma0 == pytest.approx(-0.5 * 13.605693, rel=1e-6)
+    (home / "t.yaml").write_text("columns: {nmae: x}")
+    assert "nmae" in zonemelt.refused(*words, "t.yaml")
+    (home / "t.yaml").write_text("- x")
+    assert "holds no mapping" in zonemelt.refused(*words, "t.yaml")
+
+
+def test_an_address_that_is_none_is_refused_before_anything_starts(zonemelt, home):
+    refused = zonemelt.refused("ingest", "optimade:nowhere", "--out", "labels")
+    assert "'nowhere' is no provider" in refused
+    assert not (home / "labels").exists()
