@@ -42,8 +42,10 @@ class Geometry(Document):
         if unknown := sorted(set(self.symbols) - (set(atomic_numbers) - {"X"})):
             raise ValueError(f"{', '.join(unknown)}: no such element")
         if all(self.periodic):
-            lengths = np.linalg.norm(self.cell, axis=1)
-            if abs(np.linalg.det(self.cell)) <= FLAT * lengths.prod():
+            with np.errstate(over="ignore", invalid="ignore"):  # of absurd cells: infinite, and refused
+                lengths = np.linalg.norm(self.cell, axis=1)
+                volume = abs(np.linalg.det(self.cell))
+            if not volume > FLAT * lengths.prod():
                 raise ValueError("the cell has no volume")
         return self
 

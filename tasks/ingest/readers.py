@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from zonemelt.tasks.ingest.outputs import by_ase, by_dpdata, outcar, vasprun
+from zonemelt.tasks.ingest.outputs import by_ase, by_dpdata, by_gpaw, outcar, vasprun
 from zonemelt.tasks.ingest.tables.addresses import read_address
 from zonemelt.tasks.ingest.tables.ase_db import read_ase_db
 from zonemelt.tasks.ingest.tables.cif import read_cif
@@ -72,7 +72,10 @@ READERS: Final[dict[str, tuple[Reader, ...]]] = {
         Reader(name="dpdata fhi_aims/scf", read=by_dpdata.aims_static),
     ),
     "castep-out": (Reader(name="ase castep-castep", read=by_ase.castep),),
-    "gpaw-out": (Reader(name="ase gpaw", read=by_ase.gpaw),),
+    "gpaw-out": (
+        Reader(name="ase gpaw-out", read=by_ase.gpaw),
+        Reader(name="gpaw log_file_reader", read=by_gpaw.gpaw_log),
+    ),
     "gpw": (Reader(name="ase gpw", read=by_ase.gpw),),
     "siesta-out": (
         Reader(name="dpdata siesta/output", read=by_dpdata.siesta),

@@ -44,6 +44,12 @@ def test_geometry_refuses_unequal_lengths() -> None:
         Geometry(cell=((3, 0, 0), (0, 3, 0), (0, 0, 3)), symbols=("Al", "Au"), positions=((0, 0, 0),))
 
 
+@pytest.mark.parametrize("length", [0.0, 1e-200, 1e300])
+def test_a_cell_without_a_sensible_volume_is_refused(length: float) -> None:
+    with pytest.raises(ValidationError, match="no volume"):
+        Geometry(cell=((length, 0, 0), (0, 3, 0), (0, 0, length)), symbols=("Al",), positions=((0, 0, 0),))
+
+
 def test_nan_energy_is_refused(record: Record) -> None:
     with pytest.raises(ValidationError, match="energy_free"):
         Record.model_validate(record.model_dump() | {"energy_free": float("nan")})

@@ -47,11 +47,8 @@ def castep(path: Path, origin: Origin) -> Iterator[Record | BadRow]:
 
 
 def gpaw(path: Path, origin: Origin) -> Iterator[Record | BadRow]:
-    """Frames of GPAW's text output; logs of GPAW ≥ 26 need the reader that GPAW brings along."""
-    from ase.io.formats import ioformats
-
-    form = "gpaw-log" if "gpaw-log" in ioformats else "gpaw-out"
-    return _frames(path, origin, kind="gpaw-out", form=form)
+    """Frames of GPAW's text output, as it was before GPAW 26."""
+    return _frames(path, origin, kind="gpaw-out", form="gpaw-out")
 
 
 def gpw(path: Path, origin: Origin) -> Iterator[Record | BadRow]:

@@ -120,11 +120,12 @@ HEADERS: Final = {
     "gpaw-out": Header(
         code="gpaw",
         version=rb"\|__\|[^\n]*?([0-9]+\.[0-9]+\.[0-9]+\S*)",
-        functional=rb"(?:XC functional: |XC: |xc: \{?'?(?:name'?: ')?)([A-Za-z0-9_+-]+)",
-        cutoff=rb"(?:[Cc]utoff energy: |ecut: )" + _NUMBER,
+        functional=rb"(?:XC\(name='|XC functional: |XC: |xc: \{?'?(?:name'?: ')?)([A-Za-z0-9_+-]+)",
+        cutoff=rb"(?:PW\(ecut=|[Cc]utoff energy: )" + _NUMBER,
+        smearing=rb"Occupations\(name='([a-z-]+)'",
         width=rb"(?:width: |width=)" + _NUMBER,
-        spin=rb"Spin-polarized calculation|[Mm]agnetic moment",
-        no_spin=rb"Spin-paired calculation",
+        spin=rb"Spin-polarized calculation|Spin-components: [24]",
+        no_spin=rb"Spin-paired calculation|Spin-components: 1 ",
     ),
     "siesta-out": Header(
         code="siesta",

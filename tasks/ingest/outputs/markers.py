@@ -30,6 +30,7 @@ class Markers:
         relaxed: a relaxation reached its criterion.
         relaxing: the run is a relaxation.
         complete: the code came to its end; None where it writes nothing there.
+        ends_silently: it does not always write that: GPAW does when its calculator is forgotten, if it is.
     """
 
     converged: bytes | None = None
@@ -40,6 +41,7 @@ class Markers:
     relaxed: bytes | None = None
     relaxing: bytes | None = None
     complete: bytes | None = None
+    ends_silently: bool = False
 
 
 MARKERS: Final = {
@@ -92,6 +94,7 @@ MARKERS: Final = {
         converged=rb"Converged after +\d+ iterations|Converged in +\d+ steps",
         failed=rb"Did not converge",
         complete=rb"Memory usage:|Max RSS:|Total: +[0-9.]+ +100",
+        ends_silently=True,
     ),
     "siesta-out": Markers(
         converged=rb"SCF cycle converged|SCF Convergence by|SCF_CONV|SCF converg",
@@ -155,8 +158,14 @@ def said_in(path: Path, kind: str) -> Said:
         return Said(
             cycles=tuple(_cycles(text, markers)),
             relaxed=relaxed,
-            complete=bool(re.search(markers.complete, text)) if markers.complete else None,
+            complete=_complete(text, markers),
         )
+
+
+def _complete(text: mmap.mmap, markers: Markers) -> bool | None:
+    if markers.complete is None:
+        return None
+    return True if re.search(markers.complete, text) else None if markers.ends_silently else False
 
 
 def _cycles(text: mmap.mmap, markers: Markers) -> Iterator[bool]:

@@ -11,6 +11,8 @@ from ase.calculators.emt import EMT
 
 from zonemelt.tasks.errors import InputError, OracleError
 from zonemelt.tasks.generate.candidates import pure_fcc
+from zonemelt.tasks.ingest.ingest_file import ingest_path
+from zonemelt.tasks.ingest.verdicts import Verdict
 from zonemelt.tasks.label import emt, gpaw
 from zonemelt.tasks.label.registry import ORACLES, oracle_named
 from zonemelt.tasks.label.settings import EmtSettings, GpawSettings
@@ -136,6 +138,19 @@ class TestGpaw(Contract):
         assert record.theory.functional == "LDA"
         assert set(record.theory.setups) == {"Al", "Au"}
         assert record.convergence.iterations
+
+    def test_its_log_is_ingested_with_the_same_numbers(self, geometry: Geometry, tmp_path: Path) -> None:
+        record = self.run(geometry, tmp_path)
+        (found,), (report,) = ingest_path(tmp_path / "gpaw.txt")
+        assert report.verdict == Verdict.INGESTED
+        assert found.energy_free == pytest.approx(record.energy_free, abs=1e-5)
+        assert found.energy_sigma0 == pytest.approx(record.energy_sigma0, abs=1e-5)
+        assert found.forces == pytest.approx(np.array(record.forces), abs=1e-4)
+        assert found.stress == pytest.approx(np.array(record.stress), abs=1e-5)
+        assert found.geometry.positions == pytest.approx(np.array(geometry.positions), abs=1e-5)
+        assert found.convergence.electronic
+        for field in ("code", "version", "functional", "cutoff", "smearing", "smearing_width", "spin"):
+            assert getattr(found.theory, field) == getattr(record.theory, field), field
 
     def test_no_convergence_is_an_error_with_the_log(self, geometry: Geometry, tmp_path: Path) -> None:
         settings = COARSE.model_copy(update={"max_iterations": 2})
