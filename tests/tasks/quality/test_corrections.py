@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 from ase.build import bulk
+from labels_for_tests import VASP, record_of
 from pymatgen.analysis.compatibility import MaterialsProject2020Compatibility
 from pymatgen.analysis.phase_diagram import PDEntry, PhaseDiagram
 from pymatgen.core.composition import Composition
-from tasks.quality.labels import VASP, record_of
 
 from zonemelt.tasks.errors import InputError
 from zonemelt.tasks.quality.corrections import correct_mp2020, element_references, learnt_energies

@@ -9,8 +9,8 @@ from ase.build import bulk, molecule
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from labels_for_tests import record_of
 from pydantic import ValidationError
-from tasks.quality.labels import record_of
 
 from zonemelt.tasks.errors import UnknownKeyError
 from zonemelt.tasks.quality.contacts import too_close

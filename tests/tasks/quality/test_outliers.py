@@ -8,7 +8,7 @@ import pytest
 from ase.build import bulk
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tasks.quality.labels import record_of
+from labels_for_tests import record_of
 
 from zonemelt.tasks.errors import InputError
 from zonemelt.tasks.quality.composition import fit_energies, pure_energies, reduced_formula

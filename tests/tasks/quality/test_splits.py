@@ -8,8 +8,8 @@ import pytest
 from ase.build import bulk
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from labels_for_tests import record_of
 from pydantic import ValidationError
-from tasks.quality.labels import record_of
 
 from zonemelt.tasks.errors import InputError
 from zonemelt.tasks.quality.groups import by_calculation, by_composition, by_elements, by_prototype

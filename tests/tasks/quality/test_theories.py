@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from ase.build import bulk
-from tasks.quality.labels import VASP, record_of
+from labels_for_tests import VASP, record_of
 
 from zonemelt.tasks.errors import InputError
 from zonemelt.tasks.quality.judge import judged

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from ase.build import bulk
 from ase.calculators.emt import EMT
-from tasks.quality.labels import VASP, record_of
+from labels_for_tests import VASP, record_of
 
 from zonemelt.tasks.quality.magnitudes import energy_of_atoms, energy_of_outer_shells, suspicious_units
 from zonemelt.tasks.quality.work import check_work
