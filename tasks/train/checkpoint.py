@@ -1,0 +1,198 @@
+"""Checkpoints: a training as it stood after a step, to go on from it to the last bit.
+
+A checkpoint is a folder of two files: ``state.safetensors`` (weights, averages, moments, the random
+numbers of every rank) and ``state.json`` (the rest). It appears whole or not at all. Nothing in it is
+unpickled.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from typing import TYPE_CHECKING, Any, Final
+
+from zonemelt.tasks.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    import torch
+
+    from zonemelt.tasks.train.ranks import Ranks
+    from zonemelt.tasks.train.state import TrainState
+
+FOLDER: Final = "checkpoints"
+BEST: Final = "best"
+TENSORS, REST = "state.safetensors", "state.json"
+
+
+def save(
+    state: TrainState, directory: Path, *, ranks: Ranks, card: Mapping[str, Any], name: str = ""
+) -> None:
+    """Write a checkpoint; every rank calls it, rank 0 writes.
+
+    Args:
+        state: of the training, the same on every rank but for random numbers.
+        directory: of the training.
+        ranks: who trains.
+        card: what the model is: it must be the same when the training goes on.
+        name: of the folder; default: by epoch and step.
+    """
+    random = ranks.gather([found.tolist() for found in random_states(ranks)])
+    if not ranks.writes:
+        return
+    from safetensors.torch import save_file
+
+    tensors, rest = _taken_apart(state)
+    name = name or f"{state.epoch:06d}-{state.step:08d}"
+    place = directory / FOLDER / name
+    part = place.with_name(f".{name}.part")
+    shutil.rmtree(part, ignore_errors=True)
+    part.mkdir(parents=True)
+    save_file(tensors, part / TENSORS)
+    _sync(part / TENSORS)
+    (part / REST).write_text(json.dumps({**rest, "card": dict(card), "random": random}))
+    _sync(part / REST)
+    if place.exists():
+        place.replace(place.with_name(f".{name}.old"))
+    part.replace(place)
+    shutil.rmtree(place.with_name(f".{name}.old"), ignore_errors=True)
+
+
+def prune(directory: Path, *, keep: int) -> None:
+    """Remove all checkpoints but the newest and the best."""
+    for folder in _numbered(directory)[:-keep]:
+        shutil.rmtree(folder)
+
+
+def latest(directory: Path) -> Path | None:
+    """The newest checkpoint of a training; None where there is none."""
+    found = _numbered(directory)
+    return found[-1] if found else None
+
+
+def load(state: TrainState, place: Path, *, ranks: Ranks, card: Mapping[str, Any]) -> None:
+    """Put a training back to where a checkpoint was taken.
+
+    With as many ranks as then it goes on to the last bit; with others, each has new random numbers, and the
+    samples of every step are still the same.
+
+    Raises:
+        InputError: it is damaged, or of another model.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        rest = json.loads((place / REST).read_text())
+        tensors = load_file(place / TENSORS, device=str(ranks.device))
+    except (OSError, ValueError, SafetensorError) as error:
+        raise InputError(
+            f"it cannot be read: {error}", where=str(place), remedy="remove it: the one before is used"
+        ) from None
+    if differing := [key for key in {*rest["card"], *card} if rest["card"].get(key) != card.get(key)]:
+        raise InputError(
+            f"it belongs to another training: {', '.join(sorted(differing))} "
+            f"{'is' if len(differing) == 1 else 'are'} not the same",
+            where=str(place),
+            remedy="train in another directory, or with the settings of that training",
+        )
+    _put_together(state, tensors, rest)
+    if len(rest["random"]) == ranks.world_size:
+        restore_random(rest["random"][ranks.rank], ranks)
+
+
+def weights_of(directory: Path, *, best: bool, averaged: bool) -> dict[str, torch.Tensor]:
+    """The weights in a checkpoint of a training.
+
+    Args:
+        directory: of the training.
+        best: those of its best epoch; otherwise the newest.
+        averaged: their moving average.
+    """
+    from safetensors.torch import load_file
+
+    place = directory / FOLDER / BEST if best else latest(directory)
+    assert place is not None, "a training that has ended has a checkpoint"
+    return _of("average.module." if averaged else "model.", load_file(place / TENSORS))
+
+
+def random_states(ranks: Ranks) -> list[torch.Tensor]:
+    """The states of the generators this rank draws from."""
+    import torch
+
+    found = [torch.get_rng_state()]
+    if ranks.device.type == "cuda":
+        found.append(torch.cuda.get_rng_state(ranks.device))
+    elif ranks.device.type == "xpu":
+        found.append(torch.xpu.get_rng_state(ranks.device))
+    return found
+
+
+def restore_random(states: list[list[int]], ranks: Ranks) -> None:
+    """Let this rank draw what it would have drawn then."""
+    import torch
+
+    first, *others = [torch.tensor(state, dtype=torch.uint8) for state in states]
+    torch.set_rng_state(first)
+    for state in others:
+        module = torch.cuda if ranks.device.type == "cuda" else torch.xpu
+        module.set_rng_state(state, ranks.device)
+
+
+def _numbered(directory: Path) -> list[Path]:
+    return sorted(path for path in (directory / FOLDER).glob("[0-9]*-[0-9]*") if path.is_dir())
+
+
+def _taken_apart(state: TrainState) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
+    """All tensors by a name, and all that is none."""
+    import torch
+
+    tensors = {f"model.{name}": value for name, value in state.model.state_dict().items()}
+    if state.average is not None:
+        tensors |= {f"average.{name}": value for name, value in state.average.state_dict().items()}
+    optimizer = state.optimizer.state_dict()
+    numbers: dict[str, dict[str, Any]] = {}
+    for parameter, moments in optimizer["state"].items():
+        for name, value in moments.items():
+            if isinstance(value, torch.Tensor):
+                tensors[f"optimizer.{parameter}.{name}"] = value
+            else:
+                numbers.setdefault(str(parameter), {})[name] = value
+    # A clone: safetensors refuses tensors that share memory, as tied weights do.
+    whole = {name: value.detach().clone().contiguous() for name, value in tensors.items()}
+    schedule = {key: value for key, value in state.schedule.state_dict().items() if not callable(value)}
+    return whole, {
+        "epoch": state.epoch, "step": state.step, "best": state.best, "best_epoch": state.best_epoch,
+        "sums": state.sums, "schedule": schedule,
+        "optimizer": {"groups": optimizer["param_groups"], "numbers": numbers},
+    }  # fmt: skip
+
+
+def _put_together(state: TrainState, tensors: Mapping[str, torch.Tensor], rest: Mapping[str, Any]) -> None:
+    moments: dict[int, dict[str, Any]] = {
+        int(parameter): dict(found) for parameter, found in rest["optimizer"]["numbers"].items()
+    }
+    for name, value in tensors.items():
+        if name.startswith("optimizer."):
+            _, parameter, moment = name.split(".", 2)
+            # Adam counts its steps on the processor, wherever the weights are.
+            moments.setdefault(int(parameter), {})[moment] = value.cpu() if moment == "step" else value
+    state.model.load_state_dict(_of("model.", tensors))
+    if state.average is not None:
+        state.average.load_state_dict(_of("average.", tensors))
+    state.optimizer.load_state_dict({"state": moments, "param_groups": rest["optimizer"]["groups"]})
+    state.schedule.load_state_dict(rest["schedule"])
+    state.epoch, state.step = rest["epoch"], rest["step"]
+    state.best, state.best_epoch, state.sums = rest["best"], rest["best_epoch"], rest["sums"]
+
+
+def _of(prefix: str, tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
+
+
+def _sync(path: Path) -> None:
+    with path.open("rb") as file:
+        os.fsync(file.fileno())

@@ -1,0 +1,114 @@
+"""A trained model as two files: ``model.safetensors`` and ``card.json``, which says what it is and can do.
+
+Nothing is unpickled: a file of another kind is refused.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from zonemelt.tasks.errors import InputError
+from zonemelt.tasks.models.registry import AnyArchitecture  # noqa: TC001 (pydantic reads it)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import torch
+
+WEIGHTS, CARD = "model.safetensors", "card.json"
+
+
+class Target(BaseModel):
+    """A property that a model predicts: what its network gives times ``scale`` plus ``shift``."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    unit: str
+    shift: float
+    scale: float = Field(gt=0)
+
+
+class ModelCard(BaseModel):
+    """What a model is, what it was trained on and how well it does."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    network: AnyArchitecture
+    targets: tuple[Target, ...] = Field(min_length=1)
+    elements: tuple[str, ...] = Field(description="that it was trained on; others it refuses")
+    training: dict[str, Any] = Field(
+        default_factory=dict, description="settings, seed, samples, hash of the training set and of the split"
+    )
+    metrics: dict[str, float] = Field(default_factory=dict, description="with units in their names")
+    versions: dict[str, str] = Field(default_factory=dict)
+    hardware: str = ""
+    licence: str = ""
+
+
+def save_model(folder: Path, weights: Mapping[str, torch.Tensor], card: ModelCard) -> None:
+    """Write a model; the card last, so that a folder with a card is whole."""
+    from safetensors.torch import save_file
+
+    folder.mkdir(parents=True, exist_ok=True)
+    whole = {name: value.detach().cpu().contiguous().clone() for name, value in weights.items()}
+    part = folder / f".{WEIGHTS}.part"
+    save_file(whole, part)
+    part.replace(folder / WEIGHTS)
+    part = folder / f".{CARD}.part"
+    part.write_text(card.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    part.replace(folder / CARD)
+
+
+def load_model(folder: Path) -> tuple[torch.nn.Module, ModelCard]:
+    """Read a model, ready to predict.
+
+    Raises:
+        InputError: there is none, or it is of another kind, or damaged.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    place = Path(folder)
+    remedy = f"name a folder with {WEIGHTS} and {CARD}, as `zonemelt train` writes it; pickles are not read"
+    try:
+        card = ModelCard.model_validate_json((place / CARD).read_text(encoding="utf-8"))
+        weights = load_file(place / WEIGHTS)
+        model = card.network.make(outputs=len(card.targets))
+        model.load_state_dict(weights)
+    except OSError as error:
+        raise InputError(f"{error.strerror}: {error.filename}", where=str(place), remedy=remedy) from None
+    except (ValidationError, SafetensorError, RuntimeError) as error:
+        said = str(error).splitlines()
+        raise InputError(
+            f"it is no model of ours: {' '.join(said[:3])}", where=str(place), remedy=remedy
+        ) from None
+    return model.eval(), card
+
+
+def describe_hardware(device: torch.device) -> str:
+    """The processor or the accelerator, in words."""
+    import platform
+
+    import torch
+
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return f"{platform.machine()}, {torch.get_num_threads()} threads"
+
+
+def versions() -> dict[str, str]:
+    """Of what the numbers depend on."""
+    from importlib.metadata import version
+
+    return {name: version(name) for name in ("zonemelt", "torch", "torch-geometric", "numpy")}
+
+
+def json_of(settings: BaseModel) -> dict[str, Any]:
+    """Settings as plain JSON."""
+    found: dict[str, Any] = json.loads(settings.model_dump_json())
+    return found

@@ -1,0 +1,113 @@
+"""A small regression that any number of ranks can train: real data parallelism over gloo, in moments."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import sys
+import time
+from pathlib import Path
+
+import torch
+
+from zonemelt.tasks.train.checkpoint import FOLDER, TENSORS, latest
+from zonemelt.tasks.train.loop import train
+from zonemelt.tasks.train.objective import MaskedProperties
+from zonemelt.tasks.train.ranks import joined
+from zonemelt.tasks.train.settings import TrainSettings
+
+SAMPLES, FEATURES = 48, 5
+OBJECTIVE = MaskedProperties(names=("a", "b"), weights={"a": 1.0, "b": 0.5})
+CARD = {"architecture": "net-1"}
+
+
+class Net(torch.nn.Module):
+    def __init__(self, dropout=0.0):
+        super().__init__()
+        self.trunk = torch.nn.Sequential(
+            torch.nn.Linear(FEATURES, 16), torch.nn.SiLU(), torch.nn.Dropout(dropout)
+        )
+        self.heads = torch.nn.ModuleList([torch.nn.Linear(16, 1), torch.nn.Linear(16, 1)])
+
+    def forward(self, batch):
+        hidden = self.trunk(batch["x"].to(next(self.parameters()).dtype))
+        return torch.cat([head(hidden) for head in self.heads], dim=1)
+
+
+class Rows:
+    """Rows of a table: drawn anew each epoch, shared out among ranks in turn, some labels missing."""
+
+    def __init__(self, batch_size, *, slow=0.0, spoilt=None):
+        draw = torch.Generator().manual_seed(0)
+        self.x = torch.randn(SAMPLES, FEATURES, generator=draw, dtype=torch.float64)
+        self.y = torch.stack([(0.4 * self.x.sum(1)).sin(), self.x.prod(1)], dim=1)
+        self.y[::3, 1] = math.nan
+        if spoilt is not None:
+            self.x[spoilt] = math.inf
+        self.batch_size, self.slow = batch_size, slow
+
+    @property
+    def steps(self):
+        return SAMPLES // self.batch_size
+
+    def _rows(self, epoch, step):
+        order = torch.randperm(SAMPLES, generator=torch.Generator().manual_seed(epoch))
+        return order[step * self.batch_size : (step + 1) * self.batch_size]
+
+    def parts(self, epoch, step, *, parts, ranks):
+        time.sleep(self.slow)
+        own = self._rows(epoch, step)[ranks.rank :: ranks.world_size]
+        return [
+            {"x": self.x[rows], "labels_GP": self.y[rows], "ptr": torch.arange(len(rows) + 1)}
+            for rows in own.chunk(parts)
+        ]
+
+    def names(self, epoch, step):
+        return [f"row {row}" for row in self._rows(epoch, step).tolist()]
+
+
+def run(directory, *, rows=None, dropout=0.0, deadline=math.inf, **settings):
+    """Train; returns the outcome."""
+    values = {"seed": 3, "epochs": 4, "batch_size": 12, "learning_rate": 0.01, "device": "cpu", **settings}
+    chosen = TrainSettings(**values)
+    torch.manual_seed(chosen.seed)
+    rows = rows or Rows(chosen.batch_size)
+
+    def validate(model):
+        model.eval()
+        with torch.no_grad():
+            error = (model({"x": rows.x}) - rows.y)[:, 0].abs().mean()
+        return {"mae": float(error)}
+
+    with joined(device="cpu") as ranks:
+        return train(
+            Net(dropout), OBJECTIVE, rows, validate, chosen,
+            ranks=ranks, directory=Path(directory), card=CARD, metric="mae", deadline=deadline,
+        )  # fmt: skip
+
+
+def weights(directory, name=None):
+    """The tensors of a checkpoint; default: of the newest."""
+    from safetensors.torch import load_file
+
+    directory = Path(directory)
+    place = latest(directory) if name is None else directory / FOLDER / name
+    return load_file(place / TENSORS)
+
+
+if __name__ == "__main__":  # as a rank: python trainings_for_tests.py DIRECTORY '{"settings": …}'
+    torch.set_num_threads(1)
+    given = json.loads(sys.argv[2])
+    kill_at = given.pop("kill_at", None)
+    slow = Rows(given.get("batch_size", 12), slow=given.pop("slow", 0.0))
+    if kill_at is not None:
+        parts = slow.parts
+
+        def dying(epoch, step, **more):
+            if [epoch, step] == kill_at and os.environ.get("RANK", "0") == "1":
+                os._exit(9)
+            return parts(epoch, step, **more)
+
+        slow.parts = dying
+    run(sys.argv[1], rows=slow, **given)
