@@ -16,6 +16,7 @@ PAGES = [
     ROOT / "docs" / "descriptors.md",
     ROOT / "docs" / "engine.md",
     ROOT / "docs" / "ingest.md",
+    ROOT / "docs" / "learning.md",
     ROOT / "docs" / "plan.md",
     ROOT / "docs" / "quality.md",
     ROOT / "docs" / "sites.md",
