@@ -41,7 +41,8 @@ class MaskedProperties:
     """Several properties at once, each sample with those that it has.
 
     L = Σ_p w_p (1/N_p) Σ δ |y_pred - y_true|, with δ = 0 where a sample lacks the property: what
-    multi-property pre-training minimises (Devi, Butler & Sai Gautam, npj Computational Materials 10, 300 (2024)).
+    multi-property pre-training minimises (Devi, Butler & Sai Gautam, npj Computational Materials 10, 300
+    (2024)).
 
     Attributes:
         names: of the properties, in the order of the columns of ``labels_GP``.
