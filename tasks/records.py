@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 from pydantic import Field, model_validator
 
 from zonemelt.tasks.errors import InputError
-from zonemelt.tasks.theory import Document, Theory
+from zonemelt.tasks.theory import Document, OneTheory, Theory
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -196,27 +196,7 @@ def one_theory(records: Iterable[Record], *, ignoring: Collection[str] = ()) -> 
     Raises:
         InputError: there is no record, the levels differ, or an element has two setups or two values of U.
     """
-    found: dict[str, Record] = {}
-    seen: dict[tuple[str, str], Any] = {}
+    one = OneTheory(ignoring)
     for record in records:
-        theory = record.theory
-        found.setdefault(theory.key_without(ignoring), record)
-        for element in set(record.geometry.symbols):
-            own = {"setups": theory.setups.get(element), "hubbard_u": theory.hubbard_u.get(element, 0.0)}
-            for field, value in own.items():
-                if field in ignoring or value is None:
-                    continue
-                if (other := seen.setdefault((field, element), value)) != value:
-                    raise InputError(
-                        f"two {field} for {element}: {other} and {value}",
-                        where=f"record {record.identifier}",
-                        remedy="use together only what was computed with one set of potentials and of U",
-                    )
-    if len(found) != 1:
-        levels = "; ".join(f"{key} ({r.identifier}: {r.theory.described})" for key, r in found.items())
-        raise InputError(
-            f"levels of theory are mixed: {levels}" if found else "there are no records",
-            where="records",
-            remedy="compare and train only on labels of one level of theory",
-        )
-    return next(iter(found))
+        one.add(record.theory, set(record.geometry.symbols), identifier=record.identifier)
+    return one.key(where="records")

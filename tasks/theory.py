@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-if TYPE_CHECKING:
-    from collections.abc import Collection
+from zonemelt.tasks.errors import InputError
 
-_PER_ELEMENT = {"setups", "hubbard_u"}  # compared element by element: records/one_theory
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable
+
+_PER_ELEMENT = {"setups", "hubbard_u"}  # compared element by element: OneTheory
 
 
 class Document(BaseModel):
@@ -55,3 +57,53 @@ class Theory(Document):
     def described(self) -> str:
         """In a few words: code, version and functional."""
         return " ".join(part for part in (self.code, self.version, self.functional) if part)
+
+
+class OneTheory:
+    """Looks at one level of theory after the other, and says whether they may be used together.
+
+    Args:
+        ignoring: fields of :class:`Theory` that may differ, because somebody who knows said so.
+    """
+
+    def __init__(self, ignoring: Collection[str] = ()) -> None:
+        self._ignoring = ignoring
+        self._levels: dict[str, tuple[str, str]] = {}  # key → an identifier, and the level in words
+        self._seen: dict[tuple[str, str], Any] = {}
+
+    def add(self, theory: Theory, elements: Iterable[str], *, identifier: str) -> None:
+        """Look at the level of one record.
+
+        Raises:
+            InputError: an element has two setups or two values of U.
+        """
+        self._levels.setdefault(theory.key_without(self._ignoring), (identifier, theory.described))
+        for element in elements:
+            own = {"setups": theory.setups.get(element), "hubbard_u": theory.hubbard_u.get(element, 0.0)}
+            for field, value in own.items():
+                if field in self._ignoring or value is None:
+                    continue
+                if (other := self._seen.setdefault((field, element), value)) != value:
+                    raise InputError(
+                        f"two {field} for {element}: {other} and {value}",
+                        where=f"record {identifier}",
+                        remedy="use together only what was computed with one set of potentials and of U",
+                    )
+
+    def key(self, *, where: str) -> str:
+        """The key of the one level that all share.
+
+        Args:
+            where: they come from, for the message.
+
+        Raises:
+            InputError: there was none, or they differ.
+        """
+        if len(self._levels) != 1:
+            levels = "; ".join(f"{key} ({who}: {said})" for key, (who, said) in self._levels.items())
+            raise InputError(
+                f"levels of theory are mixed: {levels}" if levels else "there are no records",
+                where=where,
+                remedy="compare and train only on labels of one level of theory",
+            )
+        return next(iter(self._levels))

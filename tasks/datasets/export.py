@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from zonemelt.tasks.datasets.dataset import FRAME_COLUMNS
-from zonemelt.tasks.datasets.parts import settle
 from zonemelt.tasks.errors import InputError, StoreError, UnknownKeyError
+from zonemelt.tasks.whole_files import settle
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from zonemelt.tasks.errors import InputError
+from zonemelt.tasks.theory import OneTheory
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
@@ -28,8 +28,7 @@ def one_level(
     Raises:
         InputError: there is no row, the levels differ, or an element has two setups or two values of U.
     """
-    found: dict[str, tuple[str, str]] = {}
-    seen: dict[tuple[str, str], Any] = {}
+    one = OneTheory(ignoring)
     known: set[tuple[str, ...]] = set()
     for batch in batches:
         columns = ["theory", "hubbard_u", "setups", "elements"]
@@ -39,38 +38,7 @@ def one_level(
             if combination in known:
                 continue
             known.add(combination)
-            level = theories[theory]
-            found.setdefault(level.key_without(ignoring), (identifier, level.described))
             per_element = {"setups": json.loads(setups), "hubbard_u": json.loads(hubbard_u)}
-            for element in elements.split("-"):
-                _same(per_element, element, seen, ignoring, identifier)
-    if len(found) != 1:
-        levels = "; ".join(f"{key} ({identifier}: {said})" for key, (identifier, said) in found.items())
-        raise InputError(
-            f"levels of theory are mixed: {levels}" if found else "there are no records",
-            where="dataset",
-            remedy="compare and train only on labels of one level of theory",
-        )
-    return next(iter(found))
-
-
-def _same(
-    per_element: Mapping[str, Mapping[str, Any]],
-    element: str,
-    seen: dict[tuple[str, str], Any],
-    ignoring: Collection[str],
-    identifier: str,
-) -> None:
-    own = {
-        "setups": per_element["setups"].get(element),
-        "hubbard_u": per_element["hubbard_u"].get(element, 0.0),
-    }
-    for field, value in own.items():
-        if field in ignoring or value is None:
-            continue
-        if (other := seen.setdefault((field, element), value)) != value:
-            raise InputError(
-                f"two {field} for {element}: {other} and {value}",
-                where=f"record {identifier}",
-                remedy="use together only what was computed with one set of potentials and of U",
-            )
+            level = theories[theory].model_copy(update=per_element)
+            one.add(level, elements.split("-"), identifier=identifier)
+    return one.key(where="dataset")

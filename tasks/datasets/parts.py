@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import secrets
 from itertools import islice
 from pathlib import Path
@@ -17,6 +16,7 @@ from zonemelt.tasks.datasets.rows import batch_of
 from zonemelt.tasks.datasets.schema import METADATA, SCHEMA_VERSION, arrow_schema
 from zonemelt.tasks.errors import InputError, StoreError
 from zonemelt.tasks.theory import Document, Theory
+from zonemelt.tasks.whole_files import settle
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -169,18 +169,6 @@ class PartWriter:
                 write_page_checksum=True,
             )
         return self._writers[quarantine]
-
-
-def settle(temporary: Path, target: Path) -> None:
-    """Give a finished file its name, so that it is there whole or not at all, whatever happens."""
-    with temporary.open("rb") as file:
-        os.fsync(file.fileno())
-    temporary.replace(target)
-    folder = os.open(target.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
 
 
 def _unwritable(directory: Path, error: OSError) -> StoreError:

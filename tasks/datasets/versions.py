@@ -17,11 +17,12 @@ from typing import TYPE_CHECKING, Final
 
 from pydantic import Field, ValidationError
 
-from zonemelt.tasks.datasets.parts import Part, about_part, settle
+from zonemelt.tasks.datasets.parts import Part, about_part
 from zonemelt.tasks.datasets.repeated import count
 from zonemelt.tasks.datasets.schema import SCHEMA_VERSION
 from zonemelt.tasks.errors import InputError, StoreError
 from zonemelt.tasks.theory import Document, Theory
+from zonemelt.tasks.whole_files import write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -136,7 +137,7 @@ def _write_version(directory: Path, parts: Collection[str], *, message: str, par
         message=message,
         created=datetime.now(UTC),
     )
-    write_text(path, version.model_dump_json(indent=1))
+    write_whole(path, version.model_dump_json(indent=1).encode())
     return version
 
 
@@ -237,23 +238,3 @@ def _enter(directory: Path, number: int, version: str, message: str) -> bool:
     finally:
         temporary.unlink(missing_ok=True)
     return True
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a text file so that it is there whole or not at all.
-
-    Raises:
-        StoreError: it cannot be written.
-    """
-    temporary = path.with_name(f".{secrets.token_hex(8)}.tmp")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_text(text)
-        settle(temporary, path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise StoreError(
-            f"it cannot be written: {error.strerror}",
-            where=str(path),
-            remedy="is there space, and may you write there?",
-        ) from error

@@ -13,8 +13,6 @@ import contextlib
 import hashlib
 import json
 import mmap
-import os
-import secrets
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -23,6 +21,7 @@ import numpy as np
 from zonemelt.tasks.crystals import Crystals
 from zonemelt.tasks.errors import InputError, StoreError
 from zonemelt.tasks.featurize.graphs import Edges, Graphs, graphs_of
+from zonemelt.tasks.whole_files import write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -112,7 +111,7 @@ def write_shard(
     from safetensors.numpy import save
 
     about = {"version": VERSION, "name": name, "edges": asdict(edges)}
-    replace_file(path, save(tensors, metadata={"zonemelt": json.dumps(about, sort_keys=True)}))
+    write_whole(path, save(tensors, metadata={"zonemelt": json.dumps(about, sort_keys=True)}))
     return _entry(path, Shard(path))
 
 
@@ -158,27 +157,6 @@ def _plain(values: NDArray[Any], label: str) -> NDArray[Any]:
             f"values of type {values.dtype}", where=f"label '{label}'", remedy="give numbers or booleans"
         )
     return np.ascontiguousarray(values)
-
-
-def replace_file(path: Path, content: bytes) -> None:
-    """Write a file as a whole or not at all.
-
-    Raises:
-        StoreError: it cannot be written.
-    """
-    temporary = path.with_name(f".{secrets.token_hex(8)}.tmp")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise StoreError(
-            f"cannot be written: {error.strerror}", where=str(path), remedy="is there space, and the right?"
-        ) from error
 
 
 def _entry(path: Path, shard: Shard) -> Entry:

@@ -16,7 +16,8 @@ from zonemelt.tasks.crystals import Crystals
 from zonemelt.tasks.errors import InputError
 from zonemelt.tasks.featurize.graphs import Graphs
 from zonemelt.tasks.featurize.neighbours import Neighbours
-from zonemelt.tasks.shards.files import STRUCTURE, VERSION, Entry, Shard, damaged, mapped, replace_file
+from zonemelt.tasks.shards.files import STRUCTURE, VERSION, Entry, Shard, damaged, mapped
+from zonemelt.tasks.whole_files import write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -59,7 +60,7 @@ def write_index(directory: Path, entries: Sequence[Entry]) -> str:
     name = hashlib.sha256("".join(entry.name for entry in entries).encode()).hexdigest()[:32]
     about["name"] = name
     tensors = {"atoms_G": np.concatenate(atoms_G), "edges_G": np.concatenate(edges_G)}
-    replace_file(directory / INDEX, save(tensors, metadata={"zonemelt": json.dumps(about, sort_keys=True)}))
+    write_whole(directory / INDEX, save(tensors, metadata={"zonemelt": json.dumps(about, sort_keys=True)}))
     return name
 
 
