@@ -20,6 +20,9 @@ TABLE: Final = "ingest-report.csv"
 READ: Final = (Verdict.INGESTED, Verdict.UNCONVERGED, Verdict.TRUNCATED)
 
 
+_SHOWN: Final = 3  # unreadable files that are shown at once; the report has all
+
+
 def write_whole(path: Path, write: Callable[[IO[str]], None]) -> None:
     """Write a text so that it is there whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -114,10 +117,12 @@ def publish(dataset: Path, reports: Iterable[FileReport], *, run: str, version: 
 
     Returns:
         ``files``: how many; ``verdicts``: verdict → how many; ``accepted`` and ``quarantined``: records;
-        ``no_records``: rows and frames that are none.
+        ``no_records``: rows and frames that are none; ``unreadable``: path and reason of the first few files
+        that ought to be calculations.
     """
     counts: Counter[str] = Counter({verdict.value: 0 for verdict in Verdict})
     records: Counter[str] = Counter(accepted=0, quarantined=0, no_records=0)
+    unreadable: list[dict[str, str]] = []
 
     def write(file: IO[str]) -> None:
         for report in reports:
@@ -127,13 +132,15 @@ def publish(dataset: Path, reports: Iterable[FileReport], *, run: str, version: 
                 quarantined=report.quarantined,
                 no_records=report.no_records,
             )
+            if report.verdict == Verdict.UNREADABLE and len(unreadable) < _SHOWN:
+                unreadable.append({"path": report.path, "reason": report.reason})
             told = {"run": run, "version": version, **report.model_dump(mode="json")}
             file.write(json.dumps(told, ensure_ascii=False) + "\n")
 
     write_whole(dataset / FOLDER / f"{run}.jsonl", write)
     write_whole(dataset / LINES, lambda file: file.writelines(_lines(dataset)))
     write_whole(dataset / TABLE, lambda file: _as_table(_lines(dataset), file))
-    return {"files": sum(counts.values()), "verdicts": dict(counts), **records}
+    return {"files": sum(counts.values()), "verdicts": dict(counts), **records, "unreadable": unreadable}
 
 
 def _lines(dataset: Path) -> Iterator[str]:

@@ -45,6 +45,12 @@ def test_another_ingestion_does_not_go_on_there(zonemelt, runs):
     assert "another campaign" in refused
 
 
+def test_what_cannot_be_read_is_shown_with_its_reason(zonemelt, runs):
+    (runs / "vasprun.xml").write_text("hello")
+    said = zonemelt("ingest", "runs", "--out", "labels", "--site", "inline")
+    assert "vasprun.xml: by its name it ought to be vasp-xml" in said
+
+
 def test_a_path_that_does_not_exist(zonemelt, home):
     assert "does not exist" in zonemelt.refused("ingest", "nowhere", "--out", "labels")
 
