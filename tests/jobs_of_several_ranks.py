@@ -28,7 +28,12 @@ def reduced_by_torch(values: list[float]) -> dict[str, Any]:
     dist.all_reduce(mine)
     size = dist.get_world_size()
     dist.destroy_process_group()
-    return {"sum": float(mine), "size": size, "threads": os.environ["OMP_NUM_THREADS"]}
+    return {
+        "sum": float(mine),
+        "size": size,
+        "threads": os.environ["OMP_NUM_THREADS"],
+        "backend": os.environ["ZONEMELT_BACKEND"],
+    }
 
 
 @job

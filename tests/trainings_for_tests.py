@@ -11,7 +11,7 @@ from pathlib import Path
 
 import torch
 
-from zonemelt.tasks.train.checkpoint import FOLDER, TENSORS, latest
+from zonemelt.tasks.train.checkpoint import TENSORS, after_epoch, latest
 from zonemelt.tasks.train.loop import train
 from zonemelt.tasks.train.objective import MaskedProperties
 from zonemelt.tasks.train.ranks import joined
@@ -69,7 +69,7 @@ class Rows:
 
 def run(directory, *, rows=None, dropout=0.0, deadline=math.inf, **settings):
     """Train; returns the outcome."""
-    values = {"seed": 3, "epochs": 4, "batch_size": 12, "learning_rate": 0.01, "device": "cpu", **settings}
+    values = {"seed": 3, "epochs": 4, "batch_size": 12, "learning_rate": 0.01, **settings}
     chosen = TrainSettings(**values)
     torch.manual_seed(chosen.seed)
     rows = rows or Rows(chosen.batch_size)
@@ -87,12 +87,12 @@ def run(directory, *, rows=None, dropout=0.0, deadline=math.inf, **settings):
         )  # fmt: skip
 
 
-def weights(directory, name=None):
-    """The tensors of a checkpoint; default: of the newest."""
+def weights(directory, epoch=None):
+    """The tensors of a checkpoint: the one after an epoch, or the newest."""
     from safetensors.torch import load_file
 
     directory = Path(directory)
-    place = latest(directory) if name is None else directory / FOLDER / name
+    place = latest(directory) if epoch is None else after_epoch(directory, epoch)
     return load_file(place / TENSORS)
 
 

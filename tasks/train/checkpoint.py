@@ -8,11 +8,11 @@ unpickled.
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from typing import TYPE_CHECKING, Any, Final
 
 from zonemelt.tasks.errors import InputError
+from zonemelt.tasks.whole_files import settle, write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,13 +24,10 @@ if TYPE_CHECKING:
     from zonemelt.tasks.train.state import TrainState
 
 FOLDER: Final = "checkpoints"
-BEST: Final = "best"
 TENSORS, REST = "state.safetensors", "state.json"
 
 
-def save(
-    state: TrainState, directory: Path, *, ranks: Ranks, card: Mapping[str, Any], name: str = ""
-) -> None:
+def save(state: TrainState, directory: Path, *, ranks: Ranks, card: Mapping[str, Any]) -> None:
     """Write a checkpoint; every rank calls it, rank 0 writes.
 
     Args:
@@ -38,7 +35,6 @@ def save(
         directory: of the training.
         ranks: who trains.
         card: what the model is: it must be the same when the training goes on.
-        name: of the folder; default: by epoch and step.
     """
     random = ranks.gather([found.tolist() for found in random_states(ranks)])
     if not ranks.writes:
@@ -46,25 +42,32 @@ def save(
     from safetensors.torch import save_file
 
     tensors, rest = _taken_apart(state)
-    name = name or f"{state.epoch:06d}-{state.step:08d}"
-    place = directory / FOLDER / name
-    part = place.with_name(f".{name}.part")
+    place = directory / FOLDER / _named(state.epoch, state.step)
+    part = place.with_name(f".{place.name}.part")
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir(parents=True)
-    save_file(tensors, part / TENSORS)
-    _sync(part / TENSORS)
-    (part / REST).write_text(json.dumps({**rest, "card": dict(card), "random": random}))
-    _sync(part / REST)
-    if place.exists():
-        place.replace(place.with_name(f".{name}.old"))
+    save_file(tensors, part / f".{TENSORS}")
+    settle(part / f".{TENSORS}", part / TENSORS)
+    write_whole(part / REST, json.dumps({**rest, "card": dict(card), "random": random}).encode())
+    shutil.rmtree(place, ignore_errors=True)  # of an earlier training in this directory
     part.replace(place)
-    shutil.rmtree(place.with_name(f".{name}.old"), ignore_errors=True)
 
 
-def prune(directory: Path, *, keep: int) -> None:
-    """Remove all checkpoints but the newest and the best."""
+def prune(directory: Path, *, keep: int, best_epoch: int) -> None:
+    """Remove all checkpoints but the newest and that of the best epoch."""
+    best = after_epoch(directory, best_epoch)
     for folder in _numbered(directory)[:-keep]:
-        shutil.rmtree(folder)
+        if folder != best:
+            shutil.rmtree(folder)
+
+
+def after_epoch(directory: Path, epoch: int) -> Path:
+    """The checkpoint that is taken when an epoch has ended."""
+    return directory / FOLDER / _named(epoch + 1, 0)
+
+
+def _named(epoch: int, step: int) -> str:
+    return f"{epoch:06d}-{step:08d}"
 
 
 def latest(directory: Path) -> Path | None:
@@ -104,18 +107,10 @@ def load(state: TrainState, place: Path, *, ranks: Ranks, card: Mapping[str, Any
         restore_random(rest["random"][ranks.rank], ranks)
 
 
-def weights_of(directory: Path, *, best: bool, averaged: bool) -> dict[str, torch.Tensor]:
-    """The weights in a checkpoint of a training.
-
-    Args:
-        directory: of the training.
-        best: those of its best epoch; otherwise the newest.
-        averaged: their moving average.
-    """
+def weights_of(place: Path, *, averaged: bool) -> dict[str, torch.Tensor]:
+    """The weights in a checkpoint, or their moving average."""
     from safetensors.torch import load_file
 
-    place = directory / FOLDER / BEST if best else latest(directory)
-    assert place is not None, "a training that has ended has a checkpoint"
     return _of("average.module." if averaged else "model.", load_file(place / TENSORS))
 
 
@@ -191,8 +186,3 @@ def _put_together(state: TrainState, tensors: Mapping[str, torch.Tensor], rest: 
 
 def _of(prefix: str, tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
-
-
-def _sync(path: Path) -> None:
-    with path.open("rb") as file:
-        os.fsync(file.fileno())

@@ -74,8 +74,8 @@ def train(
         ranks: who trains.
         directory: where checkpoints and ``metrics.jsonl`` go.
         card: what the model is; checkpoints of another are refused.
-        metric: the one of record among those of ``validate``; lower is better, and the model of the epoch in
-            which it was lowest is kept as checkpoint ``best``.
+        metric: the one of record among those of ``validate``; lower is better, and the checkpoint after the
+            epoch in which it was lowest is kept.
         deadline: when to stop, in the seconds of ``time.time``.
 
     Raises:
@@ -101,15 +101,13 @@ def train(
                 return _outcome(state, stepper, finished=False)
         stepper.collect()
         found = {metric: _mean_loss(state)} if validate is None else dict(validate(state.evaluated))
-        better = _end_epoch(state, found[metric], settings)
+        _end_epoch(state, found[metric], settings)
         log.write(state, found, rate=state.optimizer.param_groups[0]["lr"])
         state.sums = {}
-        if better:
-            checkpoint.save(state, directory, ranks=ranks, card=card, name=checkpoint.BEST)
         checkpoint.save(state, directory, ranks=ranks, card=card)
         saved = time.monotonic()
         if ranks.writes:
-            checkpoint.prune(directory, keep=settings.keep)
+            checkpoint.prune(directory, keep=settings.keep, best_epoch=state.best_epoch)
     return _outcome(state, stepper, finished=True)
 
 
@@ -117,15 +115,13 @@ def _mean_loss(state: TrainState) -> float:
     return sum(total / max(count, 1.0) for total, count in state.sums.values()) / len(state.sums)
 
 
-def _end_epoch(state: TrainState, value: float, settings: TrainSettings) -> bool:
-    """Count an epoch; returns whether its model is the best so far."""
+def _end_epoch(state: TrainState, value: float, settings: TrainSettings) -> None:
+    """Count an epoch, and note it where its model is the best so far."""
     if settings.schedule == "plateau":
         state.schedule.step(value)
-    better = state.best is None or value < state.best
-    if better:
+    if state.best is None or value < state.best:
         state.best, state.best_epoch = value, state.epoch
     state.epoch, state.step = state.epoch + 1, 0
-    return better
 
 
 def _patience_is_over(state: TrainState, settings: TrainSettings) -> bool:

@@ -6,6 +6,8 @@ import json
 import time
 from typing import TYPE_CHECKING, Final
 
+from zonemelt.tasks.whole_files import write_whole
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
@@ -31,11 +33,8 @@ class MetricsLog:
         self._writes = ranks.writes
         if not self._writes:
             return
-        directory.mkdir(parents=True, exist_ok=True)
         kept = [line for line in read_metrics(directory) if line["epoch"] < epoch]
-        part = self._path.with_suffix(".part")
-        part.write_text("".join(f"{json.dumps(line)}\n" for line in kept))
-        part.replace(self._path)
+        write_whole(self._path, "".join(f"{json.dumps(line)}\n" for line in kept).encode())
 
     def write(self, state: TrainState, found: Mapping[str, float], *, rate: float) -> None:
         """Add the epoch that has just ended.

@@ -5,7 +5,6 @@ Nothing is unpickled: a file of another kind is refused.
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from zonemelt.tasks.errors import InputError
 from zonemelt.tasks.models.registry import AnyArchitecture  # noqa: TC001 (pydantic reads it)
+from zonemelt.tasks.whole_files import settle, write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -47,7 +47,6 @@ class ModelCard(BaseModel):
     metrics: dict[str, float] = Field(default_factory=dict, description="with units in their names")
     versions: dict[str, str] = Field(default_factory=dict)
     hardware: str = ""
-    licence: str = ""
 
 
 def save_model(folder: Path, weights: Mapping[str, torch.Tensor], card: ModelCard) -> None:
@@ -58,10 +57,8 @@ def save_model(folder: Path, weights: Mapping[str, torch.Tensor], card: ModelCar
     whole = {name: value.detach().cpu().contiguous().clone() for name, value in weights.items()}
     part = folder / f".{WEIGHTS}.part"
     save_file(whole, part)
-    part.replace(folder / WEIGHTS)
-    part = folder / f".{CARD}.part"
-    part.write_text(card.model_dump_json(indent=1) + "\n", encoding="utf-8")
-    part.replace(folder / CARD)
+    settle(part, folder / WEIGHTS)
+    write_whole(folder / CARD, card.model_dump_json(indent=1).encode() + b"\n")
 
 
 def load_model(folder: Path) -> tuple[torch.nn.Module, ModelCard]:
@@ -74,7 +71,7 @@ def load_model(folder: Path) -> tuple[torch.nn.Module, ModelCard]:
     from safetensors.torch import load_file
 
     place = Path(folder)
-    remedy = f"name a folder with {WEIGHTS} and {CARD}, as `zonemelt train` writes it; pickles are not read"
+    remedy = f"name a folder with {WEIGHTS} and {CARD}, as `train_properties` writes it; pickles are not read"
     try:
         card = ModelCard.model_validate_json((place / CARD).read_text(encoding="utf-8"))
         weights = load_file(place / WEIGHTS)
@@ -110,5 +107,4 @@ def versions() -> dict[str, str]:
 
 def json_of(settings: BaseModel) -> dict[str, Any]:
     """Settings as plain JSON."""
-    found: dict[str, Any] = json.loads(settings.model_dump_json())
-    return found
+    return settings.model_dump(mode="json")

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from zonemelt.tasks.errors import InputError
-from zonemelt.tasks.train.checkpoint import weights_of
+from zonemelt.tasks.train.checkpoint import after_epoch, weights_of
 from zonemelt.tasks.train.graph_samples import GraphSamples
 from zonemelt.tasks.train.loop import Outcome, train
+from zonemelt.tasks.train.metrics_log import read_metrics
 from zonemelt.tasks.train.model_folder import (
     ModelCard,
     Target,
@@ -133,9 +134,16 @@ def train_properties(
         card={"network": json_of(architecture), "training": card.training},
         deadline=deadline,
     )
-    if outcome.finished and ranks.writes:
-        weights = weights_of(directory, best="validation" in split, averaged=settings.ema is not None)
-        save_model(directory, weights, card)
+    if not outcome.finished:
+        return outcome, card
+    ranks.barrier()  # rank 0 has written what the others read now
+    kept = outcome.best_epoch if "validation" in split else outcome.epochs - 1
+    line = read_metrics(directory)[kept]
+    metrics = {name: value for name, value in line.items() if name.startswith(("mae ", METRIC))}
+    card = card.model_copy(update={"metrics": metrics})
+    if ranks.writes:
+        averaged = settings.ema is not None
+        save_model(directory, weights_of(after_epoch(directory, kept), averaged=averaged), card)
     ranks.barrier()
     return outcome, card
 

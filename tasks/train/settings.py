@@ -27,8 +27,6 @@ class TrainSettings(BaseModel):
     clip_norm: float | None = Field(default=10.0, gt=0, description="largest norm of the gradient")
     ema: float | None = Field(default=None, gt=0, lt=1, description="decay a step of the averaged weights")
     precision: Literal["fp32", "bf16", "fp64"] = "fp32"
-    device: Literal["auto", "cpu", "cuda", "xpu"] = "auto"
-    compile: bool = Field(default=False, description="by torch.compile")
     patience: int | None = Field(
         default=None, ge=1, description="epochs without a better metric, then it ends"
     )

@@ -70,7 +70,7 @@ class Stepper:
         self._sums = torch.zeros(2, len(self._names), dtype=torch.float64, device=ranks.device)
         self.waited = self.worked = self.longest = 0.0
         self.seen = 0
-        called: Any = torch.compile(state.model, dynamic=True) if settings.compile else state.model
+        called: Any = state.model
         if ranks.world_size > 1:
             # A step may hold no sample of some property: the head of that one then has no gradient.
             called = DistributedDataParallel(called, find_unused_parameters=len(self._names) > 1)

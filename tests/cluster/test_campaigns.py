@@ -256,7 +256,7 @@ def test_a_job_of_two_nodes_with_two_ranks_each(slurm, tmp_path):
     site = site.model_copy(update={"distributed": site.distributed.model_copy(update={"interface": "lo"})})
     responses = run_flow(Flow([mpi, gloo, after]), site=site, directory=tmp_path / "c", ensure_success=True)
     assert responses[mpi.uuid][1].output == {"sum": 10, "size": 4, "rank": 0}
-    assert responses[gloo.uuid][1].output == {"sum": 15.0, "size": 4, "threads": "1"}
+    assert responses[gloo.uuid][1].output == {"sum": 15.0, "size": 4, "threads": "1", "backend": "gloo"}
     assert responses[after.uuid][1].output == 11
 
 

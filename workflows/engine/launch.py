@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zonemelt.tasks.errors import SiteError
+from zonemelt.tasks.train.ranks import BACKEND_VARIABLE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from zonemelt.workflows.engine.results import Chunk, Result, Task
 
 LAUNCH_VARIABLE = "ZONEMELT_LAUNCH"  # set by sites/environment.py, which a worker does not import
-BACKEND_VARIABLE = "ZONEMELT_BACKEND"  # of torch.distributed, for the ranks
 TASK_FILE = "ranks.json"
 RESULT_FILE = "rank0.json"
 _MODULE = "zonemelt.workflows.engine.rank"

@@ -21,7 +21,7 @@ from zonemelt.tasks.train.ranks import joined
 from zonemelt.tasks.train.settings import TrainSettings
 
 SMALL = CognArchitecture(width=16, depth=1, gaussians=16, cutoff=6.0, k=12)
-SETTINGS = TrainSettings(seed=1, epochs=60, batch_size=16, learning_rate=5e-3, device="cpu")
+SETTINGS = TrainSettings(seed=1, epochs=60, batch_size=16, learning_rate=5e-3)
 
 
 def crystals():
@@ -70,6 +70,7 @@ def test_volumes_are_learned_and_predicted_again(labelled, tmp_path):
     assert outcome.best < 0.25  # of a standard deviation
     model, read = load_model(tmp_path)
     assert read == card
+    assert read.metrics["scaled mae"] == outcome.best
     assert read.elements == ("Ag", "Al", "Cu")
     held = split(72)["validation"]
     predicted = predict(model, read, crystals().take(held))

@@ -55,7 +55,7 @@ def test_two_torch_ranks_with_their_threads(workers, tmp_path):
     values = same([1.5, 2.25])
     job = of_ranks(reduced_by_torch(values.output), launcher="torch", threads=1)
     responses = run_flow(Flow([values, job]), site=workers, directory=tmp_path / "c")
-    assert responses[job.uuid][1].output == {"sum": 3.75, "size": 2, "threads": "1"}
+    assert responses[job.uuid][1].output == {"sum": 3.75, "size": 2, "threads": "1", "backend": "gloo"}
 
 
 @pytest.mark.parametrize("launcher", [pytest.param("mpi", marks=[pytest.mark.mpi, needs_mpi]), "torch"])
