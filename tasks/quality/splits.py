@@ -30,9 +30,8 @@ class Split(Document):
 
     @model_validator(mode="after")
     def _apart(self) -> Self:
-        counts = Counter(one for members in self.parts.values() for one in members)
-        if twice := sorted(one for one, count in counts.items() if count > 1)[:SHOWN]:
-            raise ValueError(f"more than once: {', '.join(twice)}")
+        if twice := repeated(self.parts):
+            raise ValueError(f"more than once: {', '.join(sorted(twice)[:SHOWN])}")
         return self
 
     @property
@@ -45,6 +44,15 @@ class Split(Document):
     def part_of(self) -> dict[str, str]:
         """Identifier → name of its part."""
         return {one: name for name, members in self.parts.items() for one in members}
+
+
+def repeated(parts: Mapping[str, Iterable[Any]]) -> dict[Any, tuple[str, ...]]:
+    """Whoever is in the parts more than once → the parts, in their order."""
+    places: dict[Any, list[str]] = defaultdict(list)
+    for part, members in parts.items():
+        for one in members:
+            places[one].append(part)
+    return {one: tuple(found) for one, found in places.items() if len(found) > 1}
 
 
 class Leak(Document):
@@ -239,7 +247,7 @@ def folds(
         dataset: hash of the version that is split.
 
     Returns:
-        Splits with the parts ``train``, ``val`` (if asked for) and ``test``.
+        Splits with the parts ``train``, ``validation`` (if asked for) and ``test``.
 
     Raises:
         InputError: there are fewer groups than folds.
@@ -259,7 +267,7 @@ def folds(
         rest = [one for one in identifiers if one not in held]
         inner: dict[str, tuple[str, ...]] = {"train": tuple(sorted(rest))}
         if validation:
-            shares = {"train": 1 - validation, "val": validation}
+            shares = {"train": 1 - validation, "validation": validation}
             inner = split_groups(rest, shares, seed=seed + 1 + fold, groups=groups).parts
         found.append(
             Split(

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from zonemelt.tasks.errors import InputError
+from zonemelt.tasks.quality.splits import repeated
 from zonemelt.tasks.train.checkpoint import after_epoch, weights_of
 from zonemelt.tasks.train.graph_samples import GraphSamples
 from zonemelt.tasks.train.loop import Outcome, train
@@ -154,16 +155,13 @@ def check_split(split: Mapping[str, NDArray[np.int64]], names_N: Sequence[str]) 
     Raises:
         InputError: with the samples.
     """
-    seen: dict[int, str] = {}
-    for part, rows in split.items():
-        for row in rows.tolist():
-            if row in seen:
-                raise InputError(
-                    f"'{names_N[row]}' is in '{seen[row]}' and in '{part}'",
-                    where="split",
-                    remedy="a sample belongs into one part, once",
-                )
-            seen[row] = part
+    for row, parts in repeated({part: rows.tolist() for part, rows in split.items()}).items():
+        where = " and in ".join(f"'{part}'" for part in parts)
+        raise InputError(
+            f"'{names_N[row]}' is in {where}",
+            where="split",
+            remedy="a sample belongs into one part, once",
+        )
 
 
 def targets_of(labelled: Labelled, rows: NDArray[np.int64]) -> tuple[Target, ...]:

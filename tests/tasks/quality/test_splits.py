@@ -25,7 +25,7 @@ from zonemelt.tasks.quality.splits import (
 )
 from zonemelt.tasks.records import Geometry
 
-THREE = {"train": 0.7, "val": 0.1, "test": 0.2}
+THREE = {"train": 0.7, "validation": 0.1, "test": 0.2}
 names = st.integers(1, 150).map(lambda n: [f"r{i:03d}" for i in range(n)])
 
 
@@ -114,7 +114,7 @@ def test_each_record_is_tested_once(data, count, validation):
     for split in made:
         assert partition(split, identifiers)
         check_leaks(split, groups)
-        assert ("val" in split.parts) == bool(validation)
+        assert ("validation" in split.parts) == bool(validation)
 
 
 def test_a_leak_is_named():
