@@ -14,7 +14,6 @@ asking others.
 
 from __future__ import annotations
 
-import hashlib
 import heapq
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -87,17 +86,6 @@ class Plan:
             left = rest[size - len(large) :]
         steps += np.split(left, np.cumsum(sizes[len(steps) :])[:-1])
         return Epoch(plan=self, steps=tuple(steps[place] for place in random.permutation(self.steps)))
-
-    def settings(self) -> dict[str, Any]:
-        """What the plan follows from, to be kept with a run: all but the costs, of which a hash."""
-        digest = hashlib.sha256(np.ascontiguousarray(self.costs_G, "<f8").data).hexdigest()
-        return {
-            "batch": self.batch,
-            "ranks": self.ranks,
-            "seed": self.seed,
-            "gather_large": self.gather_large,
-            "costs": digest[:32],
-        }
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

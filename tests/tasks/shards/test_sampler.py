@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,7 +10,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from zonemelt.tasks.errors import InputError
-from zonemelt.tasks.shards.rank_batches import RankBatches
 from zonemelt.tasks.shards.sampler import Plan, share_out
 
 
@@ -61,29 +60,22 @@ def test_the_busiest_rank_has_little_more_than_the_best_possible(costs, ranks):
 
 @settings(deadline=None, max_examples=40)
 @given(plans(), st.integers(0, 3), st.data())
-def test_a_run_goes_on_in_the_middle_of_an_epoch(plan, epoch, data):
-    rank = data.draw(st.integers(0, plan.ranks - 1))
-    stop = data.draw(st.integers(0, plan.steps))
-    first = RankBatches(plan, rank, epoch=epoch)
-    walk = iter(first)
-    for _ in range(stop):
-        next(walk)
-    state = json.loads(json.dumps(first.state()))
-    rest = [mine.tolist() for mine in walk] + [mine.tolist() for mine in first]
-    again = RankBatches.resume(plan.costs_G.copy(), state, rank=rank, ranks=plan.ranks)
-    assert [mine.tolist() for mine in again] + [mine.tolist() for mine in again] == rest
-    assert (again.epoch, again.step) == (first.epoch, first.step) == (epoch + 2, 0)
+def test_a_step_follows_from_the_settings_alone(plan, epoch, data):
+    """A run that goes on asks for its next step, and has the batches that it would have had."""
+    step = data.draw(st.integers(0, plan.steps - 1))
+    whole = [[mine.tolist() for mine in plan.epoch(epoch).share(place)] for place in range(plan.steps)]
+    again = replace(plan, costs_G=plan.costs_G.copy())
+    assert [mine.tolist() for mine in again.epoch(epoch).share(step)] == whole[step]
 
 
 @settings(deadline=None, max_examples=40)
 @given(plans(), st.data())
 def test_other_ranks_share_the_same_steps(plan, data):
     ranks = data.draw(st.integers(1, len(plan.costs_G) // plan.steps))
-    stop = data.draw(st.integers(0, plan.steps))
-    state = RankBatches(plan, 0, step=stop).state()
-    others = [RankBatches.resume(plan.costs_G, state, rank=rank, ranks=ranks) for rank in range(ranks)]
-    for step, shared in enumerate(zip(*others, strict=True), start=stop):
-        expected = plan.epoch(0).steps[step]
+    epoch = plan.epoch(0)
+    for step, expected in enumerate(epoch.steps):
+        shared = epoch.share(step, ranks=ranks)
+        assert len(shared) == ranks
         assert sorted(np.concatenate(shared).tolist()) == sorted(expected.tolist())
 
 
@@ -131,16 +123,8 @@ def test_what_cannot_be_planned(costs, batch, ranks):
         Plan(costs_G=np.array(costs, float), batch=batch, ranks=ranks, seed=0)
 
 
-def test_states_of_other_data_are_refused():
-    plan = Plan(costs_G=long_tailed(100), batch=10, ranks=2, seed=0)
-    state = RankBatches(plan, 0).state()
-    with pytest.raises(InputError, match="not those of the run"):
-        RankBatches.resume(long_tailed(100, seed=1), state, rank=0, ranks=2)
-    with pytest.raises(InputError, match="'step' is missing"):
-        RankBatches.resume(plan.costs_G, {k: v for k, v in state.items() if k != "step"}, rank=0, ranks=2)
-    with pytest.raises(InputError, match="step 11 of 10"):
-        RankBatches.resume(plan.costs_G, {**state, "step": 11}, rank=0, ranks=2)
-    with pytest.raises(InputError, match="rank 2 of 2"):
-        RankBatches.resume(plan.costs_G, state, rank=2, ranks=2)
-    with pytest.raises(InputError, match="share 10 graphs"):
-        list(RankBatches.resume(plan.costs_G, state, rank=0, ranks=11))
+def test_more_ranks_than_graphs_are_refused():
+    epoch = Plan(costs_G=long_tailed(100), batch=10, ranks=2, seed=0).epoch(0)
+    for ranks in (0, 11):
+        with pytest.raises(InputError, match="share 10 graphs"):
+            epoch.share(0, ranks=ranks)
