@@ -7,8 +7,6 @@ and the same content is kept once.
 
 from __future__ import annotations
 
-import hashlib
-import os
 import secrets
 import shutil
 from dataclasses import dataclass
@@ -19,6 +17,7 @@ from monty.json import MSONable
 
 from zonemelt.tasks.blobs import active_directory
 from zonemelt.tasks.errors import StoreError
+from zonemelt.tasks.whole_files import settle, sha256_of
 
 
 @dataclass(frozen=True)
@@ -78,13 +77,10 @@ def keep_file(path: str | Path) -> KeptFile:
     temporary = root / f".{secrets.token_hex(8)}.tmp"
     try:
         shutil.copyfile(source, temporary)
-        with temporary.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-            os.fsync(file.fileno())
-        kept = KeptFile(digest, source.name, temporary.stat().st_size)
+        kept = KeptFile(sha256_of(temporary), source.name, temporary.stat().st_size)
         target = kept.path(root)
         target.parent.mkdir(exist_ok=True)
-        temporary.replace(target)
+        settle(temporary, target)
     except OSError as error:
         temporary.unlink(missing_ok=True)
         raise StoreError(

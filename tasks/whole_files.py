@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 import os
 import secrets
 from typing import TYPE_CHECKING
@@ -9,7 +11,31 @@ from typing import TYPE_CHECKING
 from zonemelt.tasks.errors import StoreError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
+
+
+@contextlib.contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """A temporary path to write to, which becomes ``path`` when the block ends well, and else is removed.
+
+    Raises:
+        StoreError: the file, or a directory above it, cannot be written.
+    """
+    temporary = path.with_name(f".{secrets.token_hex(8)}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield temporary
+        settle(temporary, path)
+    except OSError as error:
+        raise StoreError(
+            f"it cannot be written: {error.strerror or error}",
+            where=str(path),
+            remedy="is there space, and may you write there?",
+        ) from error
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
 
 
 def write_whole(path: Path, content: bytes) -> None:
@@ -18,18 +44,8 @@ def write_whole(path: Path, content: bytes) -> None:
     Raises:
         StoreError: it cannot be written.
     """
-    temporary = path.with_name(f".{secrets.token_hex(8)}.tmp")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+    with whole_file(path) as temporary:
         temporary.write_bytes(content)
-        settle(temporary, path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise StoreError(
-            f"it cannot be written: {error.strerror}",
-            where=str(path),
-            remedy="is there space, and may you write there?",
-        ) from error
 
 
 def settle(temporary: Path, target: Path) -> None:
@@ -46,3 +62,13 @@ def settle(temporary: Path, target: Path) -> None:
         os.fsync(folder)
     finally:
         os.close(folder)
+
+
+def sha256_of(path: Path) -> str:
+    """The digest of a file as it lies there, in hexadecimal digits.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -7,20 +7,16 @@ last digit (ASE's own writer keeps eight decimals); all else of a record is one 
 from __future__ import annotations
 
 import json
-import os
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from zonemelt.tasks.convert.atoms import full_stress
 from zonemelt.tasks.convert.checked import new_geometry
-from zonemelt.tasks.convert.structures import record_of_rest, rest_of
+from zonemelt.tasks.convert.structures import REST, record_of_rest, rest_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-    from pathlib import Path
 
     from zonemelt.tasks.records import Record
-
-REST: Final = "zonemelt"
 
 
 def frame_of(record: Record) -> str:
@@ -50,31 +46,6 @@ def frame_of(record: Record) -> str:
         for symbol, *parts in zip(geometry.symbols, *columns, strict=True)
     ]
     return "\n".join([str(len(rows)), " ".join(info), *rows]) + "\n"
-
-
-def write_extxyz(path: Path, records: Iterable[Record]) -> int:
-    """Write records one after the other; the file is there whole or not at all.
-
-    Args:
-        path: of the file.
-        records: are taken one at a time.
-
-    Returns:
-        How many there were.
-    """
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    written = 0
-    try:
-        with partial.open("w", encoding="utf-8") as file:
-            for record in records:
-                file.write(frame_of(record))
-                written += 1
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
-    return written
 
 
 def record_of_frame(atoms: Any, *, where: str) -> Record:

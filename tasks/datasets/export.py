@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import secrets
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from zonemelt.tasks.datasets.dataset import FRAME_COLUMNS
-from zonemelt.tasks.errors import InputError, StoreError, UnknownKeyError
-from zonemelt.tasks.whole_files import settle
+from zonemelt.tasks.errors import InputError, UnknownKeyError
+from zonemelt.tasks.whole_files import whole_file
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from zonemelt.tasks.datasets.dataset import Dataset
 
@@ -39,35 +38,28 @@ def export(dataset: Dataset, target: Path | str, *, form: str | None = None, whe
         raise UnknownKeyError.of(form, WRITERS, where=f"form of {target}")
     if target.exists():
         raise InputError("the file exists", where=str(target), remedy="name another one, or delete it first")
-    temporary = target.with_name(f".{secrets.token_hex(8)}.tmp")
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        written = WRITERS[form](dataset, temporary, where)
-        settle(temporary, target)
-    except OSError as error:
-        raise StoreError(
-            f"it cannot be written: {error.strerror or error}",
-            where=str(target),
-            remedy="is there space, and may you write there?",
-        ) from error
-    finally:
-        temporary.unlink(missing_ok=True)
-    return written
+    with whole_file(target) as temporary:
+        return WRITERS[form](dataset, temporary, where)
 
 
 def _extxyz(dataset: Dataset, path: Path, where: Any) -> int:
     """Frames that ASE reads, with what it has no name for in one entry of their comment lines."""
-    from zonemelt.tasks.convert.extxyz import write_extxyz
+    from zonemelt.tasks.convert.extxyz import frame_of
 
-    return write_extxyz(path, dataset.records(where))
+    return _texts(path, (frame_of(record) for record in dataset.records(where)))
 
 
 def _jsonl(dataset: Dataset, path: Path, where: Any) -> int:
     """One record a line, whole."""
+    return _texts(path, (record.model_dump_json() + "\n" for record in dataset.records(where)))
+
+
+def _texts(path: Path, texts: Iterable[str]) -> int:
+    """Write texts one after the other; returns how many there were."""
     written = 0
-    with path.open("w") as file:
-        for record in dataset.records(where):
-            file.write(record.model_dump_json() + "\n")
+    with path.open("w", encoding="utf-8") as file:
+        for text in texts:
+            file.write(text)
             written += 1
     return written
 

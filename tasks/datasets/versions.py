@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final
 from pydantic import Field, ValidationError
 
 from zonemelt.tasks.datasets.parts import Part, about_part
-from zonemelt.tasks.datasets.repeated import count
+from zonemelt.tasks.datasets.repeated import Ranges, count
 from zonemelt.tasks.datasets.schema import SCHEMA_VERSION
 from zonemelt.tasks.errors import InputError, StoreError
 from zonemelt.tasks.theory import Document, Theory
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
 VERSIONS: Final = "versions"
 LOG: Final = "log"
-Ranges = tuple[tuple[int, int], ...]
 
 
 class Member(Part):
@@ -220,12 +219,12 @@ def _enter(directory: Path, number: int, version: str, message: str) -> bool:
     """Make a version the newest, unless somebody else has made an entry of this number."""
     entry = {"version": version, "message": message, "created": datetime.now(UTC).isoformat()}
     temporary = directory / LOG / f".{secrets.token_hex(8)}.tmp"
-    temporary.parent.mkdir(exist_ok=True)
-    with temporary.open("w") as file:
-        file.write(json.dumps(entry))
-        file.flush()
-        os.fsync(file.fileno())
     try:
+        temporary.parent.mkdir(exist_ok=True)
+        with temporary.open("w") as file:
+            file.write(json.dumps(entry))
+            file.flush()
+            os.fsync(file.fileno())
         os.link(temporary, directory / LOG / f"{number:08}.json")
     except FileExistsError:
         return False

@@ -1,10 +1,9 @@
-"""Files as they lie there: compressed or not, their first bytes, their digest."""
+"""Files as they lie there: compressed or not, and their first bytes."""
 
 from __future__ import annotations
 
 import bz2
 import gzip
-import hashlib
 import importlib
 import lzma
 import zlib
@@ -101,12 +100,6 @@ def _some(stream: IO[bytes], size: int) -> bytes:
     read: Any = getattr(stream, "read1", stream.read)
     part: bytes = read(size)
     return part
-
-
-def sha256_of(path: Path) -> str:
-    """The digest of a file as it lies there."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def plain_copy(path: Path, folder: Path) -> tuple[Path, str]:

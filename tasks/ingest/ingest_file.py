@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Final
 from zonemelt.tasks.errors import InputError
 from zonemelt.tasks.ingest.attempts import Reading, read, try_reader
 from zonemelt.tasks.ingest.calculations import calculations
-from zonemelt.tasks.ingest.files import sha256_of
 from zonemelt.tasks.ingest.kept import Kept
 from zonemelt.tasks.ingest.origin import Origin
 from zonemelt.tasks.ingest.outputs.frames import NOT_NUMBERS
@@ -28,6 +27,7 @@ from zonemelt.tasks.ingest.verdicts import FileReport, Verdict
 from zonemelt.tasks.ingest.walk import Found, unpack, walk
 from zonemelt.tasks.quality.judge import judge
 from zonemelt.tasks.records import Ingested, Quality
+from zonemelt.tasks.whole_files import sha256_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

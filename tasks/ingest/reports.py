@@ -4,45 +4,35 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 from collections import Counter
+from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING, Any, Final
 
 from zonemelt.tasks.ingest.verdicts import FileReport, Verdict
+from zonemelt.tasks.whole_files import whole_file
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
 FOLDER: Final = "ingest"  # in the dataset's directory: one file for each ingestion, which is what counts
 LINES: Final = "ingest-report.jsonl"  # all of them, after each other
 TABLE: Final = "ingest-report.csv"
 READ: Final = (Verdict.INGESTED, Verdict.UNCONVERGED, Verdict.TRUNCATED)
-
-
 _SHOWN: Final = 3  # unreadable files that are shown at once; the report has all
-
-
-def write_whole(path: Path, write: Callable[[IO[str]], None]) -> None:
-    """Write a text so that it is there whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with temporary.open("w", encoding="utf-8", newline="") as file:
-            write(file)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def write_reports(path: Path, reports: Iterable[FileReport]) -> None:
     """Write the reports of one batch, one line each."""
+    with _written(path) as file:
+        file.writelines(report.model_dump_json() + "\n" for report in reports)
 
-    def write(file: IO[str]) -> None:
-        for report in reports:
-            file.write(report.model_dump_json() + "\n")
 
-    write_whole(path, write)
+@contextmanager
+def _written(path: Path) -> Iterator[IO[str]]:
+    """A text that is there whole or not at all."""
+    with whole_file(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
+        yield file
 
 
 def read_reports(path: Path) -> Iterator[FileReport]:
@@ -123,8 +113,7 @@ def publish(dataset: Path, reports: Iterable[FileReport], *, run: str, version: 
     counts: Counter[str] = Counter({verdict.value: 0 for verdict in Verdict})
     records: Counter[str] = Counter(accepted=0, quarantined=0, no_records=0)
     unreadable: list[dict[str, str]] = []
-
-    def write(file: IO[str]) -> None:
+    with _written(dataset / FOLDER / f"{run}.jsonl") as file:
         for report in reports:
             counts[report.verdict.value] += 1
             records.update(
@@ -136,10 +125,10 @@ def publish(dataset: Path, reports: Iterable[FileReport], *, run: str, version: 
                 unreadable.append({"path": report.path, "reason": report.reason})
             told = {"run": run, "version": version, **report.model_dump(mode="json")}
             file.write(json.dumps(told, ensure_ascii=False) + "\n")
-
-    write_whole(dataset / FOLDER / f"{run}.jsonl", write)
-    write_whole(dataset / LINES, lambda file: file.writelines(_lines(dataset)))
-    write_whole(dataset / TABLE, lambda file: _as_table(_lines(dataset), file))
+    with _written(dataset / LINES) as file:
+        file.writelines(_lines(dataset))
+    with _written(dataset / TABLE) as file:
+        _as_table(_lines(dataset), file)
     return {"files": sum(counts.values()), "verdicts": dict(counts), **records, "unreadable": unreadable}
 
 

@@ -21,7 +21,7 @@ import numpy as np
 from zonemelt.tasks.crystals import Crystals
 from zonemelt.tasks.errors import InputError, StoreError
 from zonemelt.tasks.featurize.graphs import Edges, Graphs, graphs_of
-from zonemelt.tasks.whole_files import write_whole
+from zonemelt.tasks.whole_files import sha256_of, write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -160,8 +160,6 @@ def _plain(values: NDArray[Any], label: str) -> NDArray[Any]:
 
 
 def _entry(path: Path, shard: Shard) -> Entry:
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
     arrays = shard.arrays
     return Entry(
         name=path.stem,
@@ -169,7 +167,7 @@ def _entry(path: Path, shard: Shard) -> Entry:
         atoms=len(arrays["numbers_A"]),
         edges=len(arrays["neighbours_E"]),
         nbytes=path.stat().st_size,
-        sha256=digest,
+        sha256=sha256_of(path),
     )
 
 

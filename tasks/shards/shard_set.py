@@ -17,7 +17,7 @@ from zonemelt.tasks.errors import InputError
 from zonemelt.tasks.featurize.graphs import Graphs
 from zonemelt.tasks.featurize.neighbours import Neighbours
 from zonemelt.tasks.shards.files import STRUCTURE, VERSION, Entry, Shard, damaged, mapped
-from zonemelt.tasks.whole_files import write_whole
+from zonemelt.tasks.whole_files import sha256_of, write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -142,9 +142,7 @@ class ShardSet:
         """
         for number, entry in enumerate(self.entries):
             path = self.shard(number).path
-            with path.open("rb") as file:
-                found = hashlib.file_digest(file, "sha256").hexdigest()
-            if found != entry.sha256:
+            if (found := sha256_of(path)) != entry.sha256:
                 raise damaged(path, f"its content has the hash {found[:12]}…, not {entry.sha256[:12]}…")
 
     def read(self, indices: NDArray[np.int64] | Sequence[int] | slice) -> Graphs:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from zonemelt.tasks.errors import HeadRunningError, InputError, SiteError
+from zonemelt.tasks.whole_files import write_whole
 from zonemelt.workflows.cli.app import INTERRUPTED
 from zonemelt.workflows.cli.plans import site_of
 
@@ -192,7 +193,4 @@ def _note(place: Path, *, done: int) -> None:
 
 
 def _write(place: Path, jobs: list[dict[str, Any]]) -> None:
-    path = place / FOLDER / RECORD
-    temporary = path.with_suffix(".part")
-    temporary.write_text(json.dumps(jobs, indent=1))
-    temporary.replace(path)
+    write_whole(place / FOLDER / RECORD, json.dumps(jobs, indent=1).encode())

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from zonemelt.tasks.errors import CampaignError, InputError
+from zonemelt.tasks.whole_files import write_whole
 from zonemelt.workflows.cli.places import is_campaign
 from zonemelt.workflows.engine.inspect import fact, open_ledger
 from zonemelt.workflows.engine.schema import FILE_NAME, SPEC_FILE
@@ -171,9 +172,7 @@ def write_spec(place: Path, plan: Plan) -> None:
     """Write the resolved campaign into its directory."""
     content = yaml.safe_dump(plan.document, sort_keys=False, allow_unicode=True)
     text = f"# The campaign as it was resolved when it started.\n{content}"
-    temporary = place / f".{SPEC_FILE}"
-    temporary.write_text(text)
-    temporary.replace(place / SPEC_FILE)
+    write_whole(place / SPEC_FILE, text.encode())
 
 
 def never_submitted(place: Path) -> bool:

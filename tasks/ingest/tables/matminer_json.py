@@ -11,6 +11,7 @@ from zonemelt.tasks.ingest.origin import BadRow, Origin
 from zonemelt.tasks.ingest.tables.columns import Columns, Target
 from zonemelt.tasks.ingest.tables.common import lines_of, parser_of, text_of
 from zonemelt.tasks.ingest.tables.rows import record_of_row
+from zonemelt.tasks.whole_files import sha256_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -96,11 +97,7 @@ def read_matbench(name: str, *, directory: Path | None = None) -> Iterator[Recor
             raise InputError(
                 f"there is no {path.name}", where=str(directory), remedy="fetch it there with matminer first"
             )
-    import hashlib
-
-    with path.open("rb") as file:
-        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-    yield from read_matminer_json(path, Origin(source=f"matbench:{name}", sha256=sha256))
+    yield from read_matminer_json(path, Origin(source=f"matbench:{name}", sha256=sha256_of(path)))
 
 
 def _fetched(name: str) -> Path:

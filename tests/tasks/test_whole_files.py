@@ -1,0 +1,40 @@
+"""A file is the old one, the new one or an error, and nothing else is left beside it."""
+
+from __future__ import annotations
+
+import hashlib
+
+import pytest
+
+from zonemelt.tasks.errors import StoreError
+from zonemelt.tasks.whole_files import sha256_of, whole_file, write_whole
+
+
+def test_a_file_and_the_directories_above_it(tmp_path):
+    path = tmp_path / "a" / "b" / "some.txt"
+    write_whole(path, b"one")
+    write_whole(path, b"other")
+    assert path.read_bytes() == b"other"
+    assert [p.name for p in path.parent.iterdir()] == ["some.txt"]
+    assert sha256_of(path) == hashlib.sha256(b"other").hexdigest()
+
+
+def test_a_write_that_fails_leaves_the_old_file(tmp_path):
+    path = tmp_path / "some.txt"
+    path.write_text("old")
+
+    def fail():
+        with whole_file(path) as temporary:
+            temporary.write_text("half")
+            raise RuntimeError("no more")
+
+    with pytest.raises(RuntimeError, match="no more"):
+        fail()
+    assert [(p.name, p.read_text()) for p in tmp_path.iterdir()] == [("some.txt", "old")]
+
+
+def test_a_file_below_a_file_is_an_error_that_names_it(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StoreError, match="cannot be written") as caught:
+        write_whole(tmp_path / "file" / "inner", b"")
+    assert caught.value.where == str(tmp_path / "file" / "inner")
