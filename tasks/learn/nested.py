@@ -84,6 +84,50 @@ def inner_splits(table: PropertyTable, train_N: Rows, *, protocol: Protocol) -> 
     return [(fit, test) for fit, test in cut.split(train_N, groups=groups_N)]
 
 
+@dataclass(frozen=True, kw_only=True)
+class Fitted:
+    """A model chosen and fitted on some rows.
+
+    Attributes:
+        model: the pipeline, fitted to all of the rows.
+        choice: ``settings`` chosen, their ``inner_mae``, and all that was ``tried``.
+        columns_F: of the table that it sees.
+        x_NF: features of the rows.
+        left_out: the rows, each predicted by a model that had not seen it.
+        fits: how often something was fitted.
+    """
+
+    model: Any
+    choice: dict[str, Any]
+    columns_F: Rows
+    x_NF: Floats
+    left_out: Asked
+    fits: int
+
+
+def choose_and_fit(table: PropertyTable, spec: ModelSpec, train_N: Rows, *, protocol: Protocol) -> Fitted:
+    """Choose settings on inner folds of some rows, and fit the best to all of them.
+
+    Raises:
+        InputError: a feature is NaN and the model refuses that, no column or label varies, or there are too
+            few rows.
+    """
+    columns_F = table.columns(spec.blocks)
+    _check_features(table, spec, columns_F, train_N)
+    x_NF, y_N = table.values_NF[np.ix_(train_N, columns_F)], table.target_N[train_N]
+    given = _Training(x_NF=x_NF, y_N=y_N, splits=inner_splits(table, train_N, protocol=protocol))
+    search = _search(table, spec, given=given, seed=protocol.seed)
+    mean_N, raw_N = _left_out(table, spec, search.best_estimator_, given=given)
+    return Fitted(
+        model=search.best_estimator_,
+        choice=_choice(search),
+        columns_F=columns_F,
+        x_NF=x_NF,
+        left_out=Asked(rows_N=train_N, true_N=y_N, mean_N=mean_N, raw_N=raw_N),
+        fits=len(given.splits) * (len(search.cv_results_["params"]) + 1) + 1,
+    )
+
+
 def evaluate_fold(table: PropertyTable, spec: ModelSpec, *, fold: int, protocol: Protocol) -> dict[str, Any]:
     """Choose, fit, calibrate and test one model on one outer fold.
 
@@ -107,35 +151,30 @@ def evaluate_fold(table: PropertyTable, spec: ModelSpec, *, fold: int, protocol:
     """
     began = time.process_time()
     train_N, test_M = table.parts(fold)
-    columns_F = table.columns(spec.blocks)
-    x_NF, x_MF = table.values_NF[np.ix_(train_N, columns_F)], table.values_NF[np.ix_(test_M, columns_F)]
-    y_N, y_M = table.target_N[train_N], table.target_N[test_M]
-    _check_features(table, spec, columns_F, train_N)
-    given = _Training(x_NF=x_NF, y_N=y_N, splits=inner_splits(table, train_N, protocol=protocol))
-    labels = [table.labels[column] for column in columns_F]
+    y_M = table.target_N[test_M]
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        search = _search(table, spec, given=given, seed=protocol.seed)
-        model = search.best_estimator_
-        left_out_N, raw_N = _left_out(table, spec, model, given=given)
-        mean_M, raw_M = predict(model, x_MF, kind=spec.deviations)
-        importance = _importance(model, x_MF, y_M, labels=labels, protocol=protocol)
+        found = choose_and_fit(table, spec, train_N, protocol=protocol)
+        x_MF = table.values_NF[np.ix_(test_M, found.columns_F)]
+        labels = [table.labels[column] for column in found.columns_F]
+        mean_M, raw_M = predict(found.model, x_MF, kind=spec.deviations)
+        importance = _importance(found.model, x_MF, y_M, labels=labels, protocol=protocol)
     return {
         "model": spec.name,
         "family": spec.family,
         "fold": fold,
         "seed": protocol.seed,
-        **_choice(search),
+        **found.choice,
         **judged(
-            Asked(rows_N=train_N, true_N=y_N, mean_N=left_out_N, raw_N=raw_N),
+            found.left_out,
             Asked(rows_N=test_M, true_N=y_M, mean_N=table.clipped(mean_M), raw_N=raw_M),
             coverage=protocol.coverage,
             recalibration=protocol.recalibration,
         ),
         "importance": importance,
-        "strange_rows": test_M[_strange(x_NF, x_MF)].tolist(),
+        "strange_rows": test_M[_strange(found.x_NF, x_MF)].tolist(),
         "warnings": _told(caught),
-        "fits": len(given.splits) * (len(search.cv_results_["params"]) + 1) + 1,
+        "fits": found.fits,
         "cpu_seconds": time.process_time() - began,
     }
 

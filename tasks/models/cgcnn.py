@@ -11,7 +11,7 @@ from torch import nn
 from torch.nn import functional
 
 from zonemelt.tasks.models.basis import Gaussians, published_atoms
-from zonemelt.tasks.models.sums import mean_over_graphs, sum_over_centres
+from zonemelt.tasks.models.sums import mean_over_graphs, of_each_edge, sum_over_centres
 
 if TYPE_CHECKING:
     from zonemelt.tasks.models.batch import Batch
@@ -51,14 +51,18 @@ class CGCNN(nn.Module):
         self.pooled = nn.Linear(width, hidden)
         self.head = nn.Linear(hidden, outputs)
 
-    def forward(self, batch: Batch) -> torch.Tensor:
-        """Predictions (G, outputs), scaled."""
+    def trunk(self, batch: Batch) -> torch.Tensor:
+        """The features of each crystal (G, hidden), before the head."""
         atoms_AF = self.embedding(self.atoms[batch["z"]])
         edges_EB = self.distances(batch["edge_length"].to(atoms_AF.dtype))
         for convolution in self.convolutions:
             atoms_AF = convolution(atoms_AF, edges_EB, batch["edge_index"])
         graphs_GF = mean_over_graphs(atoms_AF, batch)
-        return self.head(functional.softplus(self.pooled(functional.softplus(graphs_GF))))  # type: ignore[no-any-return]
+        return functional.softplus(self.pooled(functional.softplus(graphs_GF)))
+
+    def forward(self, batch: Batch) -> torch.Tensor:
+        """Predictions (G, outputs), scaled."""
+        return self.head(self.trunk(batch))  # type: ignore[no-any-return]
 
 
 class Convolution(nn.Module):
@@ -80,7 +84,9 @@ class Convolution(nn.Module):
         """New features of the atoms (A, F)."""
         neighbour_E, centre_E = index_2E
         both_E2F = (
-            self.centre(atoms_AF)[centre_E] + self.neighbour(atoms_AF)[neighbour_E] + self.edge(edges_EB)
+            of_each_edge(self.centre(atoms_AF), centre_E)
+            + of_each_edge(self.neighbour(atoms_AF), neighbour_E)
+            + self.edge(edges_EB)
         )
         gate_EF, core_EF = self.norm_gate(both_E2F).chunk(2, dim=1)
         messages_EF = torch.sigmoid(gate_EF) * functional.softplus(core_EF)
