@@ -6,18 +6,22 @@ Nothing is unpickled: a file of another kind is refused.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from zonemelt.tasks.errors import InputError
 from zonemelt.tasks.models.registry import AnyArchitecture  # noqa: TC001 (pydantic reads it)
+from zonemelt.tasks.train.heads import AnyHead, PointHead
+from zonemelt.tasks.train.uncertainty import Uncertainty  # noqa: TC001 (pydantic reads it)
 from zonemelt.tasks.whole_files import settle, write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     import torch
+    from numpy.typing import NDArray
 
 WEIGHTS, CARD = "model.safetensors", "card.json"
 
@@ -38,15 +42,37 @@ class ModelCard(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    kind: Literal["network"] = "network"
     network: AnyArchitecture
+    head: AnyHead = Field(default=PointHead(), description="what the numbers of the network mean")
     targets: tuple[Target, ...] = Field(min_length=1)
     elements: tuple[str, ...] = Field(description="that it was trained on; others it refuses")
     training: dict[str, Any] = Field(
         default_factory=dict, description="settings, seed, samples, hash of the training set and of the split"
     )
-    metrics: dict[str, float] = Field(default_factory=dict, description="with units in their names")
+    metrics: dict[str, float] = Field(
+        default_factory=dict, description="on validation, or test where they say so; units in their names"
+    )
+    uncertainty: dict[str, Uncertainty] = Field(
+        default_factory=dict, description="by property; none without a validation part"
+    )
     versions: dict[str, str] = Field(default_factory=dict)
     hardware: str = ""
+
+    @property
+    def outputs(self) -> int:
+        """The numbers that the network gives: so many of the first property, then of the next."""
+        return len(self.targets) * self.head.outputs
+
+    @property
+    def shift_P(self) -> NDArray[np.float64]:
+        """Of the properties, in their units."""
+        return np.array([target.shift for target in self.targets])
+
+    @property
+    def scale_P(self) -> NDArray[np.float64]:
+        """Of the properties, in their units."""
+        return np.array([target.scale for target in self.targets])
 
 
 def save_model(folder: Path, weights: Mapping[str, torch.Tensor], card: ModelCard) -> None:
@@ -75,7 +101,7 @@ def load_model(folder: Path) -> tuple[torch.nn.Module, ModelCard]:
     try:
         card = ModelCard.model_validate_json((place / CARD).read_text(encoding="utf-8"))
         weights = load_file(place / WEIGHTS)
-        model = card.network.make(outputs=len(card.targets))
+        model = card.network.make(outputs=card.outputs)
         model.load_state_dict(weights)
     except OSError as error:
         raise InputError(f"{error.strerror}: {error.filename}", where=str(place), remedy=remedy) from None

@@ -1,6 +1,6 @@
-"""Predict properties with a trained network."""
+"""What a trained network says of samples or of crystals."""
 
-# G graphs of a batch, N samples, P properties
+# G graphs of a batch, N samples, P properties, K numbers of a network a property
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from zonemelt.tasks.errors import InputError
+from zonemelt.tasks.train.said import Said, joined_in_turn
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,15 +18,17 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from zonemelt.tasks.crystals import Crystals
-    from zonemelt.tasks.train.graph_samples import GraphSamples
+    from zonemelt.tasks.featurize.graphs import Graphs
+    from zonemelt.tasks.train.graph_samples import GraphSamples, GraphSource
+    from zonemelt.tasks.train.heads import Head
     from zonemelt.tasks.train.model_folder import ModelCard
     from zonemelt.tasks.train.ranks import Ranks
 
 _TOGETHER = 256  # graphs in a batch that only asks
 
 
-def scaled_predictions(model: torch.nn.Module, samples: GraphSamples, *, ranks: Ranks) -> NDArray[np.float64]:
-    """What a model gives for all samples (N, P), scaled; every rank computes a share, and has all."""
+def said_of_samples(model: torch.nn.Module, head: Head, samples: GraphSamples, *, ranks: Ranks) -> Said:
+    """What a model says of all samples, scaled; every rank computes a share, and has all."""
     import torch
 
     model.eval()
@@ -35,13 +38,39 @@ def scaled_predictions(model: torch.nn.Module, samples: GraphSamples, *, ranks: 
         for number in range(ranks.rank, len(batches), ranks.world_size):
             found[number] = model(samples.batch(batches[number]).to(ranks.device)).double().cpu().tolist()
     together = {number: rows for each in ranks.gather(found) for number, rows in each.items()}
-    return np.concatenate([np.asarray(together[number]) for number in range(len(batches))])
+    raw_NO = np.concatenate([np.asarray(together[number]) for number in range(len(batches))])
+    return _said(head, torch.from_numpy(raw_NO))
 
 
-def predict(
+def said_of_graphs(model: torch.nn.Module, card: ModelCard, graphs: Graphs, *, device: str = "cpu") -> Said:
+    """What a model says of graphs, in the units of the card; of all of them at once."""
+    import torch
+
+    dtype = str(next(model.parameters()).dtype).removeprefix("torch.")
+    with torch.inference_mode():
+        raw_GO = model.to(device).eval()(card.network.batch(graphs, dtype=dtype).to(device)).double().cpu()
+    return _said(card.head, raw_GO).times(card.scale_P, plus=card.shift_P)
+
+
+def said_of_rows(
+    model: torch.nn.Module,
+    card: ModelCard,
+    source: GraphSource,
+    rows_N: NDArray[np.int64],
+    *,
+    device: str = "cpu",
+) -> Said:
+    """What a model says of some graphs of a source, in the units of the card."""
+    parts = np.array_split(rows_N, max(1, -(-len(rows_N) // _TOGETHER)))
+    return joined_in_turn([
+        said_of_graphs(model, card, source.read(part), device=device) for part in parts
+    ])  # fmt: skip
+
+
+def said_of_crystals(
     model: torch.nn.Module, card: ModelCard, crystals: Crystals, *, device: str = "cpu"
-) -> NDArray[np.float64]:
-    """The properties of crystals (N, P), in the units of the card.
+) -> Said:
+    """What a model says of crystals, in the units of the card.
 
     Args:
         model: and
@@ -50,23 +79,32 @@ def predict(
         device: where to compute.
 
     Raises:
-        InputError: an element that the model was not trained on, or a structure without neighbours.
+        InputError: there are no structures, one has an element that the model was not trained on, or has no
+            neighbours.
     """
-    import torch
-
     from zonemelt.tasks.featurize.graphs import graphs_of
 
+    if not len(crystals):
+        raise InputError("there are no structures", where="predict", remedy="give one or more")
     check_elements(crystals, card.elements)
-    model = model.to(device).eval()
-    shift_P, scale_P = np.array([[target.shift, target.scale] for target in card.targets]).T
-    found = [np.empty((0, len(card.targets)))]
-    dtype = str(next(model.parameters()).dtype).removeprefix("torch.")
-    for start in range(0, len(crystals), _TOGETHER):
-        graphs = graphs_of(crystals.take(slice(start, start + _TOGETHER)), card.network.edges)
-        with torch.inference_mode():
-            found.append(model(card.network.batch(graphs, dtype=dtype).to(device)).double().cpu().numpy())
-    predicted_NP: NDArray[np.float64] = np.concatenate(found) * scale_P + shift_P
-    return predicted_NP
+    return joined_in_turn([
+        said_of_graphs(
+            model, card, graphs_of(crystals.take(slice(start, start + _TOGETHER)), card.network.edges),
+            device=device,
+        )
+        for start in range(0, len(crystals), _TOGETHER)
+    ])  # fmt: skip
+
+
+def predict(
+    model: torch.nn.Module, card: ModelCard, crystals: Crystals, *, device: str = "cpu"
+) -> NDArray[np.float64]:
+    """The properties of crystals (N, P), in the units of the card; see :func:`said_of_crystals`."""
+    return said_of_crystals(model, card, crystals, device=device).mean_NP
+
+
+def _said(head: Head, raw_NO: torch.Tensor) -> Said:
+    return head.said(raw_NO.reshape(len(raw_NO), -1, head.outputs))
 
 
 def check_elements(crystals: Crystals, known: Sequence[str]) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 import hashlib
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -15,8 +15,8 @@ from zonemelt.tasks.errors import InputError
 from zonemelt.tasks.quality.splits import repeated
 from zonemelt.tasks.train.checkpoint import after_epoch, weights_of
 from zonemelt.tasks.train.graph_samples import GraphSamples
+from zonemelt.tasks.train.heads import head_of
 from zonemelt.tasks.train.loop import Outcome, train
-from zonemelt.tasks.train.metrics_log import read_metrics
 from zonemelt.tasks.train.model_folder import (
     ModelCard,
     Target,
@@ -25,8 +25,11 @@ from zonemelt.tasks.train.model_folder import (
     save_model,
     versions,
 )
-from zonemelt.tasks.train.objective import MaskedProperties
-from zonemelt.tasks.train.predict import scaled_predictions
+from zonemelt.tasks.train.objective import EveryLabel, MaskedProperties
+from zonemelt.tasks.train.predict import said_of_samples
+from zonemelt.tasks.train.settings import that_must_stay
+from zonemelt.tasks.train.transfer import Pretrained
+from zonemelt.tasks.train.uncertainty import uncertainty_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -37,10 +40,13 @@ if TYPE_CHECKING:
 
     from zonemelt.tasks.models.registry import Architecture
     from zonemelt.tasks.train.graph_samples import GraphSource
+    from zonemelt.tasks.train.heads import Head
     from zonemelt.tasks.train.ranks import Ranks
     from zonemelt.tasks.train.settings import TrainSettings
+    from zonemelt.tasks.train.transfer import Transfer
 
 METRIC = "scaled mae"
+_JUDGED = ("validation", "test")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,21 +83,28 @@ def train_properties(
     *,
     ranks: Ranks,
     directory: Path,
-    loss: str = "mae",
+    loss: str | Mapping[str, Any] | Head = "mae",
     deadline: float = math.inf,
+    transfer: Transfer | None = None,
+    weights: Mapping[str, float] | None = None,
+    each: Literal["property", "label"] = "property",
 ) -> tuple[Outcome, ModelCard]:
     """Train one network, or go on with it; when it is finished it is written into the directory.
 
     Args:
         labelled: the collection.
-        split: rows of ``train`` and, if the best epoch is to be kept and not the last one, of
-            ``validation``.
+        split: rows of ``train``; of ``validation``, if the best epoch is to be kept and not the last one,
+            and deviations and intervals are to be calibrated; and of ``test``, to be judged at the end.
         architecture: of the network.
         settings: of the training.
         ranks: who trains.
         directory: for checkpoints, metrics and the model.
-        loss: ``mae``, ``mse`` or ``huber``.
+        loss: and with it what the network tells of a property; see :func:`.head_of`.
         deadline: see :func:`.loop.train`.
+        transfer: the trained model to begin from.
+        weights: of properties in the loss, by name; 1 where nothing is said.
+        each: what weighs the same in a step: every ``property``, or every ``label``, as published for
+            multi-property pre-training.
 
     Returns:
         How it ended, and what the model is.
@@ -103,50 +116,102 @@ def train_properties(
     import torch
 
     check_split(split, labelled.names_N)
-    train_N, judged_N = split["train"], split.get("validation", split["train"])
-    targets = targets_of(labelled, train_N)
-    card = _card(
-        labelled, (train_N, judged_N), architecture, settings, targets=targets, loss=loss, ranks=ranks
-    )
+    targets = targets_of(labelled, split["train"])
+    begun = None if transfer is None else Pretrained.read(transfer)
+    if begun is not None:
+        targets = begun.targets(targets)
+    card = _card(labelled, split, architecture, settings, targets=targets, head=head_of(loss), ranks=ranks)
+    card.training.update({"weights": dict(weights or {}), "each": each})
+    if begun is not None:
+        card = begun.noted(card)
     torch.manual_seed(settings.seed)  # the same initial weights on every rank
-    network = architecture.make(outputs=len(targets))
-    samples = _samples(labelled, train_N, card, settings)
-    judged = _samples(labelled, judged_N, card, settings)
+    network = architecture.make(outputs=card.outputs)
+    if begun is not None:
+        begun.give(network, card)
+    judged = {part: _samples(labelled, split[part], card, settings) for part in _JUDGED if part in split}
     names = tuple(target.name for target in targets)
 
     def validate(model: torch.nn.Module) -> dict[str, float]:
-        predicted_NP = scaled_predictions(model, judged, ranks=ranks)
-        found_P = np.nanmean(np.abs(predicted_NP - judged.labels_NP), axis=0)
-        own = {
-            f"mae {t.name} ({t.unit or '1'})": float(found * t.scale)
-            for t, found in zip(targets, found_P, strict=True)
-        }
-        return {METRIC: float(np.nanmean(found_P)), **own}
+        said = said_of_samples(model, card.head, judged["validation"], ranks=ranks)
+        return mean_errors(said.mean_NP, judged["validation"].labels_NP, targets)
 
+    kind = EveryLabel if each == "label" else MaskedProperties
     outcome = train(
         network,
-        MaskedProperties(names=names, weights=dict.fromkeys(names, 1.0), kind=loss),
-        samples,
+        kind(names=names, weights={**dict.fromkeys(names, 1.0), **(weights or {})}, head=card.head),
+        _samples(labelled, split["train"], card, settings),
         validate if "validation" in split else None,
         settings,
         ranks=ranks,
         directory=directory,
-        metric=METRIC,
-        card={"network": json_of(architecture), "training": card.training},
+        metric=METRIC if "validation" in split else "training loss",
+        card={
+            "network": json_of(architecture),
+            "head": json_of(card.head),
+            "training": that_must_stay(card.training),
+        },
         deadline=deadline,
+        rates=None if begun is None else begun.rates(),
     )
     if not outcome.finished:
         return outcome, card
     ranks.barrier()  # rank 0 has written what the others read now
     kept = outcome.best_epoch if "validation" in split else outcome.epochs - 1
-    line = read_metrics(directory)[kept]
-    metrics = {name: value for name, value in line.items() if name.startswith(("mae ", METRIC))}
-    card = card.model_copy(update={"metrics": metrics})
+    found = weights_of(after_epoch(directory, kept), averaged=settings.ema is not None)
+    network.load_state_dict(found)
+    card = judge_network(network, card, judged, ranks=ranks)
     if ranks.writes:
-        averaged = settings.ema is not None
-        save_model(directory, weights_of(after_epoch(directory, kept), averaged=averaged), card)
+        save_model(directory, found, card)
     ranks.barrier()
     return outcome, card
+
+
+def mean_errors(
+    mean_NP: NDArray[np.float64], labels_NP: NDArray[np.float64], targets: Sequence[Target]
+) -> dict[str, float]:
+    """Mean absolute errors: the scaled one over the properties, and each in its unit.
+
+    Properties without a label among these samples are left out.
+
+    Args:
+        mean_NP: predictions, scaled.
+        labels_NP: scaled; NaN where there is none.
+        targets: the properties.
+    """
+    found = {}
+    for target, errors_N in zip(targets, np.abs(mean_NP - labels_NP).T, strict=True):
+        if np.isfinite(errors_N).any():
+            found[target] = float(np.nanmean(errors_N))
+    own = {f"mae {t.name} ({t.unit or '1'})": error * t.scale for t, error in found.items()}
+    return {METRIC: float(np.mean(list(found.values()))), **own}
+
+
+def judge_network(
+    network: torch.nn.Module, card: ModelCard, judged: Mapping[str, GraphSamples], *, ranks: Ranks
+) -> ModelCard:
+    """Add to a card how well its network does, and how sure it may be; every rank calls it.
+
+    Args:
+        network: with its final weights, on the device of the rank.
+        card: of the network.
+        judged: samples of ``validation`` and ``test``, with scaled labels; either may be missing.
+        ranks: who computes.
+    """
+    said = {part: said_of_samples(network, card.head, found, ranks=ranks) for part, found in judged.items()}
+    metrics: dict[str, float] = {}
+    for part, prefix in zip(_JUDGED, ("", "test "), strict=True):
+        if part in said:
+            errors = mean_errors(said[part].mean_NP, judged[part].labels_NP, card.targets)
+            metrics |= {f"{prefix}{name}": value for name, value in errors.items()}
+    uncertainty = {}
+    if "validation" in said:
+        scale_P, shift_P = card.scale_P, card.shift_P
+        uncertainty = uncertainty_of(
+            {part: each.times(scale_P, plus=shift_P) for part, each in said.items()},
+            {part: found.labels_NP * scale_P + shift_P for part, found in judged.items()},
+            [target.name for target in card.targets],
+        )
+    return card.model_copy(update={"metrics": metrics, "uncertainty": uncertainty})
 
 
 def check_split(split: Mapping[str, NDArray[np.int64]], names_N: Sequence[str]) -> None:
@@ -187,12 +252,11 @@ def targets_of(labelled: Labelled, rows: NDArray[np.int64]) -> tuple[Target, ...
 def _samples(
     labelled: Labelled, rows: NDArray[np.int64], card: ModelCard, settings: TrainSettings
 ) -> GraphSamples:
-    shift_P, scale_P = np.array([[t.shift, t.scale] for t in card.targets]).T
     return GraphSamples(
         labelled.source,
         card.network,
         rows_N=rows,
-        labels_NP=(labelled.values_NP[rows] - shift_P) / scale_P,
+        labels_NP=(labelled.values_NP[rows] - card.shift_P) / card.scale_P,
         costs_N=labelled.costs_N[rows],
         names_N=[labelled.names_N[row] for row in rows.tolist()],
         batch_size=settings.batch_size,
@@ -204,26 +268,26 @@ def _samples(
 
 def _card(
     labelled: Labelled,
-    rows: tuple[NDArray[np.int64], NDArray[np.int64]],
+    split: Mapping[str, NDArray[np.int64]],
     architecture: Any,
     settings: TrainSettings,
     *,
     targets: tuple[Target, ...],
-    loss: str,
+    head: Any,
     ranks: Ranks,
 ) -> ModelCard:
-    train_N, judged_N = rows
+    train_N = split["train"]
     elements = frozenset[str]().union(*(labelled.elements_N[row] for row in train_N.tolist()))
     return ModelCard(
         network=architecture,
+        head=head,
         targets=targets,
         elements=tuple(sorted(elements)),
         training={
             **json_of(settings),
-            "loss": loss,
             "samples": len(train_N),
             "training_set": labelled.digest(train_N),
-            "validation_set": labelled.digest(judged_N),
+            **{f"{part}_set": labelled.digest(split[part]) for part in _JUDGED if part in split},
         },
         versions=versions(),
         hardware=describe_hardware(ranks.device),
