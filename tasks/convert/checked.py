@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
@@ -10,10 +10,11 @@ from zonemelt.tasks.errors import InputError
 from zonemelt.tasks.records import Geometry, Record
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
 REMEDY = "correct it at its source, or leave it out"
 Model = TypeVar("Model", bound=BaseModel)
+_OURS: Final = frozenset({"identifier", "geometry", "theory", "provenance"})
 
 
 def checked(make: Callable[[], Model], *, where: str) -> Model:
@@ -38,6 +39,11 @@ def described(error: ValidationError) -> str:
         said.append(f"{place}: {words}{value}" if place else words)
     more = error.error_count() - len(said)
     return "; ".join(said) + (f"; and {more} more" if more > 0 else "")
+
+
+def is_record(document: Mapping[str, Any]) -> bool:
+    """Whether a dictionary has the fields that every record of ours has."""
+    return document.keys() >= _OURS
 
 
 def new_record(*, where: str, **fields: Any) -> Record:

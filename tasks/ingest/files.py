@@ -19,7 +19,7 @@ CHUNK: Final = 1 << 20
 LARGEST: Final = 64 << 30  # bytes; more than this, decompressed, is refused
 RATIO: Final = 500  # of decompressed to compressed bytes; text of calculations stays below 30
 HARMLESS: Final = 256 << 20  # bytes up to which the ratio does not matter
-_BROKEN: Final = (EOFError, OSError, lzma.LZMAError, zlib.error)
+BROKEN: Final = (EOFError, OSError, lzma.LZMAError, zlib.error)
 _MAGIC: Final = {
     b"\x1f\x8b": "gz",
     b"BZh": "bz2",
@@ -85,7 +85,7 @@ def head_of(path: Path, size: int = HEAD) -> bytes:
             while size > 0 and (part := _some(stream, min(size, 4096))):
                 parts.append(part)
                 size -= len(part)
-        except _BROKEN as error:
+        except BROKEN as error:
             if not parts:
                 raise InputError(
                     f"its compressed stream is broken: {error}",
@@ -130,7 +130,7 @@ def plain_copy(path: Path, folder: Path) -> tuple[Path, str]:
                         remedy="decompress it yourself if you trust it",
                     )
                 out.write(part)
-        except _BROKEN as error:
+        except BROKEN as error:
             broken = f"its compressed stream breaks off after {written} bytes: {error}"
     if not written:
         raise InputError(broken or "it holds nothing", where=str(path), remedy="copy it again")

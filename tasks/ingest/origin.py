@@ -1,8 +1,10 @@
-"""Where a file came from that is being read."""
+"""What a reader is told of a file besides its content, and what it says of what is no record."""
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
+from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -12,7 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Origin:
-    """What a reader must know of a file besides its content.
+    """Where a file came from, and what somebody has said of it.
 
     Attributes:
         source: its path or address as the person knows it; the member of an archive after ``::``.
@@ -29,10 +31,13 @@ class Origin:
     @property
     def calculation(self) -> str:
         """A name for all records that come from it: short, and the same when it is read again."""
-        import hashlib
-
         said = self.sha256 or hashlib.sha256(self.source.encode()).hexdigest()
         return said[:16]
+
+
+def parser_of(library: str, part: str = "") -> str:
+    """A library with its version, and the part of it that read: ``pymatgen-core 2026.10.16 Vasprun``."""
+    return f"{library} {version(library)} {part}".rstrip()
 
 
 @dataclass(frozen=True, kw_only=True)

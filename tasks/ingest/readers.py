@@ -105,35 +105,15 @@ def _at_address(path: Path, origin: Origin) -> Iterator[Any]:  # noqa: ARG001 (a
     return read_address(origin.source)
 
 
-def _extxyz(path: Path, origin: Origin) -> Iterator[Any]:
-    return read_extxyz(path, origin, theory=origin.theory)
-
-
-def _ase_db(path: Path, origin: Origin) -> Iterator[Any]:
-    return read_ase_db(path, origin, theory=origin.theory)
-
-
-def _csv(path: Path, origin: Origin) -> Iterator[Any]:
-    return read_csv(path, origin, columns=origin.columns, theory=origin.theory)
-
-
-def _jsonl(path: Path, origin: Origin) -> Iterator[Any]:
-    return read_jsonl(path, origin, columns=origin.columns, theory=origin.theory)
-
-
-def _matminer_json(path: Path, origin: Origin) -> Iterator[Any]:
-    return read_matminer_json(path, origin, columns=origin.columns)
-
-
 ADDRESS: Final = Reader(name="address", read=_at_address)
 TABLES: Final[dict[str, tuple[Reader, ...]]] = {
-    "extxyz": (Reader(name="ase extxyz", read=_extxyz),),
-    "ase-db": (Reader(name="ase db", read=_ase_db),),
-    "aselmdb": (Reader(name="ase-db-backends aselmdb", read=_ase_db),),
+    "extxyz": (Reader(name="ase extxyz", read=read_extxyz),),
+    "ase-db": (Reader(name="ase db", read=read_ase_db),),
+    "aselmdb": (Reader(name="ase-db-backends aselmdb", read=read_ase_db),),
     "cif": (Reader(name="pymatgen CIF", read=read_cif),),
-    "csv": (Reader(name="CSV", read=_csv),),
-    "jsonl": (Reader(name="JSON lines", read=_jsonl),),
-    "matminer-json": (Reader(name="matminer JSON", read=_matminer_json),),
+    "csv": (Reader(name="CSV", read=read_csv),),
+    "jsonl": (Reader(name="JSON lines", read=read_jsonl),),
+    "matminer-json": (Reader(name="matminer JSON", read=read_matminer_json),),
 }
 
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from zonemelt.tasks.ingest.outputs.frames import Calculation, parser_named
+from zonemelt.tasks.ingest.origin import parser_of
+from zonemelt.tasks.ingest.outputs.frames import Calculation
 from zonemelt.tasks.ingest.outputs.headers import theory_of
 from zonemelt.tasks.ingest.outputs.markers import said_in
 
@@ -101,7 +102,7 @@ def _frames(path: Path, origin: Origin, *, kind: str, form: str) -> Iterator[Rec
 
 
 def _calculation(origin: Origin, theory: Theory, said: Said, part: str) -> Calculation:
-    parser = parser_named("ase", part)
+    parser = parser_of("ase", part)
     return Calculation(origin=origin, theory=theory, parser=parser, complete=said.complete)
 
 

@@ -12,7 +12,8 @@ import re
 from typing import TYPE_CHECKING, Any, Final
 
 from zonemelt.tasks.errors import InputError
-from zonemelt.tasks.ingest.outputs.frames import Calculation, parser_named
+from zonemelt.tasks.ingest.origin import parser_of
+from zonemelt.tasks.ingest.outputs.frames import Calculation
 from zonemelt.tasks.ingest.outputs.headers import theory_of
 from zonemelt.tasks.ingest.outputs.markers import said_in
 
@@ -166,7 +167,7 @@ def _frames(
     said = said_in(path, kind)
     level = theory or theory_of(path, kind)
     calculation = Calculation(
-        origin=origin, theory=level, parser=parser_named("dpdata", form), complete=said.complete
+        origin=origin, theory=level, parser=parser_of("dpdata", form), complete=said.complete
     )
     formats: dict[str, Any] = Format.get_formats()  # type: ignore[no-untyped-call]
     found = formats[form]().from_labeled_system(given or str(path), **options)

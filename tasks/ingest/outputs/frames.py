@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Final
 
 from zonemelt.tasks.convert.atoms import record_of_atoms
@@ -103,8 +102,3 @@ def _usable(results: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Prope
     strange = [name for name, value in held.items() if np.ndim(value) and not np.isfinite(value).all()]
     told = {NOT_NUMBERS: Property(value=", ".join(strange), unit="")} if strange else {}
     return {name: value for name, value in held.items() if name not in strange}, told
-
-
-def parser_named(library: str, part: str) -> str:
-    """A library with its version, and the part of it that read: ``pymatgen-core 2026.10.16 Vasprun``."""
-    return f"{library} {version(library)} {part}"

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, Final
 from xml.etree.ElementTree import ParseError  # the exception alone; parsing is pymatgen's
 
 from zonemelt.tasks.errors import InputError
-from zonemelt.tasks.ingest.outputs.frames import Calculation, parser_named
+from zonemelt.tasks.ingest.origin import parser_of
+from zonemelt.tasks.ingest.outputs.frames import Calculation
 from zonemelt.tasks.ingest.outputs.markers import said_in
 from zonemelt.tasks.vasp_theory import vasp_theory
 
@@ -81,7 +82,7 @@ def _frames(run: Any, origin: Origin, *, complete: bool, part: str) -> Iterator[
     calculation = Calculation(
         origin=origin,
         theory=theory(run),
-        parser=parser_named("pymatgen-core", part),
+        parser=parser_of("pymatgen-core", part),
         complete=complete,
     )
     last = len(run.ionic_steps) - 1

@@ -21,7 +21,7 @@ EXAMPLES: Final = {
     "mp": "mp:Li-Fe-O, mp:Fe2O3?energies=R2SCAN, mp:mp-149,mp-13",
     "optimade": "optimade:cod?filter=nelements=2&limit=10, optimade:https://oqmd.org/optimade",
     "matbench": "matbench:matbench_phonons, matbench:matbench_phonons?directory=/data/matbench",
-    "store": "store:campaign/store.yaml, store:mongodb://host/database.collection",
+    "store": "store:campaign, store:mongodb://host/database.collection",
 }
 
 

@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING
 from zonemelt.tasks.convert.checked import REMEDY, new_record
 from zonemelt.tasks.convert.structures import geometry_of_structure
 from zonemelt.tasks.errors import InputError
-from zonemelt.tasks.ingest.origin import BadRow
+from zonemelt.tasks.ingest.origin import BadRow, parser_of
 from zonemelt.tasks.ingest.tables.common import (
     NOTHING_KNOWN,
     ingested,
     lines_of,
-    parser_of,
     text_of,
     theory_unstated,
 )

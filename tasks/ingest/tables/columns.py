@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -10,7 +11,7 @@ from pydantic import Field, ValidationError
 
 from zonemelt.tasks.convert.checked import REMEDY, described
 from zonemelt.tasks.errors import InputError
-from zonemelt.tasks.ingest.tables.common import property_of
+from zonemelt.tasks.ingest.tables.common import properties_of, property_of
 from zonemelt.tasks.theory import Document, Theory
 
 if TYPE_CHECKING:
@@ -170,13 +171,10 @@ def rest(row: Mapping[str, Any], columns: Columns) -> dict[str, Property]:
     flat: dict[str, Any] = {}
     for name, value in row.items():
         flat |= {f"{name}.{k}": v for k, v in value.items()} if isinstance(value, dict) else {name: value}
-    kept = {name: property_of(value) for name, value in flat.items() if name not in used}
-    return {name: value for name, value in kept.items() if value is not None}
+    return properties_of((name, value) for name, value in flat.items() if name not in used)
 
 
 def _number(value: Any, column: str, *, where: str) -> float:
-    import math
-
     try:
         number = float(value)
     except (TypeError, ValueError):

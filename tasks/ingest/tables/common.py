@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-import bz2
-import gzip
 import json
-import lzma
-import zlib
-from typing import IO, TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from zonemelt.tasks.errors import InputError
+from zonemelt.tasks.ingest.files import BROKEN, opened
 from zonemelt.tasks.records import Convergence, Ingested, Property
 from zonemelt.tasks.theory import Theory
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from zonemelt.tasks.ingest.origin import Origin
 
 UNKNOWN: Final = "unknown"  # the unit of what a table gives no unit
 NOTHING_KNOWN: Final = Convergence(electronic=None, complete=None)
-_OPENERS: Final[dict[bytes, Any]] = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ": lzma.open}
 
 
 def theory_unstated(origin: Origin) -> Theory:
@@ -43,29 +39,6 @@ def ingested(origin: Origin, *, parser: str, row: int) -> Ingested:
     )
 
 
-def parser_of(package: str) -> str:
-    """A library and its version, for the provenance."""
-    from importlib.metadata import version
-
-    return f"{package} {version(package)}"
-
-
-def opened(path: Path) -> IO[bytes]:
-    """A file for reading, decompressed as its first bytes demand."""
-    try:
-        with path.open("rb") as file:
-            head = file.read(8)
-    except OSError as error:
-        raise InputError(
-            f"it cannot be read: {error.strerror}",
-            where=str(path),
-            remedy="is it there, and may you read it?",
-        ) from None
-    opener = next((opener for magic, opener in _OPENERS.items() if head.startswith(magic)), None)
-    stream: IO[bytes] = path.open("rb") if opener is None else opener(path, "rb")
-    return stream
-
-
 def lines_of(path: Path) -> Iterator[bytes]:
     """The lines of a file, one at a time, as they are.
 
@@ -78,9 +51,10 @@ def lines_of(path: Path) -> Iterator[bytes]:
             for line in file:
                 some = True
                 yield line
-    except (EOFError, OSError, zlib.error, lzma.LZMAError) as error:
+    except BROKEN as error:
+        far = " to its end" if some else ""
         raise InputError(
-            f"it cannot be read to its end: {error}", where=str(path), remedy="fetch it again"
+            f"it cannot be read{far}: {error}", where=str(path), remedy="may you read it? fetch it again"
         ) from None
     if not some:
         raise InputError("the file is empty", where=str(path), remedy="leave it out")
@@ -116,3 +90,20 @@ def property_of(value: Any, *, unit: str = UNKNOWN) -> Property | None:
     ):
         return Property(value=tuple(map(float, value)), unit=unit)
     return Property(value=json.dumps(value, default=str, sort_keys=True), unit="")
+
+
+def properties_of(values: Iterable[tuple[str, Any]]) -> dict[str, Property]:
+    """Values by name as properties of unknown unit; what is None is left out."""
+    found = {name: property_of(value) for name, value in values}
+    return {name: one for name, one in found.items() if one is not None}
+
+
+def both_energies(
+    energy: float | None, free: float | None
+) -> tuple[float | None, float | None, dict[str, Property]]:
+    """Extrapolated and free energy of a source; where it has only one, that for both, and a note of it."""
+    if (energy is None) == (free is None):
+        return energy, free, {}
+    only = free if energy is None else energy
+    note = Property(value="the source has one energy; it is taken for both", unit="")
+    return only, only, {"one_energy": note}

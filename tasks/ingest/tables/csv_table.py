@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import csv
-from typing import TYPE_CHECKING
+import math
+from typing import TYPE_CHECKING, Self
 
 from zonemelt.tasks.errors import InputError
-from zonemelt.tasks.ingest.origin import BadRow
+from zonemelt.tasks.ingest.origin import BadRow, parser_of
 from zonemelt.tasks.ingest.tables.columns import Columns
-from zonemelt.tasks.ingest.tables.common import lines_of, parser_of, text_of
+from zonemelt.tasks.ingest.tables.common import lines_of, text_of
 from zonemelt.tasks.ingest.tables.rows import record_of_row
 
 if TYPE_CHECKING:
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from zonemelt.tasks.ingest.origin import Origin
     from zonemelt.tasks.ingest.tables.columns import Composition
     from zonemelt.tasks.records import Record
-    from zonemelt.tasks.theory import Theory
 
 # What the columns with the formula and the identifier are called, where nobody says so.
 FORMULAS = ("formula", "composition", "FORMULA", "COMPOSITION", "Formula", "Composition")
@@ -27,31 +27,26 @@ IDENTIFIERS = ("id", "mbid", "material_id", "identifier", "jid")
 LARGEST_CELL = 64 * 2**20  # bytes: a structure as text
 
 
-def read_csv(
-    path: Path, origin: Origin, *, columns: Columns | None = None, theory: Theory | None = None
-) -> Iterator[Record | Composition | BadRow]:
+def read_csv(path: Path, origin: Origin) -> Iterator[Record | Composition | BadRow]:
     """One record or composition of each row, streamed; a bad row does not lose the others.
 
     Args:
         path: of the file; gzip, bzip2 and xz are read too.
-        origin: where it came from.
-        columns: what the columns are. Without it a column of :data:`STRUCTURES` or :data:`FORMULAS` is
+        origin: where it came from. Where it has no columns, one of :data:`STRUCTURES` or :data:`FORMULAS` is
             looked for, and every other one is kept as a property of unknown unit.
-        theory: what the targets were computed with, if somebody knows.
 
     Raises:
         InputError: the file is empty, or has neither a structure nor a formula, or lacks a column that was
             asked for.
     """
-    lines = _lines(path, origin)
     csv.field_size_limit(LARGEST_CELL)
-    reader = csv.reader(lines, strict=True)
+    reader = csv.reader(_Lines(path), strict=True)
     parser = parser_of("zonemelt")
     try:
         header = next(reader, [])
     except csv.Error as error:
         raise InputError(f"its header: {error}", where=origin.source, remedy="save it as CSV again") from None
-    columns = columns or _recognised(header)
+    columns = origin.columns or _recognised(header)
     _check(header, columns, where=origin.source)
     number = -1
     while True:
@@ -74,19 +69,18 @@ def read_csv(
             for name, cell in zip(header, cells, strict=True)
         }
         try:
-            yield record_of_row(
-                row, columns, origin=origin, number=number, where=where, parser=parser, theory=theory
-            )
+            yield record_of_row(row, columns, origin=origin, number=number, where=where, parser=parser)
         except InputError as error:
             yield BadRow(where=where, reason=error.what)
 
 
-class _lines:  # noqa: N801 (an iterator that goes on after an error, as a generator would not)
-    def __init__(self, path: Path, origin: Origin) -> None:
-        self.lines = lines_of(path)
-        self.origin = origin
+class _Lines:
+    """The lines of a file as text; it goes on after a line that is none, as a generator would not."""
 
-    def __iter__(self) -> _lines:
+    def __init__(self, path: Path) -> None:
+        self.lines = lines_of(path)
+
+    def __iter__(self) -> Self:
         return self
 
     def __next__(self) -> str:
@@ -128,4 +122,4 @@ def _number_or_text(cell: str) -> str | float:
         number = float(cell)
     except ValueError:
         return cell
-    return number if number - number == 0 else cell
+    return number if math.isfinite(number) else cell

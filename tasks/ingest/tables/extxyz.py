@@ -11,27 +11,26 @@ import io
 from typing import TYPE_CHECKING, Any, Final
 
 from zonemelt.tasks.convert.atoms import full_stress, record_of_atoms
-from zonemelt.tasks.convert.extxyz import REST, record_of_frame
+from zonemelt.tasks.convert.extxyz import record_of_frame
+from zonemelt.tasks.convert.structures import REST
 from zonemelt.tasks.errors import InputError
-from zonemelt.tasks.ingest.origin import BadRow
+from zonemelt.tasks.ingest.origin import BadRow, parser_of
 from zonemelt.tasks.ingest.tables.common import (
     NOTHING_KNOWN,
+    both_energies,
     ingested,
     lines_of,
-    parser_of,
-    property_of,
+    properties_of,
     text_of,
     theory_unstated,
 )
-from zonemelt.tasks.records import Property
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from zonemelt.tasks.ingest.origin import Origin
-    from zonemelt.tasks.records import Record
-    from zonemelt.tasks.theory import Theory
+    from zonemelt.tasks.records import Property, Record
 
 NAMES: Final[dict[str, tuple[str, ...]]] = {
     "energy": ("energy", "REF_energy", "dft_energy", "DFT_energy", "ref_energy", "Energy"),
@@ -49,22 +48,17 @@ UNITS: Final = {
 IDENTIFIERS: Final = ("identifier", "id", "jid", "mp_id", "material_id", "mptrj_snapshot_id", "uid")
 
 
-def read_extxyz(
-    path: Path, origin: Origin, *, theory: Theory | None = None, names: Mapping[str, str] | None = None
-) -> Iterator[Record | BadRow]:
+def read_extxyz(path: Path, origin: Origin) -> Iterator[Record | BadRow]:
     """The frames of a file, streamed; a bad frame does not lose the others.
 
     Args:
         path: of the file; gzip, bzip2 and xz are read too.
         origin: where it came from.
-        theory: what all of it was computed with, if somebody knows.
-        names: quantity (a key of :data:`NAMES`) → the one name of it that counts.
 
     Raises:
         InputError: the file is empty or cannot be read to its end.
     """
     parser = parser_of("ase")
-    chosen = {quantity: (name,) for quantity, name in (names or {}).items()}
     for number, (line, text) in enumerate(_frames(path)):
         where = f"{origin.source}, line {line} (frame {number})"
         if isinstance(text, ValueError):
@@ -75,11 +69,11 @@ def read_extxyz(
             if isinstance(atoms.info.get(REST), dict):
                 yield record_of_frame(atoms, where=where)
                 continue
-            identifier, properties = _labelled(atoms, NAMES | chosen, where=where)
+            identifier, properties = _labelled(atoms, where=where)
             yield record_of_atoms(
                 atoms,
                 identifier=identifier or f"{origin.calculation}-{number}",
-                theory=theory or theory_unstated(origin),
+                theory=origin.theory or theory_unstated(origin),
                 convergence=NOTHING_KNOWN,
                 provenance=ingested(origin, parser=parser, row=number),
                 properties=properties,
@@ -137,9 +131,7 @@ def _atoms(text: str) -> Any:
     return atoms
 
 
-def _labelled(
-    atoms: Any, names: Mapping[str, tuple[str, ...]], *, where: str
-) -> tuple[str | None, dict[str, Property]]:
+def _labelled(atoms: Any, *, where: str) -> tuple[str | None, dict[str, Property]]:
     """Give the atoms a calculator with what the frame calls its labels; the rest is returned.
 
     Returns:
@@ -151,16 +143,12 @@ def _labelled(
     arrays = {name: a for name, a in atoms.arrays.items() if name not in {"numbers", "positions"}}
     loose = atoms.info | arrays | held
     _check_units(loose, where=where)
-    found = {quantity: _one(loose, options, where=where) for quantity, options in names.items()}
+    found = {quantity: _one(loose, options, where=where) for quantity, options in NAMES.items()}
     if (virial := found.pop("virial")) is not None and found["stress"] is None:
         import numpy as np
 
         found["stress"] = -np.asarray(full_stress(virial, where=where)) / atoms.get_volume()
-    notes: dict[str, Property] = {}
-    if (found["energy"] is None) != (found["free_energy"] is None):
-        only = found["energy"] if found["free_energy"] is None else found["free_energy"]
-        found |= {"energy": only, "free_energy": only}
-        notes["one_energy"] = Property(value="the source has one energy; it is taken for both", unit="")
+    found["energy"], found["free_energy"], notes = both_energies(found["energy"], found["free_energy"])
     if found["stress"] is not None:
         from ase.stress import full_3x3_to_voigt_6_stress
 
@@ -168,8 +156,7 @@ def _labelled(
     results = {name: value for name, value in found.items() if value is not None}
     atoms.calc = SinglePointCalculator(atoms, **results) if results else None
     identifier = next((str(loose.pop(name)) for name in IDENTIFIERS if name in loose), None)
-    further = {name: property_of(value) for name, value in loose.items()}
-    return identifier, notes | {name: value for name, value in further.items() if value is not None}
+    return identifier, notes | properties_of(loose.items())
 
 
 def _one(loose: dict[str, Any], options: tuple[str, ...], *, where: str) -> Any:
@@ -182,7 +169,7 @@ def _one(loose: dict[str, Any], options: tuple[str, ...], *, where: str) -> Any:
     first, *others = given
     if any(not np.array_equal(np.asarray(given[first]), np.asarray(given[other])) for other in others):
         raise InputError(
-            f"{' and '.join(given)} differ", where=where, remedy="say which one counts with names="
+            f"{' and '.join(given)} differ", where=where, remedy="leave the one in the file that counts"
         )
     return given[first]
 

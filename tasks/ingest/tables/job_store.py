@@ -2,50 +2,46 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zonemelt.tasks.convert.checked import described
+from pydantic import ValidationError
+
+from zonemelt.tasks.convert.checked import described, is_record
 from zonemelt.tasks.convert.documents.read import is_document, records_of_document
 from zonemelt.tasks.errors import InputError, StoreError
 from zonemelt.tasks.ingest.origin import BadRow
+from zonemelt.tasks.records import Record
 from zonemelt.tasks.store_specs import redact
 from zonemelt.tasks.stores import open_store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from jobflow import JobStore
 
-    from zonemelt.tasks.records import Record
 
-_OURS = {"identifier", "geometry", "theory", "provenance"}
-
-
-def read_store(
-    spec: str | Path | dict[str, Any] | None = None,
-    *,
-    directory: str | Path | None = None,
-    criteria: dict[str, Any] | None = None,
-) -> Iterator[Record | BadRow]:
+def read_store(spec: str) -> Iterator[Record | BadRow]:
     """The labelled structures in the outputs of a store's jobs, one job at a time.
 
     Documents are known by ``@module`` and ``@class``, also inside lists and dictionaries; our own records by
     their fields. An output without either is reported as such.
 
     Args:
-        spec: as :func:`open_store` takes it.
-        directory: where relative paths start.
-        criteria: which jobs, as MongoDB writes it.
+        spec: a campaign directory, or as :func:`open_store` takes it.
 
     Raises:
         InputError: the store's description cannot be used.
         StoreError: the store does not answer.
     """
-    with open_store(spec, directory=directory) as store:
+    if Path(spec).is_dir():
+        opened = open_store({"type": "sqlite", "read_only": True}, directory=spec)
+    else:
+        opened = open_store(spec)
+    with opened as store:
         name = redact(store.name)
         try:
-            found = list(store.query(criteria or {}, properties=["uuid", "index"]))
+            found = list(store.query({}, properties=["uuid", "index"]))
         except Exception as error:  # noqa: BLE001 (every driver has errors of its own)
             raise StoreError(
                 f"it cannot be asked: {redact(str(error)):.300}", where=name, remedy="see docs/stores.md"
@@ -72,7 +68,7 @@ def _of_job(store: JobStore, uuid: str, index: int, *, where: str) -> Iterator[R
 def _inside(value: Any) -> Iterator[dict[str, Any]]:
     """The documents and records in an output."""
     if isinstance(value, dict):
-        if is_document(value) or value.keys() >= _OURS:
+        if is_document(value) or is_record(value):
             yield value
         else:
             for inner in value.values():
@@ -83,10 +79,6 @@ def _inside(value: Any) -> Iterator[dict[str, Any]]:
 
 
 def _of_output(output: dict[str, Any], *, where: str, name: str) -> Iterator[Record | BadRow]:
-    from pydantic import ValidationError
-
-    from zonemelt.tasks.records import Record
-
     try:
         if is_document(output):
             yield from records_of_document(output, source=where, name=name)

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from zonemelt.tasks.convert.checked import described
+from zonemelt.tasks.convert.checked import described, is_record
 from zonemelt.tasks.convert.documents.read import is_document, records_of_document
 from zonemelt.tasks.errors import InputError
-from zonemelt.tasks.ingest.origin import BadRow
+from zonemelt.tasks.ingest.origin import BadRow, parser_of
 from zonemelt.tasks.ingest.tables.columns import Columns
-from zonemelt.tasks.ingest.tables.common import lines_of, parser_of, text_of
+from zonemelt.tasks.ingest.tables.common import lines_of, text_of
 from zonemelt.tasks.ingest.tables.rows import record_of_row
 from zonemelt.tasks.records import Record
 
@@ -22,14 +22,9 @@ if TYPE_CHECKING:
 
     from zonemelt.tasks.ingest.origin import Origin
     from zonemelt.tasks.ingest.tables.columns import Composition
-    from zonemelt.tasks.theory import Theory
-
-_OURS = {"identifier", "geometry", "theory", "provenance"}
 
 
-def read_jsonl(
-    path: Path, origin: Origin, *, columns: Columns | None = None, theory: Theory | None = None
-) -> Iterator[Record | Composition | BadRow]:
+def read_jsonl(path: Path, origin: Origin) -> Iterator[Record | Composition | BadRow]:
     """One record of each line, streamed; a bad line does not lose the others.
 
     Lines may be of three kinds, also in one file: our records as :meth:`Record.model_dump_json` writes them,
@@ -37,15 +32,13 @@ def read_jsonl(
 
     Args:
         path: of the file; gzip, bzip2 and xz are read too.
-        origin: where it came from.
-        columns: what the columns of the table are; by default ``id``, ``lattice``, ``Z``, ``frac`` and
+        origin: where it came from. Where it has no columns, they are ``id``, ``lattice``, ``Z``, ``frac`` and
             ``formula``, with all else kept as properties of unknown unit.
-        theory: what the targets of the table were computed with, if somebody knows.
 
     Raises:
         InputError: the file is empty or cannot be read to its end.
     """
-    parser = parser_of("zonemelt")
+    parser, columns = parser_of("zonemelt"), origin.columns or Columns()
     for number, line in enumerate(lines_of(path)):
         where = f"{origin.source}, line {number + 1}"
         if not line.strip():
@@ -55,21 +48,13 @@ def read_jsonl(
             row = json.loads(text, parse_constant=_no_constant)
             if not isinstance(row, dict):
                 yield BadRow(where=where, reason=f"it is a {type(row).__name__}, not an object")
-            elif row.keys() >= _OURS:
+            elif is_record(row):
                 yield Record.model_validate_json(text)
             elif is_document(row):
                 name = f"{origin.calculation}-{number}"
                 yield from records_of_document(row, source=where, name=name, sha256=origin.sha256)
             else:
-                yield record_of_row(
-                    row,
-                    columns or Columns(),
-                    origin=origin,
-                    number=number,
-                    where=where,
-                    parser=parser,
-                    theory=theory,
-                )
+                yield record_of_row(row, columns, origin=origin, number=number, where=where, parser=parser)
         except ValidationError as error:
             yield BadRow(where=where, reason=described(error))
         except InputError as error:

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, Final
 from zonemelt.tasks.convert.checked import new_record
 from zonemelt.tasks.convert.structures import geometry_of_structure
 from zonemelt.tasks.errors import InputError
-from zonemelt.tasks.ingest.origin import BadRow, Origin
-from zonemelt.tasks.ingest.tables.common import ingested, parser_of, property_of
+from zonemelt.tasks.ingest.origin import BadRow, Origin, parser_of
+from zonemelt.tasks.ingest.tables.common import ingested, properties_of
 from zonemelt.tasks.records import Convergence, Correction
 from zonemelt.tasks.theory import Theory
 
@@ -104,14 +104,14 @@ def _record(entry: Any, *, source: str, number: int, parser: str) -> Record:
     theory = _theory(entry.parameters or {}, where=source)
     corrected = entry.correction
     schemes = sorted({str((a.cls or {}).get("@class", a.name)) for a in entry.energy_adjustments})
-    data = {k: property_of(v) for k, v in (entry.data or {}).items() if k in {"material_id", "oxide_type"}}
+    data = [(k, v) for k, v in (entry.data or {}).items() if k in {"material_id", "oxide_type"}]
     return new_record(
         where=source,
         identifier=str(entry.entry_id),
         geometry=geometry_of_structure(entry.structure, where=source),
         energy_sigma0=entry.uncorrected_energy,
         correction=Correction(scheme=", ".join(schemes), energy=corrected) if schemes else None,
-        properties={k: v for k, v in data.items() if v is not None},
+        properties=properties_of(data),
         theory=theory,
         convergence=Convergence(electronic=True, ionic=True, complete=True),  # what the project admits
         provenance=ingested(Origin(source=source), parser=parser, row=number),

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from zonemelt.tasks.errors import InputError
-from zonemelt.tasks.ingest.origin import BadRow, Origin
+from zonemelt.tasks.ingest.origin import BadRow, Origin, parser_of
 from zonemelt.tasks.ingest.tables.columns import Columns, Target
-from zonemelt.tasks.ingest.tables.common import lines_of, parser_of, text_of
+from zonemelt.tasks.ingest.tables.common import lines_of, text_of
 from zonemelt.tasks.ingest.tables.rows import record_of_row
 from zonemelt.tasks.whole_files import sha256_of
 
@@ -37,18 +37,15 @@ MATBENCH: Final = {
 }
 
 
-def read_matminer_json(
-    path: Path, origin: Origin, *, columns: Columns | None = None
-) -> Iterator[Record | Composition | BadRow]:
+def read_matminer_json(path: Path, origin: Origin) -> Iterator[Record | Composition | BadRow]:
     """The rows of a JSON table with ``columns``, ``index`` and ``data``, as pandas splits it.
 
     The file is one JSON value, so all of it is read before the first row comes.
 
     Args:
         path: of the file; gzip is read too.
-        origin: where it came from.
-        columns: what the columns are; by default ``structure`` or ``composition``, and for the data sets of
-            Matbench, which are known by their file's name, the target with its unit.
+        origin: where it came from. Where it has no columns, they are ``structure`` or ``composition``, and
+            for the data sets of Matbench, known by their file's name, the target with its unit.
 
     Raises:
         InputError: it is no such table.
@@ -62,7 +59,7 @@ def read_matminer_json(
             where=origin.source,
             remedy="give a file as matminer stores it: columns, index and data",
         ) from None
-    columns = columns or _columns(names, _dataset(origin))
+    columns = origin.columns or _columns(names, _dataset(origin))
     parser = parser_of("zonemelt")
     for number, cells in enumerate(rows):
         where = f"{origin.source}, row {number}"

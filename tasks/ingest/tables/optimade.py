@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 from zonemelt.tasks.convert.checked import REMEDY, checked, new_record
 from zonemelt.tasks.errors import InputError
-from zonemelt.tasks.ingest.origin import BadRow, Origin
+from zonemelt.tasks.ingest.origin import BadRow, Origin, parser_of
 from zonemelt.tasks.ingest.tables.common import (
     NOTHING_KNOWN,
     ingested,
-    parser_of,
-    property_of,
+    properties_of,
     theory_unstated,
 )
 from zonemelt.tasks.records import Geometry
@@ -114,12 +113,12 @@ def _record(entry: Any, *, source: str, number: int, parser: str) -> Record:
     if not isinstance(attributes, dict):
         raise InputError("it has no attributes", where=source, remedy=REMEDY)
     origin = Origin(source=source)
-    own = {name: property_of(value) for name, value in attributes.items() if name.startswith("_")}
+    own = [(name, value) for name, value in attributes.items() if name.startswith("_")]
     return new_record(
         where=source,
         identifier=str(entry.get("id")),
         geometry=_geometry(attributes, where=source),
-        properties={name: value for name, value in own.items() if value is not None},
+        properties=properties_of(own),
         theory=theory_unstated(Origin(source=source.partition("#")[0])),
         convergence=NOTHING_KNOWN,
         provenance=ingested(origin, parser=parser, row=number),

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from zonemelt.tasks.ingest.origin import Origin
-    from zonemelt.tasks.theory import Theory
 
 
 def record_of_row(
@@ -27,18 +26,16 @@ def record_of_row(
     number: int,
     where: str,
     parser: str,
-    theory: Theory | None = None,
 ) -> Record | Composition:
     """A row as a record, or as a composition where the table has no structures.
 
     Args:
         row: column → value.
         columns: what the columns are.
-        origin: of the table.
+        origin: of the table; its theory, if somebody has said it, is what the targets were computed with.
         number: of the row, from 0.
         where: for messages.
         parser: what read the table.
-        theory: what the targets were computed with, if somebody knows.
 
     Raises:
         InputError: a column is missing, or a value cannot be used.
@@ -62,7 +59,7 @@ def record_of_row(
         geometry=geometry,
         **energies,
         properties=rest(row, columns) | found,
-        theory=theory or theory_unstated(origin),
+        theory=origin.theory or theory_unstated(origin),
         convergence=NOTHING_KNOWN,
         provenance=ingested(origin, parser=parser, row=number),
     )

@@ -1,6 +1,7 @@
 """CSV tables: which column is what is said or recognised, never guessed; units come from a person."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ SALT = Structure(Lattice.cubic(4), ["Na", "Cl"], [[0, 0, 0], [0.5, 0.5, 0.5]])
 def read(tmp_path: Path, text: str | bytes, **more: Any) -> list[Any]:
     path = tmp_path / "t.csv"
     path.write_bytes(text if isinstance(text, bytes) else text.encode())
-    return list(read_csv(path, ORIGIN, **more))
+    return list(read_csv(path, replace(ORIGIN, **more)))
 
 
 def test_compositions_with_a_target(tmp_path: Path) -> None:

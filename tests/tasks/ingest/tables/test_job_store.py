@@ -9,7 +9,7 @@ from monty.json import jsanitize
 
 from zonemelt.tasks.convert.atoms import record_of_atoms
 from zonemelt.tasks.convert.documents.ase_docs import ase_document_of
-from zonemelt.tasks.errors import InputError
+from zonemelt.tasks.errors import InputError, StoreError
 from zonemelt.tasks.ingest.origin import BadRow
 from zonemelt.tasks.ingest.tables.addresses import read_address
 from zonemelt.tasks.ingest.tables.common import NOTHING_KNOWN
@@ -52,7 +52,7 @@ def filled(directory: Path, record: Record) -> None:
 
 def test_documents_are_found_wherever_they_lie(tmp_path: Path, record: Record) -> None:
     filled(tmp_path, record)
-    found = list(read_store(directory=tmp_path))
+    found = list(read_store(str(tmp_path)))
     assert [type(one) for one in found] == [Record, Record, Record, BadRow, BadRow, BadRow]
     first, ours, deep = (one for one in found if isinstance(one, Record))
     assert ours == record
@@ -63,11 +63,6 @@ def test_documents_are_found_wherever_they_lie(tmp_path: Path, record: Record) -
     assert "not known for atomate2 9.9" in reasons[1]
 
 
-def test_which_jobs_can_be_chosen(tmp_path: Path, record: Record) -> None:
-    filled(tmp_path, record)
-    assert len(list(read_store(directory=tmp_path, criteria={"uuid": "a"}))) == 1
-
-
 def test_a_store_by_its_address(tmp_path: Path, record: Record) -> None:
     filled(tmp_path, record)
     path = tmp_path / "store.yaml"
@@ -75,3 +70,9 @@ def test_a_store_by_its_address(tmp_path: Path, record: Record) -> None:
     assert len(list(read_address(f"store:{path}"))) == 6
     with pytest.raises(InputError):
         list(read_address(f"store:{tmp_path / 'none.yaml'}"))
+
+
+def test_a_directory_without_a_campaign_is_left_as_it_is(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="cannot be opened"):
+        list(read_address(f"store:{tmp_path}"))
+    assert not list(tmp_path.iterdir())

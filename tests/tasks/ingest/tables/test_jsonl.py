@@ -2,6 +2,7 @@
 
 import gzip
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +42,7 @@ def read(tmp_path: Path, *lines: Any, **more: Any) -> list[Any]:
     path = tmp_path / "set.jsonl"
     texts = [line if isinstance(line, bytes) else json.dumps(line).encode() for line in lines]
     path.write_bytes(b"\n".join(texts))
-    return list(read_jsonl(path, ORIGIN, **more))
+    return list(read_jsonl(path, replace(ORIGIN, **more)))
 
 
 def test_a_crystal_with_its_targets(tmp_path: Path) -> None:

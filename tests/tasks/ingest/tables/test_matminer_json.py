@@ -9,10 +9,11 @@ import pytest
 from pymatgen.core import Lattice, Structure
 
 from zonemelt.tasks.errors import InputError
-from zonemelt.tasks.ingest.origin import BadRow
-from zonemelt.tasks.ingest.tables.columns import Composition
-from zonemelt.tasks.ingest.tables.matminer_json import MATBENCH, read_matbench
+from zonemelt.tasks.ingest.origin import BadRow, Origin
+from zonemelt.tasks.ingest.tables.columns import Columns, Composition, Target
+from zonemelt.tasks.ingest.tables.matminer_json import MATBENCH, read_matbench, read_matminer_json
 from zonemelt.tasks.records import Record
+from zonemelt.tasks.theory import Theory
 
 SALT = Structure(Lattice.cubic(4), ["Na", "Cl"], [[0, 0, 0], [0.5, 0.5, 0.5]]).as_dict()
 
@@ -33,6 +34,15 @@ def test_structures_come_with_the_unit_of_their_target(tmp_path: Path) -> None:
     assert first.properties["last phdos peak"].model_dump() == {"value": 98.5, "unit": "1/cm"}
     assert first.provenance.source == "matbench:matbench_phonons"  # type: ignore[union-attr]
     assert first.geometry.symbols == ("Na", "Cl")
+
+
+def test_what_a_person_says_of_a_table_is_heard(tmp_path: Path) -> None:
+    table = {"columns": ["crystal", "e"], "index": [0], "data": [[SALT, 2]]}
+    path = put(tmp_path, "x", table) / "x.json.gz"
+    columns = Columns(structure="crystal", targets={"energy_sigma0": Target(column="e", unit="Ry")})
+    (record,) = read_matminer_json(path, Origin(source="x", columns=columns, theory=Theory(code="vasp")))
+    assert isinstance(record, Record)
+    assert (record.theory, round(record.energy, 3)) == (Theory(code="vasp"), 27.211)
 
 
 def test_compositions(tmp_path: Path) -> None:
