@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import bz2
+import contextlib
 import gzip
 import importlib
 import lzma
+import mmap
 import zlib
-from typing import IO, TYPE_CHECKING, Any, Final
+from typing import IO, TYPE_CHECKING, Any, Final, TypeAlias
 
 from zonemelt.tasks.errors import InputError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
+Mapped: TypeAlias = "mmap.mmap | bytes"
 HEAD: Final = 16384  # bytes that tell what a file is
+SETTINGS: Final = 4 << 20  # bytes in which an output tells its settings
 CHUNK: Final = 1 << 20
 LARGEST: Final = 64 << 30  # bytes; more than this, decompressed, is refused
 RATIO: Final = 500  # of decompressed to compressed bytes; text of calculations stays below 30
@@ -93,6 +98,23 @@ def head_of(path: Path, size: int = HEAD) -> bytes:
                     remedy="copy it again from where it came",
                 ) from None
     return b"".join(parts)
+
+
+@contextlib.contextmanager
+def mapped(path: Path, first: int = 0) -> Iterator[Mapped]:
+    """The content of a plain file, to look for words in; it is mapped, never read whole.
+
+    Args:
+        path: of the file.
+        first: how many of its bytes, from the beginning; 0 for all.
+    """
+    size = path.stat().st_size
+    if not size:
+        yield b""
+        return
+    length = min(size, first) if first else size
+    with path.open("rb") as file, mmap.mmap(file.fileno(), length, access=mmap.ACCESS_READ) as text:
+        yield text
 
 
 def _some(stream: IO[bytes], size: int) -> bytes:

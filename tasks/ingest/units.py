@@ -25,7 +25,6 @@ EV_PER_A: Final = 1.0
 EV_PER_A3: Final = 1.0
 HARTREE_PER_BOHR: Final = Hartree / Bohr
 KBAR_OF_VASP: Final = -0.1 * GPa  # compression is positive
-BAR_OF_PRESSURE: Final = -1e-4 * GPa  # compression is positive
 GPA: Final = GPa
 GPA_OF_PRESSURE: Final = -GPa  # compression is positive
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 # ABINIT's occopt.
 _NO_SMEARING: Final = {0, 1, 2}
-_SMEARINGS: Final = {3: "fermi-dirac", 4: "cold", 5: "cold", 6: "methfessel-paxton 2", 7: "gaussian"}
+SMEARINGS: Final = {3: "fermi-dirac", 4: "cold", 5: "cold", 6: "methfessel-paxton 2", 7: "gaussian"}
 
 
 def abinit_records(
@@ -45,8 +45,8 @@ def abinit_records(
         version=word(got(document, "calcs_reversed", 0, "abinit_version")) or None,
         functional=word(got(document, "input", "xc")) or None,
         cutoff=None if asked.get("ecut") is None else asked["ecut"] * Hartree,
-        smearing=_SMEARINGS.get(smearing, "none" if smearing in _NO_SMEARING else None),
-        smearing_width=asked["tsmear"] * Hartree if smearing in _SMEARINGS and "tsmear" in asked else None,
+        smearing=SMEARINGS.get(smearing, "none" if smearing in _NO_SMEARING else None),
+        smearing_width=asked["tsmear"] * Hartree if smearing in SMEARINGS and "tsmear" in asked else None,
         spin=asked["nsppol"] == 2 if "nsppol" in asked else None,  # noqa: PLR2004 (ABINIT's)
     )
     yield from _end(

@@ -12,6 +12,8 @@ from zonemelt.tasks.ingest.origin import parser_of
 from zonemelt.tasks.ingest.outputs.frames import Calculation
 from zonemelt.tasks.ingest.outputs.headers import theory_of
 from zonemelt.tasks.ingest.outputs.markers import said_in
+from zonemelt.tasks.ingest.outputs.outcar import theory as outcar_theory
+from zonemelt.tasks.theory import Theory
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -20,7 +22,6 @@ if TYPE_CHECKING:
     from zonemelt.tasks.ingest.origin import BadRow, Origin
     from zonemelt.tasks.ingest.outputs.markers import Said
     from zonemelt.tasks.records import Record
-    from zonemelt.tasks.theory import Theory
 
 _KEPT: Final = ("energy", "free_energy", "forces", "stress", "magmoms", "dipole", "magmom")
 # Both energies that ASE gives for these are the one that is consistent with the forces.
@@ -71,15 +72,13 @@ def outcar(path: Path, origin: Origin) -> Iterator[Record | BadRow]:
     """Frames of an OUTCAR, one at a time."""
     from ase.io.vasp_parsers.vasp_outcar_parsers import outcarchunks
 
-    from zonemelt.tasks.ingest.outputs.outcar import theory
-
     def frames() -> Iterator[Any]:
         with path.open(encoding="utf-8", errors="replace") as text:
             for chunk in outcarchunks(text):
                 yield chunk.build()
 
     said = said_in(path, "vasp-outcar")
-    calculation = _calculation(origin, theory(path), said, "vasp-out")
+    calculation = _calculation(origin, outcar_theory(path), said, "vasp-out")
     yield from _records(frames(), calculation, said=said, count=len(said.cycles), free_only=False)
 
 
@@ -107,8 +106,6 @@ def _calculation(origin: Origin, theory: Theory, said: Said, part: str) -> Calcu
 
 
 def _theory(path: Path, kind: str) -> Theory:
-    from zonemelt.tasks.theory import Theory
-
     codes = {"vasp-xml": "vasp", "gpw": "gpaw"}
     return Theory(code=codes[kind]) if kind in codes else theory_of(path, kind)
 

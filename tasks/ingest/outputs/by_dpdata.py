@@ -7,15 +7,17 @@ consistent with the forces; it leaves frames out whose electronic cycle did not 
 
 from __future__ import annotations
 
-import mmap
 import re
 from typing import TYPE_CHECKING, Any, Final
 
 from zonemelt.tasks.errors import InputError
+from zonemelt.tasks.ingest.files import mapped
 from zonemelt.tasks.ingest.origin import parser_of
 from zonemelt.tasks.ingest.outputs.frames import Calculation
 from zonemelt.tasks.ingest.outputs.headers import theory_of
 from zonemelt.tasks.ingest.outputs.markers import said_in
+from zonemelt.tasks.ingest.outputs.outcar import theory as outcar_theory
+from zonemelt.tasks.theory import Theory
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,7 +26,6 @@ if TYPE_CHECKING:
     from zonemelt.tasks.ingest.origin import BadRow, Origin
     from zonemelt.tasks.ingest.outputs.markers import Said
     from zonemelt.tasks.records import Record
-    from zonemelt.tasks.theory import Theory
 
 
 STRESS_IN_BAR: Final = rb"(?i)stress tensor \[bar\]"  # dpdata takes it for GPa
@@ -124,18 +125,16 @@ def gaussian(path: Path, origin: Origin) -> Iterator[Record | BadRow]:
 
 def outcar(path: Path, origin: Origin) -> Iterator[Record | BadRow]:
     """Frames of an OUTCAR."""
-    from zonemelt.tasks.ingest.outputs.outcar import theory
-
-    given: dict[str, Any] = {"theory": theory(path), "convergence_check": False}
-    return _frames(path, origin, kind="vasp-outcar", form="vasp/outcar", **given)
+    level = outcar_theory(path)
+    return _frames(
+        path, origin, kind="vasp-outcar", form="vasp/outcar", theory=level, convergence_check=False
+    )
 
 
 def vasprun(path: Path, origin: Origin) -> Iterator[Record | BadRow]:
     """Frames of a vasprun.xml; its level of theory is not known then."""
-    from zonemelt.tasks.theory import Theory
-
-    given: dict[str, Any] = {"theory": Theory(code="vasp"), "convergence_check": False}
-    return _frames(path, origin, kind="vasp-xml", form="vasp/xml", **given)
+    level = Theory(code="vasp")
+    return _frames(path, origin, kind="vasp-xml", form="vasp/xml", theory=level, convergence_check=False)
 
 
 def _frames(
@@ -172,8 +171,10 @@ def _frames(
     formats: dict[str, Any] = Format.get_formats()  # type: ignore[no-untyped-call]
     found = formats[form]().from_labeled_system(given or str(path), **options)
     systems = [found] if isinstance(found, dict) else list(found)
-    if kind == "cp2k-out" and _has(path, STRESS_IN_BAR):
-        for system in systems:
+    if kind == "cp2k-out":
+        with mapped(path) as text:
+            in_bar = re.search(STRESS_IN_BAR, text)
+        for system in systems if in_bar else []:
             system.pop("virials", None)
     frames = sum(len(system["energies"]) for system in systems)
     alike = not (level.smearing or smeared or kind in {"vasp-outcar", "vasp-xml", "pwmat-movement"})
@@ -189,11 +190,6 @@ def _frames(
                 ionic=said.relaxed if number == frames - 1 else None,
             )
             number += 1
-
-
-def _has(path: Path, pattern: bytes) -> bool:
-    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as text:
-        return re.search(pattern, text) is not None
 
 
 def _electronic(said: Said, number: int, frames: int, kind: str) -> bool | None:

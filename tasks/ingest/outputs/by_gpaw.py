@@ -45,12 +45,11 @@ def gpaw_log(path: Path, origin: Origin) -> Iterator[Record | BadRow]:
     )
     for number, frame in enumerate(frames):
         geometry = {name: frame.pop(name) for name in ("symbols", "positions", "cell", "pbc")}
-        known = len(said.cycles) == len(frames)
         yield calculation.frame(
             number,
             Atoms(**geometry),
             {name: value for name, value in frame.items() if value is not None},
-            electronic=said.cycles[number] if known else None,
+            electronic=said.electronic(number, len(frames)),
         )
 
 

@@ -5,19 +5,21 @@ Only what a file says is taken: a field that no line tells is None. A file's dir
 
 from __future__ import annotations
 
-import mmap
 import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from zonemelt.tasks.convert.documents.abinit_aims import SMEARINGS
+from zonemelt.tasks.ingest.files import SETTINGS, mapped
 from zonemelt.tasks.theory import Theory
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from zonemelt.tasks.ingest.files import Mapped
+
 RYDBERG: Final = 13.605693122994  # eV, CODATA 2018
 HARTREE: Final = 2 * RYDBERG
-FAR: Final = 4 << 20  # bytes from the beginning in which the settings are told
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +33,8 @@ class Header:
         spin: a line that only spin-polarised runs have.
         no_spin: a line that only others have.
         setups: finds an element and its potential, two groups.
+        aliases: what the code calls a functional → its name.
+        smearings: what the code calls a smearing → its name.
     """
 
     code: str
@@ -46,6 +50,7 @@ class Header:
     no_spin: bytes | None = None
     setups: bytes | None = None
     aliases: dict[str, str] = field(default_factory=dict)
+    smearings: dict[str, str] = field(default_factory=dict)
 
 
 _NUMBER = rb"([0-9]+(?:\.[0-9]*)?(?:[EeDd][+-]?[0-9]+)?)"
@@ -86,10 +91,12 @@ HEADERS: Final = {
         functional=rb"(?m)^ *ixc +(\S+)",
         cutoff=rb"(?m)^ *ecut +" + _NUMBER,
         cutoff_unit=HARTREE,
+        smearing=rb"(?m)^ *occopt +([3-8])\b",  # below 3 there is none
         width=rb"(?m)^ *tsmear +" + _NUMBER,
         width_unit=HARTREE,
         spin=rb"(?m)^ *nsppol +2",
         aliases={"11": "PBE", "1": "LDA", "7": "LDA", "2": "LDA", "-116133": "PBEsol", "-101130": "PBE"},
+        smearings={str(number): name for number, name in SMEARINGS.items()},
     ),
     "aims-out": Header(
         code="fhi-aims",
@@ -164,17 +171,11 @@ def theory_of(path: Path, kind: str) -> Theory:
         KeyError: there is no such kind here.
     """
     header = HEADERS[kind]
-    with path.open("rb") as file:
-        size = path.stat().st_size
-        text = mmap.mmap(file.fileno(), min(size, FAR), access=mmap.ACCESS_READ) if size else b""
-        try:
-            return _theory(text, header)
-        finally:
-            if isinstance(text, mmap.mmap):
-                text.close()
+    with mapped(path, SETTINGS) as text:
+        return _theory(text, header)
 
 
-def _theory(text: mmap.mmap | bytes, header: Header) -> Theory:
+def _theory(text: Mapped, header: Header) -> Theory:
     def words(pattern: bytes | None) -> str | None:
         found = re.search(pattern, text) if pattern else None
         return " ".join(found[1].decode(errors="replace").split()) if found else None
@@ -188,7 +189,7 @@ def _theory(text: mmap.mmap | bytes, header: Header) -> Theory:
         spin = True
     elif header.no_spin and re.search(header.no_spin, text):
         spin = False
-    functional = words(header.functional)
+    functional, smearing = words(header.functional), words(header.smearing)
     setups = re.findall(header.setups, text) if header.setups else []
     return Theory(
         code=header.code,
@@ -199,7 +200,7 @@ def _theory(text: mmap.mmap | bytes, header: Header) -> Theory:
             element.decode(): name.decode(errors="replace").rpartition("/")[2] for element, name in setups
         },
         cutoff=number(header.cutoff, header.cutoff_unit),
-        smearing=words(header.smearing),
+        smearing=header.smearings.get(smearing, smearing) if smearing else None,
         smearing_width=number(header.width, header.width_unit),
         spin=spin,
     )

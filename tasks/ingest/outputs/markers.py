@@ -7,14 +7,17 @@ memory.
 
 from __future__ import annotations
 
-import mmap
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from zonemelt.tasks.ingest.files import mapped
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from zonemelt.tasks.ingest.files import Mapped
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -151,7 +154,7 @@ def said_in(path: Path, kind: str) -> Said:
     markers = MARKERS.get(kind)
     if markers is None or not path.stat().st_size:
         return Said()
-    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as text:
+    with mapped(path) as text:
         relaxed = None
         if markers.relaxing and re.search(markers.relaxing, text):
             relaxed = bool(markers.relaxed and re.search(markers.relaxed, text))
@@ -162,13 +165,13 @@ def said_in(path: Path, kind: str) -> Said:
         )
 
 
-def _complete(text: mmap.mmap, markers: Markers) -> bool | None:
+def _complete(text: Mapped, markers: Markers) -> bool | None:
     if markers.complete is None:
         return None
     return True if re.search(markers.complete, text) else None if markers.ends_silently else False
 
 
-def _cycles(text: mmap.mmap, markers: Markers) -> Iterator[bool]:
+def _cycles(text: Mapped, markers: Markers) -> Iterator[bool]:
     named = {
         "good": markers.converged,
         "bad": markers.failed,
@@ -194,7 +197,7 @@ def _cycles(text: mmap.mmap, markers: Markers) -> Iterator[bool]:
             good = found.lastgroup == "good"
 
 
-def _limit(text: mmap.mmap, markers: Markers) -> int | None:
+def _limit(text: Mapped, markers: Markers) -> int | None:
     """How many iterations a cycle may have: VASP 5 says of those that had them all that they converged."""
     found = re.search(markers.limit, text) if markers.limit else None
     return int(found[1]) if found else None

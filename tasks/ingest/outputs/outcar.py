@@ -2,34 +2,31 @@
 
 from __future__ import annotations
 
-import mmap
 import re
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from zonemelt.tasks.theory import Theory
+from zonemelt.tasks.ingest.files import SETTINGS, mapped
 from zonemelt.tasks.vasp_theory import vasp_theory
 
 if TYPE_CHECKING:
+    from zonemelt.tasks.ingest.files import Mapped
     from zonemelt.tasks.records import Record
+    from zonemelt.tasks.theory import Theory
 
 SAME: Final = 1e-4  # eV/atom; OUTCAR tells energies to 1e-8 eV
-FAR: Final = 4 << 20  # bytes from the beginning in which the settings are told
 BEGIN: Final = 1 << 20  # bytes of a large file that the second parser is shown …
 END: Final = 4 << 20  # … and from its end
 
 
 def theory(path: Path) -> Theory:
     """The level of theory that an OUTCAR tells."""
-    size = path.stat().st_size
-    if not size:
-        return Theory(code="vasp")
-    with path.open("rb") as file, mmap.mmap(file.fileno(), min(size, FAR), access=mmap.ACCESS_READ) as text:
+    with mapped(path, SETTINGS) as text:
         return _theory(text)
 
 
-def _theory(text: mmap.mmap) -> Theory:
+def _theory(text: Mapped) -> Theory:
     def word(pattern: bytes) -> str | None:
         found = re.search(pattern, text)
         return found[1].decode(errors="replace").strip() if found else None
@@ -38,15 +35,12 @@ def _theory(text: mmap.mmap) -> Theory:
         said = word(pattern + rb" *= *(-?[0-9.]+)")
         return None if said is None else float(said)
 
-    titles = [
-        title.decode(errors="replace").split() for title in dict.fromkeys(re.findall(rb"TIT..  = (.+)", text))
-    ]
-    setups = {title[1].partition("_")[0]: " ".join(title) for title in titles if len(title) > 1}
-    u_values = dict.fromkeys(setups, 0.0)
-    for sign, name in ((1, rb"LDAUU"), (-1, rb"LDAUJ")):
-        said = word(name + rb" = +(.+)")
-        for element, value in zip(setups, (said or "").split(), strict=False):
-            u_values[element] += sign * float(value)
+    def numbers(name: bytes) -> list[float]:
+        return [float(value) for value in (word(name + rb" = +(.+)") or "").split()]
+
+    titles = [found.decode(errors="replace").split() for found in re.findall(rb"TIT..  = +(\S.*)", text)]
+    elements = [title[:2][-1].partition("_")[0] for title in titles]  # one a potential: some come twice
+    u_values, j_values = numbers(rb"LDAUU"), numbers(rb"LDAUJ") or [0.0] * len(titles)
     names = ("IVDW", "ISMEAR", "SIGMA", "ISPIN", "KSPACING")
     tags: dict[str, Any] = {name: number(rb"\b" + name.encode()) for name in names}
     tags |= {
@@ -60,8 +54,8 @@ def _theory(text: mmap.mmap) -> Theory:
     return vasp_theory(
         tags,
         version=word(rb"^ ?vasp\.([0-9]+\.[0-9]+(?:\.[0-9]+)?)"),
-        titles=setups.values(),
-        hubbard_u=u_values,
+        titles=[" ".join(title) for title in titles],
+        hubbard_u={e: u - j for e, u, j in zip(elements, u_values, j_values, strict=False)},
     )
 
 

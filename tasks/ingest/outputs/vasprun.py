@@ -16,6 +16,7 @@ from zonemelt.tasks.errors import InputError
 from zonemelt.tasks.ingest.origin import parser_of
 from zonemelt.tasks.ingest.outputs.frames import Calculation
 from zonemelt.tasks.ingest.outputs.markers import said_in
+from zonemelt.tasks.ingest.units import KBAR_OF_VASP
 from zonemelt.tasks.vasp_theory import vasp_theory
 
 if TYPE_CHECKING:
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from zonemelt.tasks.theory import Theory
 
 _NO_DOS: Final = {"parse_dos": False, "parse_eigen": False, "parse_projected_eigen": False}
-KBAR_OF_VASP: Final = -0.1  # GPa; times ase.units.GPa, in eV/Å³ with tension positive
 
 
 def vasprun(path: Path, origin: Origin) -> Iterator[Record | BadRow]:
@@ -77,7 +77,7 @@ def _unreadable(error: Exception, origin: Origin, *, complete: bool) -> InputErr
 
 
 def _frames(run: Any, origin: Origin, *, complete: bool, part: str) -> Iterator[Record | BadRow]:
-    from ase import Atoms, units
+    from ase import Atoms
 
     calculation = Calculation(
         origin=origin,
@@ -102,7 +102,7 @@ def _frames(run: Any, origin: Origin, *, complete: bool, part: str) -> Iterator[
             "free_energy": free,
             "energy": sigma0,
             "forces": step.get("forces"),
-            "stress": None if stress is None else KBAR_OF_VASP * units.GPa * _array(stress),
+            "stress": None if stress is None else KBAR_OF_VASP * _array(stress),
         }
         yield calculation.frame(
             number,
@@ -143,7 +143,7 @@ def _electronic(run: Any, step: dict[str, Any], *, last: bool) -> bool | None:
 def theory(run: Any) -> Theory:
     """The level of theory of a run that pymatgen read."""
     told, given = run.parameters, run.incar
-    names = ("GGA", "METAGGA", "LHFCALC", "IVDW", "LUSE_VDW", "ISMEAR", "SIGMA", "ISPIN", "KSPACING")
+    names = ("GGA", "METAGGA", "LHFCALC", "IVDW", "LUSE_VDW", "ISMEAR", "SIGMA", "ISPIN")
     tags = {name: told.get(name, given.get(name)) for name in names}
     # what was asked for, where it was: VASP fills in defaults for what was not
     tags |= {name: given[name] for name in ("GGA", "METAGGA", "IVDW") if given.get(name)}

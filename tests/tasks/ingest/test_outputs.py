@@ -11,7 +11,8 @@ import pytest
 
 from zonemelt.tasks.ingest.ingest_file import ingest_path
 from zonemelt.tasks.ingest.origin import Origin
-from zonemelt.tasks.ingest.outputs import by_ase, by_dpdata, vasprun
+from zonemelt.tasks.ingest.outputs import by_ase, by_dpdata, outcar, vasprun
+from zonemelt.tasks.ingest.outputs.headers import theory_of
 from zonemelt.tasks.ingest.verdicts import Verdict
 
 ORIGIN = Origin(source="somewhere", sha256="0" * 64)
@@ -105,6 +106,25 @@ def test_theory_of_other_codes(tmp_path):
     assert cp2k.described == "cp2k 9.1 PBE"
     assert cp2k.cutoff == pytest.approx(200 * 27.211386, rel=1e-6)
     assert cp2k.setups["O"] == "DZVP-MOLOPT-SR-GTH"
+
+
+def test_u_belongs_to_its_potential_where_an_element_has_two(tmp_path):
+    path = tmp_path / "OUTCAR"
+    titles = ("PAW_PBE Fe_pv 06Sep2000", "PAW_PBE Fe_pv 06Sep2000", "PAW_PBE O 08Apr2002")
+    u_values = " U (eV)           for each species LDAUU =  5.3  5.3  0.5\n"
+    j_values = " J (eV)           for each species LDAUJ =  0.3  0.3  0.5\n"
+    path.write_text("".join(f"   TITEL  = {title}\n" for title in titles) + u_values + j_values)
+    found = outcar.theory(path)
+    assert found.hubbard_u == {"Fe": 5.0}
+    assert found.setups == {"Fe": titles[0], "O": titles[2]}
+
+
+@pytest.mark.parametrize(("occopt", "smearing"), [(1, None), (3, "fermi-dirac"), (7, "gaussian")])
+def test_smearing_of_abinit(tmp_path, occopt, smearing):
+    """Without it ASE's energies would be taken for extrapolated ones."""
+    path = tmp_path / "run.abo"
+    path.write_text(f".Version 9.6.2  of ABINIT\n          occopt           {occopt}\n")
+    assert theory_of(path, "abinit-out").smearing == smearing
 
 
 def test_espresso_tells_no_extrapolated_energy_with_smearing(tmp_path):
