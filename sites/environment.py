@@ -24,9 +24,9 @@ END_VARIABLE = "ZONEMELT_BLOCK_END"  # seconds since the epoch
 def worker_init(site: Site, pool: Pool, *, in_job: bool = False) -> str:
     """The shell lines of a block before its workers start.
 
-    The environment of the head is not assumed: what the site's ``setup`` brings comes first, then the
-    Python that runs this, unless the site has a container, then the variables. A block whose Python lacks
-    zonemelt, or has another version, ends here and says so.
+    The environment of the head is not assumed: after a note of when the block ends comes what the site's
+    ``setup`` brings, then the Python that runs this, unless the site has a container, then the variables. A
+    block whose Python lacks zonemelt, or has another version, ends here and says so.
 
     Args:
         site: the machine.
@@ -35,7 +35,8 @@ def worker_init(site: Site, pool: Pool, *, in_job: bool = False) -> str:
     """
     lines = [*site.setup, *pool.setup]
     if site.scheduler != "local" and not in_job:
-        lines.append(f"export {END_VARIABLE}=$(( $(date +%s) + {clock_seconds(pool.walltime)} ))")
+        # Before the setup, which may take a while: the block's time runs already.
+        lines.insert(0, f"export {END_VARIABLE}=$(( $(date +%s) + {clock_seconds(pool.walltime)} ))")
     lines += [f"export {name}={shlex.quote(value)}" for name, value in _variables(site, pool).items()]
     contained = site.container.image is not None
     if not contained:

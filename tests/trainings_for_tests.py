@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import math
 import os
+import socket
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -66,8 +68,57 @@ class Rows:
     def names(self, epoch, step):
         return [f"row {row}" for row in self._rows(epoch, step).tolist()]
 
+    def sizes(self, epoch, step):
+        return self._rows(epoch, step).tolist()  # a row is as large as its number
 
-def run(directory, *, rows=None, dropout=0.0, deadline=math.inf, **settings):
+
+class ShortOfMemory:
+    """Memory of one rank is used up wherever more than so many rows are taken at a time.
+
+    Args:
+        rows: at most.
+        rank: whose memory.
+        where: ``parts``, ``forward`` or ``backward``.
+        processor: whether it is the processor that says so, which has no error of its own.
+    """
+
+    def __init__(self, rows, *, rank=0, where="forward", processor=False):
+        self.rows, self.where, self.processor = rows, where, processor
+        self.here = rank == int(os.environ.get("RANK", "0"))
+        self.times = 0
+
+    def check(self, where, rows):
+        if not self.here or where != self.where or rows <= self.rows:
+            return
+        self.times += 1
+        if self.processor:
+            raise RuntimeError(
+                "[enforce fail at alloc_cpu.cpp:124] err == 0. DefaultCPUAllocator: can't allocate memory: "
+                "you tried to allocate 4096 bytes. Error code 12 (Cannot allocate memory)"
+            )
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+
+    def give(self, net, rows):
+        """Let a training have it."""
+        forward, parts = net.forward, rows.parts
+
+        def short_forward(batch):
+            found = forward(batch)
+            if net.training:
+                self.check("forward", len(found))
+                found.register_hook(lambda gradient: self.check("backward", len(gradient)))
+            return found
+
+        def short_parts(epoch, step, **more):
+            found = parts(epoch, step, **more)
+            for part in found:
+                self.check("parts", len(part["x"]))
+            return found
+
+        net.forward, rows.parts = short_forward, short_parts
+
+
+def run(directory, *, rows=None, dropout=0.0, short=None, deadline=math.inf, **settings):
     """Train; returns the outcome."""
     values = {"seed": 3, "epochs": 4, "batch_size": 12, "learning_rate": 0.01, **settings}
     chosen = TrainSettings(**values)
@@ -80,11 +131,45 @@ def run(directory, *, rows=None, dropout=0.0, deadline=math.inf, **settings):
             error = (model({"x": rows.x}) - rows.y)[:, 0].abs().mean()
         return {"mae": float(error)}
 
+    net = Net(dropout)
+    if short is not None:
+        short.give(net, rows)
     with joined(device="cpu") as ranks:
         return train(
-            Net(dropout), OBJECTIVE, rows, validate, chosen,
+            net, OBJECTIVE, rows, validate, chosen,
             ranks=ranks, directory=Path(directory), card=CARD, metric="mae", deadline=deadline,
         )  # fmt: skip
+
+
+def ranks(directory, count, *, fails=False, **settings):
+    """Train in so many processes; returns what each says."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    shared = {
+        **os.environ, "WORLD_SIZE": str(count), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port),
+        "GLOO_SOCKET_IFNAME": "lo", "OMP_NUM_THREADS": "1",
+    }  # fmt: skip
+    command = [sys.executable, __file__, str(directory), json.dumps(settings)]
+    started = [
+        subprocess.Popen(
+            command,
+            env={**shared, "RANK": str(rank), "LOCAL_RANK": str(rank)},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for rank in range(count)
+    ]
+    said = []
+    for process in started:
+        try:
+            said.append(process.communicate(timeout=240)[1])
+        except subprocess.TimeoutExpired:
+            process.kill()
+            raise
+    assert fails == any(process.returncode for process in started), said
+    return said
 
 
 def weights(directory, epoch=None):
@@ -110,4 +195,5 @@ if __name__ == "__main__":  # as a rank: python trainings_for_tests.py DIRECTORY
             return parts(epoch, step, **more)
 
         slow.parts = dying
-    run(sys.argv[1], rows=slow, **given)
+    short = ShortOfMemory(**given.pop("short")) if "short" in given else None
+    run(sys.argv[1], rows=slow, short=short, **given)

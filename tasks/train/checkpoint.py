@@ -95,9 +95,9 @@ def load(state: TrainState, place: Path, *, ranks: Ranks, card: Mapping[str, Any
         raise InputError(
             f"it cannot be read: {error}", where=str(place), remedy="remove it: the one before is used"
         ) from None
-    if differing := [key for key in {*rest["card"], *card} if rest["card"].get(key) != card.get(key)]:
+    if differing := _differing(rest["card"], json.loads(json.dumps(card))):
         raise InputError(
-            f"it belongs to another training: {', '.join(sorted(differing))} "
+            f"it belongs to another training: {', '.join(differing)} "
             f"{'is' if len(differing) == 1 else 'are'} not the same",
             where=str(place),
             remedy="train in another directory, or with the settings of that training",
@@ -105,6 +105,18 @@ def load(state: TrainState, place: Path, *, ranks: Ranks, card: Mapping[str, Any
     _put_together(state, tensors, rest)
     if len(rest["random"]) == ranks.world_size:
         restore_random(rest["random"][ranks.rank], ranks)
+
+
+def _differing(one: Any, other: Any, name: str = "") -> list[str]:
+    """What is not the same in two cards, by its full name."""
+    if not (isinstance(one, dict) and isinstance(other, dict)):
+        return [name] if one != other else []
+    keys = sorted({*one, *other})
+    return [
+        found
+        for key in keys
+        for found in _differing(one.get(key), other.get(key), f"{name}.{key}".removeprefix("."))
+    ]
 
 
 def weights_of(place: Path, *, averaged: bool) -> dict[str, torch.Tensor]:
@@ -161,7 +173,7 @@ def _taken_apart(state: TrainState) -> tuple[dict[str, torch.Tensor], dict[str, 
     schedule = {key: value for key, value in state.schedule.state_dict().items() if not callable(value)}
     return whole, {
         "epoch": state.epoch, "step": state.step, "best": state.best, "best_epoch": state.best_epoch,
-        "sums": state.sums, "schedule": schedule,
+        "sums": state.sums, "parts": state.parts, "judging": state.judging, "schedule": schedule,
         "optimizer": {"groups": optimizer["param_groups"], "numbers": numbers},
     }  # fmt: skip
 
@@ -182,6 +194,8 @@ def _put_together(state: TrainState, tensors: Mapping[str, torch.Tensor], rest: 
     state.schedule.load_state_dict(rest["schedule"])
     state.epoch, state.step = rest["epoch"], rest["step"]
     state.best, state.best_epoch, state.sums = rest["best"], rest["best_epoch"], rest["sums"]
+    # A person may have asked for smaller parts since then.
+    state.parts, state.judging = max(rest["parts"], state.parts), rest["judging"]
 
 
 def _of(prefix: str, tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:

@@ -99,6 +99,11 @@ class GraphSamples:
         """The samples of a step on all ranks."""
         return [self._names[sample] for sample in self._epoch(epoch).steps[step].tolist()]
 
+    def sizes(self, epoch: int, step: int) -> Sequence[int]:
+        """What each of them costs."""
+        costs: list[int] = self._plan.costs_G[self._epoch(epoch).steps[step]].tolist()
+        return costs
+
     def _epoch(self, number: int) -> Epoch:
         if number not in self._epochs:
             self._epochs = {key: self._epochs[key] for key in self._epochs if key == number - 1}

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from zonemelt.tasks.train.settings import TrainSettings
     from zonemelt.tasks.train.step import Samples
 
-_SPARE = 5.0  # seconds that a checkpoint may take when time runs out
+_SPARE = 5.0  # seconds to write a checkpoint and to end, when time runs out
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +38,9 @@ class Outcome:
         waiting: share of the time of this call's steps that was spent waiting for data.
         seconds: that this call's steps took.
         samples: that this call's steps saw on all ranks.
+        position: steps of the training so far, in this call and before.
+        parts: in which each rank takes its share of a step; above ``accumulate`` where memory was used up.
+        hurried: time was up before the first step of this call, which was taken nonetheless.
     """
 
     finished: bool
@@ -47,6 +50,9 @@ class Outcome:
     waiting: float
     seconds: float
     samples: int
+    position: int
+    parts: int
+    hurried: bool
 
 
 def train(
@@ -61,6 +67,7 @@ def train(
     card: Mapping[str, Any],
     metric: str,
     deadline: float = math.inf,
+    rates: Mapping[str, float] | None = None,
 ) -> Outcome:
     """Train a model, from where an earlier call stopped, until it is finished or time runs out.
 
@@ -77,30 +84,41 @@ def train(
         metric: the one of record among those of ``validate``; lower is better, and the checkpoint after the
             epoch in which it was lowest is kept.
         deadline: when to stop, in the seconds of ``time.time``.
+        rates: beginning of a parameter's name → factor of its learning rate; 1 for all others.
 
     Raises:
         DivergedError: the gradient is no longer finite; the last checkpoint is from before.
+        TooLargeError: a step does not fit into memory, in parts of half the size neither.
         InputError: the checkpoints in the directory are of another training.
     """
-    state = begin(model, settings, steps=samples.steps, ranks=ranks)
-    if (place := checkpoint.latest(directory)) is not None:
+    state = begin(model, settings, steps=samples.steps, ranks=ranks, rates=rates)
+    # Rank 0 says which: on a network file system others may see an older one for a while.
+    if (place := ranks.gather(checkpoint.latest(directory))[0]) is not None:
         checkpoint.load(state, place, ranks=ranks, card=card)
     stepper = Stepper(state, objective, samples, settings, ranks=ranks)
     log = MetricsLog(directory, ranks=ranks, epoch=state.epoch)
     saved = time.monotonic()
+    saving, hurried = 0.0, time.time() + _SPARE > deadline
     while state.epoch < settings.epochs and not _patience_is_over(state, settings):
         while state.step < samples.steps:
-            late = time.time() + _SPARE + stepper.longest > deadline
+            needed = _SPARE + 2 * saving + stepper.longest
+            if state.step + 1 == samples.steps:
+                needed += state.judging  # after the last step of an epoch there is no stopping before its end
+            late = time.time() + needed > deadline
             due = time.monotonic() - saved > settings.checkpoint_seconds
             stop, save = stepper.step(stop=late, save=due)
             if stop or save:
                 stepper.collect()
+                began = time.monotonic()
                 checkpoint.save(state, directory, ranks=ranks, card=card)
                 saved = time.monotonic()
+                saving = max(saving, saved - began)
             if stop:
-                return _outcome(state, stepper, finished=False)
+                return _outcome(state, stepper, samples.steps, finished=False, hurried=hurried)
         stepper.collect()
+        began = time.monotonic()
         found = {metric: _mean_loss(state)} if validate is None else dict(validate(state.evaluated))
+        state.judging = max(state.judging, time.monotonic() - began)
         _end_epoch(state, found[metric], settings)
         log.write(state, found, rate=state.optimizer.param_groups[0]["lr"])
         state.sums = {}
@@ -108,7 +126,7 @@ def train(
         saved = time.monotonic()
         if ranks.writes:
             checkpoint.prune(directory, keep=settings.keep, best_epoch=state.best_epoch)
-    return _outcome(state, stepper, finished=True)
+    return _outcome(state, stepper, samples.steps, finished=True, hurried=hurried)
 
 
 def _mean_loss(state: TrainState) -> float:
@@ -128,7 +146,7 @@ def _patience_is_over(state: TrainState, settings: TrainSettings) -> bool:
     return settings.patience is not None and state.epoch - 1 - state.best_epoch >= settings.patience
 
 
-def _outcome(state: TrainState, stepper: Stepper, *, finished: bool) -> Outcome:
+def _outcome(state: TrainState, stepper: Stepper, steps: int, *, finished: bool, hurried: bool) -> Outcome:
     seconds = stepper.waited + stepper.worked
     return Outcome(
         finished=finished,
@@ -138,4 +156,7 @@ def _outcome(state: TrainState, stepper: Stepper, *, finished: bool) -> Outcome:
         waiting=stepper.waited / seconds if seconds else 0.0,
         seconds=seconds,
         samples=stepper.seen,
+        position=state.epoch * steps + state.step,
+        parts=state.parts,
+        hurried=hurried,
     )

@@ -47,7 +47,10 @@ class MetricsLog:
         if not self._writes:
             return
         losses = {f"train {name}": total / max(count, 1.0) for name, (total, count) in state.sums.items()}
-        line = {"epoch": state.epoch - 1, **losses, **found, "learning_rate": rate, "at": time.time()}
+        line = {
+            "epoch": state.epoch - 1, **losses, **found,
+            "learning_rate": rate, "parts": state.parts, "at": time.time(),
+        }  # fmt: skip
         with self._path.open("a") as file:
             file.write(f"{json.dumps(line)}\n")
 

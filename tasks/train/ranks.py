@@ -17,6 +17,13 @@ if TYPE_CHECKING:
 BACKEND_VARIABLE = "ZONEMELT_BACKEND"  # set by the launcher of multi-rank jobs, as the site says
 
 
+_GLOO = "gloo/transport"  # where its plain RuntimeErrors say that they come from
+
+
+class LostRankError(SiteError):
+    """Another rank is gone; what became of it, this one does not know."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Ranks:
     """This process among those that train together.
@@ -45,6 +52,13 @@ class Ranks:
         if self.world_size > 1:
             dist.all_reduce(values)
         return values
+
+    def share(self, values: torch.Tensor) -> None:
+        """Put what rank 0 has into the tensor of every rank."""
+        import torch.distributed as dist
+
+        if self.world_size > 1:
+            dist.broadcast(values, 0)
 
     def gather(self, thing: Any) -> list[Any]:
         """What each rank has, in order of rank; on every rank. Plain data only: it travels pickled."""
@@ -79,6 +93,7 @@ def joined(*, device: str = "auto", environment: Mapping[str, str] = os.environ)
 
     Raises:
         SiteError: the device is not there.
+        LostRankError: the connection to another rank broke.
     """
     import torch
     import torch.distributed as dist
@@ -90,13 +105,21 @@ def joined(*, device: str = "auto", environment: Mapping[str, str] = os.environ)
     if kind == "cuda":
         torch.cuda.set_device(place)
     started = world_size > 1 and not dist.is_initialized()
-    if started:
-        backend = environment.get(BACKEND_VARIABLE) or {"cuda": "nccl", "xpu": "xccl"}.get(kind, "gloo")
-        dist.init_process_group("nccl" if backend == "rccl" else backend)
     try:
-        yield Ranks(rank=rank, world_size=world_size, local_rank=local_rank, device=place)
-    finally:
         if started:
+            backend = environment.get(BACKEND_VARIABLE) or {"cuda": "nccl", "xpu": "xccl"}.get(kind, "gloo")
+            dist.init_process_group("nccl" if backend == "rccl" else backend)
+        yield Ranks(rank=rank, world_size=world_size, local_rank=local_rank, device=place)
+    except RuntimeError as error:
+        if isinstance(error, dist.DistError) or _GLOO in str(error):
+            raise LostRankError(
+                f"rank {rank} of {world_size} lost another: {str(error).splitlines()[0]}",
+                where="torch.distributed",
+                remedy="the output of the job says which rank ended first, and of what",
+            ) from error
+        raise
+    finally:
+        if started and dist.is_initialized():
             dist.destroy_process_group()
 
 

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+# What may change while a training goes on: its result stays the same, but for rounding.
+_FREE: Final = ("accumulate", "checkpoint_seconds", "keep")
 
 
 class TrainSettings(BaseModel):
@@ -32,3 +38,8 @@ class TrainSettings(BaseModel):
     )
     checkpoint_seconds: float = Field(default=600.0, gt=0, description="between checkpoints inside an epoch")
     keep: int = Field(default=2, ge=1, description="checkpoints kept, besides the best")
+
+
+def that_must_stay(training: Mapping[str, Any]) -> dict[str, Any]:
+    """What is said of a training, without what may be another when it goes on from a checkpoint."""
+    return {key: value for key, value in training.items() if key not in _FREE}

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import torch
     from torch.optim.swa_utils import AveragedModel
 
@@ -27,6 +30,8 @@ class TrainState:
         best: the best value of the metric of record so far; None before the first epoch has ended.
         best_epoch: when that was.
         sums: of the losses of the epoch under way, and their counts.
+        parts: in which a rank takes its share of a step: ``accumulate``; twice that since memory was used up.
+        judging: seconds that the longest validation took.
     """
 
     model: torch.nn.Module
@@ -38,6 +43,8 @@ class TrainState:
     best: float | None = None
     best_epoch: int = 0
     sums: dict[str, list[float]] = field(default_factory=dict)
+    parts: int = 1
+    judging: float = 0.0
 
     @property
     def evaluated(self) -> torch.nn.Module:
@@ -45,7 +52,14 @@ class TrainState:
         return self.model if self.average is None else self.average.module
 
 
-def begin(model: torch.nn.Module, settings: TrainSettings, *, steps: int, ranks: Ranks) -> TrainState:
+def begin(
+    model: torch.nn.Module,
+    settings: TrainSettings,
+    *,
+    steps: int,
+    ranks: Ranks,
+    rates: Mapping[str, float] | None = None,
+) -> TrainState:
     """Everything for the first step.
 
     Args:
@@ -53,6 +67,7 @@ def begin(model: torch.nn.Module, settings: TrainSettings, *, steps: int, ranks:
         settings: of the training.
         steps: in an epoch.
         ranks: who trains.
+        rates: factors of the learning rate, by the beginning of a parameter's name.
     """
     import torch
     from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
@@ -64,20 +79,28 @@ def begin(model: torch.nn.Module, settings: TrainSettings, *, steps: int, ranks:
         else None
     )
     torch.manual_seed(settings.seed * 1_000_003 + ranks.rank)  # dropout differs between ranks
-    optimizer = _optimizer(model, settings)
+    optimizer = _optimizer(model, settings, rates or {})
     return TrainState(
         model=model,
         average=average,
         optimizer=optimizer,
         schedule=_schedule(optimizer, settings, steps=steps),
+        parts=settings.accumulate,
     )
 
 
-def _optimizer(model: torch.nn.Module, settings: TrainSettings) -> torch.optim.Optimizer:
+def _optimizer(
+    model: torch.nn.Module, settings: TrainSettings, rates: Mapping[str, float]
+) -> torch.optim.Optimizer:
     import torch
 
-    parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
     rate, decay = settings.learning_rate, settings.weight_decay
+    groups: dict[float, list[torch.nn.Parameter]] = {}
+    for name, parameter in model.named_parameters():
+        if parameter.requires_grad:
+            factor = next((found for start, found in rates.items() if name.startswith(start)), 1.0)
+            groups.setdefault(factor, []).append(parameter)
+    parameters = [{"params": found, "lr": rate * factor} for factor, found in groups.items()]
     if settings.optimizer == "sgd":
         return torch.optim.SGD(parameters, lr=rate, momentum=0.9, weight_decay=decay)
     kind = torch.optim.AdamW if settings.optimizer == "adamw" else torch.optim.Adam
@@ -92,16 +115,18 @@ def _schedule(optimizer: torch.optim.Optimizer, settings: TrainSettings, *, step
     if settings.schedule == "one-cycle":
         return lr_scheduler.OneCycleLR(
             optimizer,
-            max_lr=settings.learning_rate,
+            max_lr=[group["lr"] for group in optimizer.param_groups],
             total_steps=total + 1,  # it is stepped once more after the last step
             final_div_factor=max(1 / (25 * max(end, 1e-12)), 1e-12),
         )
     if settings.schedule == "cosine":
-        return lr_scheduler.CosineAnnealingLR(optimizer, T_max=total, eta_min=settings.learning_rate * end)
+        return lr_scheduler.LambdaLR(
+            optimizer, lambda step: end + (1 - end) * (1 + math.cos(math.pi * step / total)) / 2
+        )
     if settings.schedule == "linear":
         return lr_scheduler.LinearLR(optimizer, start_factor=1.0, end_factor=end, total_iters=total)
     if settings.schedule == "plateau":
         return lr_scheduler.ReduceLROnPlateau(
-            optimizer, factor=0.5, patience=10, min_lr=settings.learning_rate * end
+            optimizer, factor=0.5, patience=10, min_lr=[group["lr"] * end for group in optimizer.param_groups]
         )
     return lr_scheduler.ConstantLR(optimizer, factor=1.0)

@@ -6,6 +6,7 @@ import json
 import os
 import shlex
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -14,8 +15,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from zonemelt.tasks.deadline import DEADLINE_VARIABLE
 from zonemelt.tasks.errors import SiteError
-from zonemelt.tasks.train.ranks import BACKEND_VARIABLE
+from zonemelt.tasks.train.ranks import BACKEND_VARIABLE, LostRankError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,7 +28,10 @@ if TYPE_CHECKING:
 LAUNCH_VARIABLE = "ZONEMELT_LAUNCH"  # set by sites/environment.py, which a worker does not import
 TASK_FILE = "ranks.json"
 RESULT_FILE = "rank0.json"
+FAILURE_FILE = "failure.json"  # of the first rank that ends with an error of its own
+LOST_FILE = "lost.json"  # of the first that ends because another is gone
 _MODULE = "zonemelt.workflows.engine.rank"
+_BY_SIGNAL = 128  # and more: what shells and launchers make of a process that was killed
 
 
 class RankError(RuntimeError):
@@ -66,13 +71,15 @@ class Launching:
 def run_ranks(task: Task, resources: Resources, chunk: Chunk) -> Result:
     """Run a job as ``resources.ranks`` processes in the current directory.
 
-    Every rank calls the job's function; the output is what rank 0 returns. Ranks started by ``mpi`` share
+    Every rank calls the job's function; the output is what rank 0 returns. Where a rank raises, the result is
+    that failure. Ranks started by ``mpi`` share
     ``mpi4py.MPI.COMM_WORLD``; those started by ``torch`` find RANK, WORLD_SIZE, LOCAL_RANK, MASTER_ADDR and
     MASTER_PORT, as torch.distributed's ``env://`` wants them, and ZONEMELT_BACKEND.
 
     Raises:
         SiteError: there is no MPI launcher, or the job wants more nodes than its block has.
-        RankError: a rank failed; its traceback is in the job's output.
+        LostRankError: a rank was killed.
+        RankError: a rank ended without a word.
     """
     launching = Launching.here()
     if resources.nodes > launching.nodes:
@@ -92,6 +99,8 @@ def run_ranks(task: Task, resources: Resources, chunk: Chunk) -> Result:
     )  # fmt: skip
     command = [sys.executable, "-m", _MODULE, TASK_FILE]
     variables = {"OMP_NUM_THREADS": str(resources.threads)}
+    if DEADLINE_VARIABLE in os.environ:
+        variables[DEADLINE_VARIABLE] = os.environ[DEADLINE_VARIABLE]
     if resources.launcher == "torch":
         variables |= _rendezvous(resources, launching)
     if launching.program == "simple" and resources.launcher == "torch":
@@ -100,21 +109,31 @@ def run_ranks(task: Task, resources: Resources, chunk: Chunk) -> Result:
         starter = rank_command(resources, launching, variables)
         environment = {**os.environ, **variables}
         codes = [subprocess.run([*starter, *command], env=environment, check=False).returncode]
-    result = _read_result(secret)
-    if result is None or (any(codes) and result["ok"]):
-        raise RankError(
+    result = _read_result(RESULT_FILE, secret)
+    if result is None or any(codes):
+        if (failure := _read_result(FAILURE_FILE, secret)) is not None:
+            return failure
+        said = (
             f"{resources.launcher} ranks ended with exit codes {codes} "
-            f"{'without a result' if result is None else 'after rank 0 had finished'}; "
-            "their output is in the job's directory"
+            f"{'without a result' if result is None else 'after rank 0 had finished'}"
         )
+        if _read_result(LOST_FILE, secret) is not None or any(map(_was_killed, codes)):
+            raise LostRankError(said, where=f"job {task.uuid}", remedy="it goes again by itself, a few times")
+        raise RankError(f"{said}; their output is in the job's directory")
     Path(TASK_FILE).unlink()
     Path(RESULT_FILE).unlink()
     return result
 
 
-def _read_result(token: str) -> Result | None:
+def _was_killed(code: int) -> bool:
+    """Whether a process ended by a signal other than that by which the rest is ended after a failure."""
+    number = -code if code < 0 else code - _BY_SIGNAL
+    return number > 0 and number != signal.SIGTERM
+
+
+def _read_result(name: str, token: str) -> Result | None:
     try:
-        found = json.loads(Path(RESULT_FILE).read_text())
+        found = json.loads(Path(name).read_text())
     except (FileNotFoundError, ValueError):
         return None
     result: Result = found["result"]

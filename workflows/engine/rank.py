@@ -5,14 +5,17 @@ from __future__ import annotations
 import json
 import os
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from zonemelt.tasks.blobs import BlobDirectory
+from zonemelt.tasks.train.ranks import LostRankError
 from zonemelt.workflows.engine.closure import closure_job_store
 from zonemelt.workflows.engine.execute import execute
-from zonemelt.workflows.engine.launch import RESULT_FILE
+from zonemelt.workflows.engine.launch import FAILURE_FILE, LOST_FILE, RESULT_FILE
 from zonemelt.workflows.engine.results import Chunk
+from zonemelt.workflows.engine.retry import failure_of
 
 # What launchers call a rank and its place on its node: ours, srun, MPICH and PALS, Open MPI, Fujitsu's.
 _RANK = ("RANK", "SLURM_PROCID", "PMI_RANK", "PALS_RANKID", "OMPI_COMM_WORLD_RANK", "PMIX_RANK")
@@ -38,11 +41,22 @@ def main(path: str) -> None:
     chunk = Chunk.decode(given["chunk"].encode())
     sys.path.extend(entry for entry in chunk.path if entry not in sys.path)
     store = closure_job_store(chunk.outputs, chunk.blobs, known=chunk.additional)
-    result = execute(chunk.tasks[0], BlobDirectory(Path(chunk.directory, "blobs")), store)
+    try:
+        result = execute(chunk.tasks[0], BlobDirectory(Path(chunk.directory, "blobs")), store)
+    except Exception as error:
+        _report(error, given["token"])
+        raise
     if rank == 0:
         temporary = Path(f"{RESULT_FILE}.part")
         temporary.write_text(json.dumps({"token": given["token"], "result": result}))
         temporary.replace(RESULT_FILE)
+
+
+def _report(error: Exception, token: str) -> None:
+    """Say of what this rank ends, unless another has done so; that others are gone is said apart."""
+    path = Path(LOST_FILE if isinstance(error, LostRankError) else FAILURE_FILE)
+    with suppress(FileExistsError), path.open("x") as file:
+        json.dump({"token": token, "result": failure_of(error)}, file)
 
 
 def _position(launcher: str) -> tuple[int, int]:

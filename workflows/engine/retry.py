@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import traceback
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
+from zonemelt.tasks.train.ranks import LostRankError
 from zonemelt.workflows.engine.results import Cause
+
+if TYPE_CHECKING:
+    from zonemelt.workflows.engine.results import Result
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,9 +52,24 @@ def cause_of(error: BaseException) -> Cause:
         return Cause.MEMORY
     if isinstance(error, WalltimeExceeded):
         return Cause.WALLTIME
+    if isinstance(error, LostRankError):
+        return Cause.INFRASTRUCTURE
     if isinstance(error, OSError) and error.errno in _INFRASTRUCTURE_ERRNO:
         return Cause.INFRASTRUCTURE
     return Cause.APPLICATION
+
+
+def failure_of(error: BaseException) -> Result:
+    """How an attempt went that ended with an exception."""
+    while type(error).__name__ == "ExceptionGroup" and len(error.exceptions) == 1:  # type: ignore[attr-defined]
+        error = error.exceptions[0]  # type: ignore[attr-defined]
+    return {
+        "ok": False,
+        "cause": cause_of(error).value,
+        "error": type(error).__name__,
+        "message": str(error),
+        "traceback": "".join(traceback.format_exception(error)),
+    }
 
 
 # A full or failing disk, a stale handle, a lost network file system: the machine's doing, not the job's.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
+import math
 import os
 import resource
 import signal
@@ -12,13 +13,13 @@ import socket
 import sys
 import threading
 import time
-import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from zonemelt.tasks.deadline import DEADLINE_VARIABLE
 from zonemelt.workflows.engine.resources import read_resources
 from zonemelt.workflows.engine.results import Chunk, is_plain
-from zonemelt.workflows.engine.retry import WalltimeExceeded, cause_of
+from zonemelt.workflows.engine.retry import WalltimeExceeded, failure_of
 from zonemelt.workflows.engine.spool import SpoolWriter, read_epoch, spool_path
 
 if TYPE_CHECKING:
@@ -129,11 +130,11 @@ def _run_job(
     start = time.time()
     try:
         place.enter(task.uuid, task.index)
-        with _limits(resources.walltime, resources.memory):
+        with _deadline(resources.walltime), _limits(resources.walltime, resources.memory):
             many = resources.ranks > 1
             result = run_ranks(task, resources, chunk) if many else execute(task, blobs, store)
     except (Exception, SystemExit, WalltimeExceeded) as error:  # noqa: BLE001 (whatever a job raises is reported)
-        result = _failure(error)
+        result = failure_of(error)
     finally:
         # jobflow's current job is one for the process and outlives a job that fails.
         CURRENT_JOB.reset()  # type: ignore[no-untyped-call]
@@ -223,18 +224,6 @@ def _printed(log: int, start: int) -> bytes:
     return os.pread(log, _position(log) - start, start)
 
 
-def _failure(error: BaseException) -> Result:
-    while type(error).__name__ == "ExceptionGroup" and len(error.exceptions) == 1:  # type: ignore[attr-defined]
-        error = error.exceptions[0]  # type: ignore[attr-defined]
-    return {
-        "ok": False,
-        "cause": cause_of(error).value,
-        "error": type(error).__name__,
-        "message": str(error),
-        "traceback": "".join(traceback.format_exception(error)),
-    }
-
-
 def _position(log: int | None) -> int:
     return 0 if log is None else os.lseek(log, 0, os.SEEK_END)
 
@@ -269,6 +258,20 @@ def _worker_log(directory: str) -> int | None:
         logger.setLevel(logging.WARNING)
         logger.handlers[:] = [handler]
     return _log[0]
+
+
+@contextlib.contextmanager
+def _deadline(walltime: float) -> Iterator[None]:
+    """Let the job know when it must have ended: at its walltime, or with its block."""
+    end = min(time.time() + (walltime or math.inf), float(os.environ.get(END_VARIABLE, "inf")))
+    if math.isinf(end):
+        yield
+        return
+    os.environ[DEADLINE_VARIABLE] = str(end)
+    try:
+        yield
+    finally:
+        del os.environ[DEADLINE_VARIABLE]
 
 
 @contextlib.contextmanager

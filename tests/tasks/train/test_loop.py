@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import math
-import os
-import socket
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -31,36 +26,6 @@ def same(first, second):
 
 def course(directory):
     return [{key: value for key, value in line.items() if key != "at"} for line in read_metrics(directory)]
-
-
-def ranks(directory, count, *, fails=False, **settings):
-    """Train in so many processes."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    shared = {
-        **os.environ, "WORLD_SIZE": str(count), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port),
-        "GLOO_SOCKET_IFNAME": "lo", "OMP_NUM_THREADS": "1",
-    }  # fmt: skip
-    command = [sys.executable, t.__file__, str(directory), json.dumps(settings)]
-    started = [
-        subprocess.Popen(
-            command,
-            env={**shared, "RANK": str(rank), "LOCAL_RANK": str(rank)},
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for rank in range(count)
-    ]
-    said = []
-    for process in started:
-        try:
-            said.append(process.communicate(timeout=240)[1])
-        except subprocess.TimeoutExpired:
-            process.kill()
-            raise
-    assert fails == any(process.returncode for process in started), said
-    return said
 
 
 def test_it_learns_and_says_so(tmp_path):
@@ -103,7 +68,7 @@ def test_parts_of_a_step_are_the_step(tmp_path):
 def test_ranks_together_are_one_process(tmp_path, count):
     settings = {"epochs": 2, "precision": "fp64", "clip_norm": 0.5}
     t.run(tmp_path / "one", **settings)
-    ranks(tmp_path / "many", count, **settings)
+    t.ranks(tmp_path / "many", count, **settings)
     one, many = t.weights(tmp_path / "one"), t.weights(tmp_path / "many")
     for name, value in one.items():
         assert torch.allclose(value, many[name], rtol=1e-6, atol=1e-12), name
@@ -113,10 +78,10 @@ def test_ranks_together_are_one_process(tmp_path, count):
 
 def test_a_killed_rank_costs_what_came_after_the_last_checkpoint(tmp_path):
     settings = {"dropout": 0.3, "epochs": 3}
-    ranks(tmp_path / "whole", 2, **settings)
-    ranks(tmp_path / "killed", 2, fails=True, kill_at=[1, 2], **settings)
+    t.ranks(tmp_path / "whole", 2, **settings)
+    t.ranks(tmp_path / "killed", 2, fails=True, kill_at=[1, 2], **settings)
     assert len(read_metrics(tmp_path / "killed")) == 1
-    ranks(tmp_path / "killed", 2, **settings)
+    t.ranks(tmp_path / "killed", 2, **settings)
     same(t.weights(tmp_path / "killed"), t.weights(tmp_path / "whole"))
     assert course(tmp_path / "killed") == course(tmp_path / "whole")
 
@@ -126,7 +91,7 @@ def test_another_number_of_ranks_goes_on_with_the_same_samples(tmp_path):
     t.run(tmp_path / "one", **settings)
     for _ in range(3):
         t.run(tmp_path / "grown", deadline=0.0, **settings)
-    ranks(tmp_path / "grown", 3, **settings)
+    t.ranks(tmp_path / "grown", 3, **settings)
     one, grown = t.weights(tmp_path / "one"), t.weights(tmp_path / "grown")
     assert all(torch.allclose(value, grown[name], rtol=1e-6, atol=1e-12) for name, value in one.items())
 
