@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import glob
 import io
 import warnings
 from dataclasses import dataclass, field
@@ -141,11 +142,11 @@ def _staged(path: Path, plain: Path, reader: Reader, folder: Path) -> Path:
     inner.mkdir(parents=True)
     target = inner / reader.called(bare_name(path.name))
     target.symlink_to(plain.resolve())
-    stem = bare_name(path.name).rpartition(".")[0]
+    stem = glob.escape(bare_name(path.name).rpartition(".")[0])
     for pattern in reader.beside:
         above = pattern.startswith("../")
         source, into = (path.parent.parent, folder) if above else (path.parent, inner)
-        for other in sorted(source.glob(pattern.removeprefix("../").format(stem=_escaped(stem)))):
+        for other in sorted(source.glob(pattern.removeprefix("../").format(stem=stem))):
             if other.is_file() and not (into / bare_name(other.name)).exists():
                 _copy(other, into)
     return target
@@ -158,9 +159,3 @@ def _copy(other: Path, into: Path) -> None:
         return  # its reader says what it lacks
     if plain == other:
         (into / other.name).symlink_to(other.resolve())
-
-
-def _escaped(text: str) -> str:
-    import glob
-
-    return glob.escape(text)

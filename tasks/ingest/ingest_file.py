@@ -6,6 +6,7 @@ are not accepted, and why.
 
 from __future__ import annotations
 
+import contextlib
 import tempfile
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -24,7 +25,7 @@ from zonemelt.tasks.ingest.recognise import recognise
 from zonemelt.tasks.ingest.tables.addresses import is_address
 from zonemelt.tasks.ingest.tables.columns import NOTHING_SAID, TableSettings
 from zonemelt.tasks.ingest.verdicts import FileReport, Verdict
-from zonemelt.tasks.ingest.walk import Found, unpack, walk
+from zonemelt.tasks.ingest.walk import Found, unpack, walk, why
 from zonemelt.tasks.quality.judge import judge
 from zonemelt.tasks.records import Ingested, Quality
 from zonemelt.tasks.whole_files import sha256_of
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from zonemelt.tasks.ingest.attempts import Attempt
     from zonemelt.tasks.records import Record
 
-READ: Final = (Verdict.INGESTED, Verdict.UNCONVERGED)
+WHOLE: Final = (Verdict.INGESTED, Verdict.UNCONVERGED)  # what was read of such files is all there is
 
 
 @dataclass(kw_only=True)
@@ -109,7 +110,7 @@ def ingest(
         best: Outcome | None = None
         outcomes: list[Outcome] = []
         for found in files:
-            if best is not None and best.report.verdict in (*READ, Verdict.DUPLICATE):
+            if best is not None and best.report.verdict in (*WHOLE, Verdict.DUPLICATE):
                 outcomes.append(_part(found, best.report.path))
                 continue
             if archive := _opened_archive(found):
@@ -121,9 +122,8 @@ def ingest(
             if best is None or _better(outcome, best):
                 best = outcome
         for outcome in outcomes:
-            if outcome is not best and outcome.attempt is not None:
-                outcome.attempt = None
-        for outcome in outcomes:
+            if outcome is not best:
+                outcome.attempt = None  # its records are of the same calculation
             accepted = quarantined = 0
             for record in outcome.records():
                 good = record.quality is None or record.quality.accepted
@@ -139,7 +139,7 @@ def ingest(
 def _better(one: Outcome, other: Outcome) -> bool:
     def rank(outcome: Outcome) -> tuple[bool, int]:
         records = len(outcome.attempt.records) if outcome.attempt else 0
-        return outcome.report.verdict in READ, records
+        return outcome.report.verdict in WHOLE, records
 
     return rank(one) > rank(other)
 
@@ -170,10 +170,8 @@ def _archive(
 def _report(found: Found, verdict: Verdict, reason: str = "", **more: object) -> FileReport:
     size = None
     if found.verdict is None:
-        try:
+        with contextlib.suppress(OSError):  # of an address
             size = found.path.stat().st_size
-        except OSError:
-            size = None
     return FileReport.model_validate(
         {"path": found.source, "verdict": verdict, "reason": reason, "size": size, **more}
     )
@@ -207,9 +205,7 @@ def _one(found: Found, folder: Path, seen: dict[str, str], table: TableSettings)
     except InputError as error:
         return Outcome(report=_report(found, Verdict.UNREADABLE, error.what))
     except OSError as error:
-        no = isinstance(error, PermissionError)
-        reason = "there is no permission to read it" if no else (error.strerror or str(error))
-        return Outcome(report=_report(found, Verdict.UNREADABLE, reason))
+        return Outcome(report=_report(found, Verdict.UNREADABLE, why(error)))
     return _judged(found, what.kind, reading, about)
 
 

@@ -17,7 +17,6 @@ from zonemelt.tasks.ingest.reports import (
     known_files,
     publish,
     read_reports,
-    repeated,
     settled,
     write_reports,
 )
@@ -74,12 +73,14 @@ def finish(batches: list[dict[str, Any]], dataset: Path, *, run: str, message: s
         What :func:`~zonemelt.tasks.ingest.reports.publish` returns, and ``dataset``, ``version``, ``records``
         and ``in_quarantine`` of the dataset as it is now.
     """
-    parts = [Part.model_validate(batch["part"]) for batch in batches]
-    again = repeated(read_reports(dataset / batch["reports"]) for batch in batches)
-    parts = [_without(dataset, part, sources) for part, sources in zip(parts, again, strict=True)]
-    filled = [part for part in parts if part.records or part.quarantined]
-    version = commit(dataset, filled, message=message)
-    reports = settled(read_reports(dataset / batch["reports"]) for batch in batches)
+    reports: list[FileReport] = []
+    parts: list[Part] = []
+    read = settled(read_reports(dataset / batch["reports"]) for batch in batches)
+    for batch, (of_batch, again) in zip(batches, read, strict=True):
+        reports += of_batch
+        part = _without(dataset, Part.model_validate(batch["part"]), again)
+        parts += [part] if part.records or part.quarantined else []
+    version = commit(dataset, parts, message=message)
     told = publish(dataset, reports, run=run, version=version.hash)
     return {
         **told,

@@ -61,7 +61,7 @@ WORDS: Final = tuple(
         (rb"Program NEB ", None, "the log of a NEB run of pw.x: its images have logs of their own"),
         (rb"Program (?:PHONON|PWCOND|TDDFPT|CP|BANDS|DOS|PROJWFC|PP)[ 0-9]",
          None, "the log of a program of Quantum ESPRESSO other than pw.x"),
-        (rb"Program PWSCF|(?m:^\s*bravais-lattice index)|^\s*coordinates at iteration", "qe-out", ""),
+        (rb"Program PWSCF|(?m:^ *bravais-lattice index)|^\s*coordinates at iteration", "qe-out", ""),
         (rb"CP2K\| version|PROGRAM STARTED AT|DBCSR\| ", "cp2k-out", ""),
         (rb"\.Version +\S+ +of ABINIT", "abinit-out", ""),
         (rb"Invoking FHI-aims", "aims-out", ""),

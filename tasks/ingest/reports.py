@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 FOLDER: Final = "ingest"  # in the dataset's directory: one file for each ingestion, which is what counts
 LINES: Final = "ingest-report.jsonl"  # all of them, after each other
 TABLE: Final = "ingest-report.csv"
-READ: Final = (Verdict.INGESTED, Verdict.UNCONVERGED, Verdict.TRUNCATED)
+WITH_RECORDS: Final = (Verdict.INGESTED, Verdict.UNCONVERGED, Verdict.TRUNCATED)
 _SHOWN: Final = 3  # unreadable files that are shown at once; the report has all
 
 
@@ -45,55 +45,34 @@ def read_reports(path: Path) -> Iterator[FileReport]:
 
 def known_files(dataset: Path) -> dict[str, str]:
     """SHA-256 → name of the files whose records a dataset has already."""
+    told = (json.loads(line) for line in _lines(dataset))  # every batch asks: nothing is validated again
     return {
-        report.sha256: report.path
-        for path in sorted((dataset / FOLDER).glob("*.jsonl"))
-        for report in read_reports(path)
-        if report.sha256 and report.verdict in READ and report.accepted + report.quarantined
+        one["sha256"]: one["path"]
+        for one in told
+        if one["sha256"] and one["verdict"] in WITH_RECORDS and one["accepted"] + one["quarantined"]
     }
 
 
-def settled(parts: Iterable[Iterable[FileReport]]) -> Iterator[FileReport]:
-    """The reports of batches that ran side by side, one after the other: a file that two had is a duplicate.
+def settled(batches: Iterable[Iterable[FileReport]]) -> Iterator[tuple[list[FileReport], set[str]]]:
+    """What became of the files of batches that ran side by side: a file that two had is a duplicate.
 
-    Its records are left out of its part: see :func:`repeated`.
+    Yields:
+        For each batch its reports, and the names of its files whose records an earlier batch has too.
     """
     seen: dict[str, str] = {}
-    for reports in parts:
-        for report in reports:
-            if report.sha256 is None or report.verdict not in READ:
-                yield report
-                continue
-            first = seen.setdefault(report.sha256, report.path)
-            if first == report.path:
-                yield report
-                continue
-            yield report.model_copy(
-                update={
-                    "verdict": Verdict.DUPLICATE,
-                    "reason": f"the same as {first}",
-                    "accepted": 0,
-                    "quarantined": 0,
-                    "no_records": 0,
-                }
-            )
-
-
-def repeated(parts: Iterable[Iterable[FileReport]]) -> list[set[str]]:
-    """For each batch, the names of its files that an earlier batch read too."""
-    return [
-        {before.path for before, after in zip(old, new, strict=True) if before.verdict != after.verdict}
-        for old, new in _before_and_after(parts)
-    ]
-
-
-def _before_and_after(
-    parts: Iterable[Iterable[FileReport]],
-) -> Iterator[tuple[list[FileReport], list[FileReport]]]:
-    old = [list(reports) for reports in parts]
-    new = iter(list(settled(old)))
-    for reports in old:
-        yield reports, [next(new) for _ in reports]
+    for batch in batches:
+        reports: list[FileReport] = []
+        again: set[str] = set()
+        for report in batch:
+            read = report.sha256 is not None and report.verdict in WITH_RECORDS
+            first = seen.setdefault(report.sha256, report.path) if report.sha256 and read else report.path
+            if first != report.path:
+                again.add(report.path)
+                none = dict.fromkeys(("accepted", "quarantined", "no_records"), 0)
+                said = {"verdict": Verdict.DUPLICATE, "reason": f"the same as {first}"}
+                report = report.model_copy(update=said | none)  # noqa: PLW2901 (it is another report now)
+            reports.append(report)
+        yield reports, again
 
 
 def publish(dataset: Path, reports: Iterable[FileReport], *, run: str, version: str) -> dict[str, Any]:

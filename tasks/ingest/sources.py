@@ -65,8 +65,8 @@ def units(sources: Sequence[str]) -> Iterator[Unit]:
 def _once(files: Iterable[Found], seen: set[tuple[int, int]]) -> Iterator[Found]:
     """Leave out what was found before: paths may overlap, and links may lead to a file twice."""
     for found in files:
-        if found.verdict is None:
-            about = found.path.stat()
+        about = _status(found.path) if found.verdict is None else None
+        if about is not None:
             place = (about.st_dev, about.st_ino)
             if place in seen:
                 reason = "this very file was found before, by another path or link"
@@ -118,7 +118,13 @@ def batches(
 
 
 def _size(path: str) -> int:
+    about = _status(Path(path))
+    return 0 if about is None else about.st_size
+
+
+def _status(path: Path) -> os.stat_result | None:
+    """What the system says of a file; None of an address, or of a file that is gone since it was found."""
     try:
-        return Path(path).stat().st_size
+        return path.stat()
     except OSError:
-        return 0
+        return None

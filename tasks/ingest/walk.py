@@ -7,6 +7,7 @@ it, and one inside another once.
 from __future__ import annotations
 
 import contextlib
+import errno
 import stat
 import tarfile
 import zipfile
@@ -79,7 +80,7 @@ def _walk(path: Path, *, source: str, above: tuple[tuple[int, int], ...], inside
         yield refused(Verdict.UNREADABLE, "it leads nowhere" if path.is_symlink() else "it does not exist")
         return
     except OSError as error:
-        yield refused(Verdict.UNREADABLE, _why(error))
+        yield refused(Verdict.UNREADABLE, why(error))
         return
     if stat.S_ISREG(about.st_mode):
         yield Found(path=path, source=source, inside=inside)
@@ -95,18 +96,18 @@ def _walk(path: Path, *, source: str, above: tuple[tuple[int, int], ...], inside
     try:
         names = sorted(entry.name for entry in path.iterdir())
     except OSError as error:
-        yield refused(Verdict.UNREADABLE, _why(error))
+        yield refused(Verdict.UNREADABLE, why(error))
         return
     for name in names:
         inner = f"{source}{'' if source.endswith(('::', '/')) else '/'}{name}"
         yield from _walk(path / name, source=inner, above=(*above, here), inside=inside)
 
 
-def _why(error: OSError) -> str:
-    """An error of the system in words: symlink loops and permissions among them."""
+def why(error: OSError) -> str:
+    """An error of the system in words for the report of a file."""
     if isinstance(error, PermissionError):
         return "there is no permission to read it"
-    if error.errno == 40:  # noqa: PLR2004 (ELOOP)
+    if error.errno == errno.ELOOP:
         return "a link that leads to itself"
     return error.strerror or str(error)
 
@@ -138,10 +139,9 @@ def unpack(archive: Found, folder: Path) -> Iterator[Found]:
                 refusal = "it would be unpacked outside its directory"  # noqa: PLW2901 (it becomes refused)
             if refusal:
                 what = Verdict.UNREADABLE if "outside" in refusal else Verdict.NOT_A_CALCULATION
-                path = archive.path
                 refusals.append(
                     Found(
-                        path=path,
+                        path=archive.path,
                         source=source + name,
                         verdict=what,
                         reason=refusal,

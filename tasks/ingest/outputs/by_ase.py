@@ -90,7 +90,7 @@ def _frames(path: Path, origin: Origin, *, kind: str, form: str) -> Iterator[Rec
     frames: list[Any] = []
     failed: Exception | None = None
     try:
-        frames.extend(iread(str(path), index=":", format=form))
+        frames.extend(iread(str(path), ":", format=form, do_not_split_by_at_sign=True))
     except Exception as error:  # noqa: BLE001 (what came before is kept, and then it is raised)
         failed = error
     smeared = kind in _FREE_ONLY and level.smearing is not None

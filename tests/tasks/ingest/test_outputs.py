@@ -225,6 +225,13 @@ def test_the_next_file_of_a_calculation_is_read_where_the_best_is_broken(tmp_pat
     assert {r.provenance.parser.split()[0] for r in records} == {"ase"}
 
 
+def test_a_name_may_have_an_at_sign(tmp_path):
+    """ASE takes what follows it for the number of a frame."""
+    write(tmp_path, "pw.out").rename(tmp_path / "pw@300.out")
+    _, (report,) = ingest_path(tmp_path)
+    assert (report.verdict, report.accepted) == (Verdict.INGESTED, 3)
+
+
 def test_the_same_file_twice_is_a_duplicate(tmp_path):
     for folder in ("a", "b"):
         (tmp_path / folder).mkdir()
