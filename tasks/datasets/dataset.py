@@ -19,6 +19,9 @@ from zonemelt.tasks.errors import InputError
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
 
+    import numpy as np
+    from numpy.typing import NDArray
+
     from zonemelt.tasks.crystals import Crystals
     from zonemelt.tasks.datasets.versions import Member
     from zonemelt.tasks.records import Record
@@ -163,7 +166,19 @@ class Dataset:
         Raises:
             InputError: there is no such place.
         """
+        return list(records_of(self.rows(indices, list(CONTENT)), self.info.theories))
+
+    def rows(self, indices: Sequence[int] | NDArray[np.int64], columns: Sequence[str]) -> Any:
+        """Some rows by their place, in the order asked for, as one ``pyarrow.RecordBatch``.
+
+        Raises:
+            InputError: there is no such place.
+            StoreError: a part is missing or damaged.
+        """
         import numpy as np
+        import pyarrow as pa
+
+        from zonemelt.tasks.datasets.schema import arrow_schema
 
         places = np.asarray(indices, np.int64).reshape(-1)
         if len(places) and (places.min() < 0 or places.max() >= len(self)):
@@ -174,18 +189,22 @@ class Dataset:
             )
         first = np.concatenate([[0], np.cumsum([self._size(part) for part in self.info.parts])])
         owners = np.searchsorted(first, places, side="right") - 1
-        found: dict[int, Record] = {}
-        for owner in np.unique(owners).tolist():
-            part, mine = self.info.parts[owner], np.flatnonzero(owners == owner)
-            rows = rows_at(
+        by_part = np.argsort(owners, kind="stable")
+        tables = [
+            rows_at(
                 self.directory,
-                part,
-                places[mine] - first[owner],
-                columns=list(CONTENT),
+                self.info.parts[owner],
+                places[owners == owner] - first[owner],
+                columns=columns,
                 quarantine=self.quarantined,
             )
-            found |= dict(zip(mine.tolist(), records_of(rows, self.info.theories), strict=True))
-        return [found[place] for place in range(len(places))]
+            for owner in np.unique(owners).tolist()
+        ]
+        if not tables:
+            schema = pa.schema([arrow_schema().field(name) for name in columns])
+            return pa.RecordBatch.from_pylist([], schema=schema)
+        (found,) = pa.concat_tables(tables).take(np.argsort(by_part)).combine_chunks().to_batches()
+        return found
 
     def verify(self) -> None:
         """Work out the hashes of all parts again.

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
+    import numpy as np
+    from numpy.typing import NDArray
+
     from zonemelt.tasks.datasets.versions import Member
 
 BATCH: Final = 8192  # rows: with ten atoms each about 5 MB
@@ -165,7 +168,12 @@ def _together(*expressions: Any) -> Any:
 
 
 def rows_at(
-    directory: Path, part: Member, rows: Sequence[int], *, columns: Sequence[str], quarantine: bool = False
+    directory: Path,
+    part: Member,
+    rows: NDArray[np.int64],
+    *,
+    columns: Sequence[str],
+    quarantine: bool = False,
 ) -> Any:
     """Some rows of a part, counted without those left out, as a ``pyarrow.Table`` in the order asked for.
 
@@ -190,4 +198,4 @@ def rows_at(
     except (pa.ArrowException, OSError, ValueError) as error:
         path = part_file(directory, part.hash, quarantine=quarantine)
         raise damaged(path, f"cannot be read: {error}") from error
-    return table.take(stored - first[groups] + starts[np.searchsorted(needed, groups)])
+    return table.select(list(columns)).take(stored - first[groups] + starts[np.searchsorted(needed, groups)])
