@@ -104,7 +104,7 @@ def load_model(folder: Path) -> tuple[torch.nn.Module, ModelCard]:
         model = card.network.make(outputs=card.outputs)
         model.load_state_dict(weights)
     except OSError as error:
-        raise InputError(f"{error.strerror}: {error.filename}", where=str(place), remedy=remedy) from None
+        raise InputError(str(error), where=str(place), remedy=remedy) from None
     except (ValidationError, SafetensorError, RuntimeError) as error:
         said = str(error).splitlines()
         raise InputError(

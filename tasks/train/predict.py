@@ -12,13 +12,13 @@ from zonemelt.tasks.errors import InputError
 from zonemelt.tasks.train.said import Said, joined_in_turn
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     import torch
     from numpy.typing import NDArray
 
     from zonemelt.tasks.crystals import Crystals
-    from zonemelt.tasks.featurize.graphs import Graphs
+    from zonemelt.tasks.featurize.graphs import Edges, Graphs
     from zonemelt.tasks.train.graph_samples import GraphSamples, GraphSource
     from zonemelt.tasks.train.heads import Head
     from zonemelt.tasks.train.model_folder import ModelCard
@@ -82,18 +82,25 @@ def said_of_crystals(
         InputError: there are no structures, one has an element that the model was not trained on, or has no
             neighbours.
     """
+    check_elements(crystals, card.elements)
+    return joined_in_turn([
+        said_of_graphs(model, card, graphs, device=device)
+        for graphs in graphs_in_turn(crystals, card.network.edges)
+    ])  # fmt: skip
+
+
+def graphs_in_turn(crystals: Crystals, edges: Edges) -> Iterator[Graphs]:
+    """The graphs of crystals, so many at a time that the largest networks have memory for them.
+
+    Raises:
+        InputError: there are no structures, or one has no neighbours.
+    """
     from zonemelt.tasks.featurize.graphs import graphs_of
 
     if not len(crystals):
         raise InputError("there are no structures", where="predict", remedy="give one or more")
-    check_elements(crystals, card.elements)
-    return joined_in_turn([
-        said_of_graphs(
-            model, card, graphs_of(crystals.take(slice(start, start + _TOGETHER)), card.network.edges),
-            device=device,
-        )
-        for start in range(0, len(crystals), _TOGETHER)
-    ])  # fmt: skip
+    for start in range(0, len(crystals), _TOGETHER):
+        yield graphs_of(crystals.take(slice(start, start + _TOGETHER)), edges)
 
 
 def predict(

@@ -194,6 +194,7 @@ def _report(part: str, judged: Sequence[tuple[Calibration, _Errors]]) -> Report:
     errors_N = np.concatenate([one.errors_N for _, one in judged])
     raw = [known.floored(one.raw_N, size=len(one)) for known, one in judged]
     calibrated = [known.deviation(each) for (known, _), each in zip(judged, raw, strict=True)]
+    own = judged[0][0].own
     coverage, width = {}, {}
     for promised in COVERAGES:
         if any(len(known.factors) < 100 * promised for known, _ in judged):
@@ -211,8 +212,14 @@ def _report(part: str, judged: Sequence[tuple[Calibration, _Errors]]) -> Report:
         samples=len(errors_N),
         mae=float(np.abs(errors_N).mean()),
         rmse=float(np.sqrt((errors_N**2).mean())),
-        calibrated=judge_deviations(errors_N, np.concatenate(calibrated)),
-        raw=judge_deviations(errors_N, np.concatenate(raw)),
+        calibrated=_judged(errors_N, np.concatenate(calibrated), own=own),
+        raw=_judged(errors_N, np.concatenate(raw), own=own),
         coverage=coverage,
         width=width,
     )
+
+
+def _judged(errors_N: Floats, deviations_N: Floats, *, own: bool) -> dict[str, float | None]:
+    """All metrics; where the typical error stands for all deviations, bins of like ones mean nothing."""
+    found = judge_deviations(errors_N, deviations_N)
+    return found if own else {**found, "ence": None, "spearman": None}
