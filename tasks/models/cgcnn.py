@@ -83,11 +83,9 @@ class Convolution(nn.Module):
     def forward(self, atoms_AF: torch.Tensor, edges_EB: torch.Tensor, index_2E: torch.Tensor) -> torch.Tensor:
         """New features of the atoms (A, F)."""
         neighbour_E, centre_E = index_2E
-        both_E2F = (
-            of_each_edge(self.centre(atoms_AF), centre_E)
-            + of_each_edge(self.neighbour(atoms_AF), neighbour_E)
-            + self.edge(edges_EB)
-        )
+        both_E2F = of_each_edge(self.centre(atoms_AF), centre_E)
+        both_E2F += of_each_edge(self.neighbour(atoms_AF), neighbour_E)
+        both_E2F = torch.addmm(both_E2F, edges_EB, self.edge.weight.T)
         gate_EF, core_EF = self.norm_gate(both_E2F).chunk(2, dim=1)
         messages_EF = torch.sigmoid(gate_EF) * functional.softplus(core_EF)
         summed_AF = sum_over_centres(messages_EF, centre_E, len(atoms_AF))
