@@ -27,21 +27,17 @@ def history(directory: Path | str) -> list[dict[str, Any]]:
     newest = open_dataset(directory).version
     log = entries(directory)
     entered = {entry["version"] for entry in log}
-    found = [
-        _line(directory, e["version"], e["message"], e["created"], newest=False, aside=False) for e in log
-    ]
+    found = [_line(directory, entry["version"], entry["message"], entry["created"]) for entry in log]
     found[-1]["newest"] = found[-1]["version"] == newest
     for path in sorted((directory / VERSIONS).glob("*.json")):
         if path.stem not in entered and not path.name.startswith("."):
             version = read_version(directory, path.stem)
-            created = version.created.isoformat()
-            found.append(_line(directory, path.stem, version.message, created, newest=False, aside=True))
+            aside = _line(directory, path.stem, version.message, version.created.isoformat())
+            found.append(aside | {"aside": True})
     return found
 
 
-def _line(
-    directory: Path, name: str, message: str, created: str, *, newest: bool, aside: bool
-) -> dict[str, Any]:
+def _line(directory: Path, name: str, message: str, created: str) -> dict[str, Any]:
     version = read_version(directory, name)
     return {
         "version": name,
@@ -52,6 +48,6 @@ def _line(
         "repeated": version.repeated,
         "parts": len(version.parts),
         "parents": list(version.parents),
-        "newest": newest,
-        "aside": aside,
+        "newest": False,
+        "aside": False,
     }

@@ -33,7 +33,6 @@ _TOKEN = re.compile(
 _CHARGE = re.compile(r"(?:\^\{?\d*[+-]\}?|[\[(]\d*[+-][\])]|(?<!\d)[+-]+)\s*$", re.ASCII)
 _AMBIGUOUS = re.compile(r"\d[+-]+\s*$", re.ASCII)
 _SUBSCRIPTS = str.maketrans("₀₁₂₃₄₅₆₇₈₉•⋅∙", "0123456789···")
-_SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻", "0123456789+-")
 _RAISED = re.compile("[⁰¹²³⁴⁵⁶⁷⁸⁹]*[⁺⁻]$")
 _CLOSES = {"(": ")", "[": "]", "{": "}"}
 _REMEDY = "write a formula such as LiFePO4 or Ca(OH)2"

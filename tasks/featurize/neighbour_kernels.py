@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 BEYOND = 1e-8  # Å: a distance counts as within the cutoff up to here, as in pymatgen
 RESOLUTION = 1e-6  # Å: distances are equal that round to the same multiple of it
-_MARGIN = 1e-6  # Å: a search looks this much further than it is asked to
-_GROWTH = 1.35  # of the radius, where some atom had too few
+MARGIN = 1e-6  # Å: a search looks this much further than it is asked to
+GROWTH = 1.35  # of the radius, where some atom had too few
 
 
 @compiled
@@ -78,7 +78,7 @@ def _candidates(
         How many there are; beyond C they are only counted.
     """
     positions, turned, cell, triangle, order = structure
-    reach = radius + _MARGIN
+    reach = radius + MARGIN
     square = reach * reach
     step_0, step_1, step_2 = triangle[0, 0], triangle[1, 1], triangle[2, 2]
     shift = np.zeros(3, np.int64)
@@ -231,7 +231,7 @@ def edges_within_radii(
                 kept = _nearest(k, count, lengths_C, chosen_K) if k else count
                 if not k or _complete(k, kept, (radius, cutoff), lengths_C, chosen_K):
                     break
-                radius = min(cutoff, _GROWTH * radius)
+                radius = min(cutoff, GROWTH * radius)
             if used + kept > len(out[3]):
                 out = _larger(out, used, 2 * (used + kept))
             for number in range(kept):

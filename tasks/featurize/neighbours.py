@@ -226,18 +226,18 @@ def _of_large(one: Crystals, first: int, radius: float, cutoff: float, k: int) -
     """The edges of one large structure: vesin finds pairs, the selection is ours."""
     from vesin import NeighborList
 
-    from zonemelt.tasks.featurize.neighbour_kernels import edges_of_pairs
+    from zonemelt.tasks.featurize.neighbour_kernels import GROWTH, MARGIN, edges_of_pairs
 
     periodic = one.periodic_G3[0]
     cell = _completed(one.cells_G33[0], periodic)
     structure = (one.positions_A3, None, one.cells_G33[0])
     while True:
-        search = NeighborList(cutoff=radius + 1e-6, full_list=True, n_threads=1)
+        search = NeighborList(cutoff=radius + MARGIN, full_list=True, n_threads=1)
         pairs = search.compute(one.positions_A3, cell, periodic, "PS", copy=False)
         far_enough, *found = edges_of_pairs(structure, first, pairs, (radius, cutoff), k)
         if far_enough:
             return tuple(found)
-        radius = min(cutoff, 1.35 * radius)
+        radius = min(cutoff, GROWTH * radius)
 
 
 def _completed(cell_33: NDArray[np.float64], periodic_3: NDArray[np.bool_]) -> NDArray[np.float64]:

@@ -59,14 +59,8 @@ def soap(
             where="average",
             remedy="choose outer or inner; soap_of_atoms gives the spectra of each atom",
         )
-    settings: dict[str, Any] = {
-        "cutoff": cutoff,
-        "n_max": n_max,
-        "l_max": l_max,
-        "sigma": sigma,
-        "average": average,
-    }
-    descriptor = _descriptor(species(crystals, elements), **settings)
+    names = species(crystals, elements)
+    descriptor = _descriptor(names, cutoff=cutoff, average=average, n_max=n_max, l_max=l_max, sigma=sigma)
     rows = [descriptor.create(crystals.atoms(index)) for index in range(len(crystals))]
     return np.asarray(rows, dtype=np.float64).reshape(len(rows), descriptor.get_number_of_features())
 
@@ -85,14 +79,8 @@ def soap_of_atoms(
     Raises:
         InputError: a structure has another element.
     """
-    settings: dict[str, Any] = {
-        "cutoff": cutoff,
-        "n_max": n_max,
-        "l_max": l_max,
-        "sigma": sigma,
-        "average": "off",
-    }
-    descriptor = _descriptor(species(crystals, elements), **settings)
+    names = species(crystals, elements)
+    descriptor = _descriptor(names, cutoff=cutoff, average="off", n_max=n_max, l_max=l_max, sigma=sigma)
     rows = [descriptor.create(crystals.atoms(index)) for index in range(len(crystals))]
     return np.concatenate([*rows, np.empty((0, descriptor.get_number_of_features()))])
 

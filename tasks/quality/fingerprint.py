@@ -24,7 +24,7 @@ def fingerprint(geometry: Geometry, *, scale: bool = True) -> NDArray[np.float64
 
     They do not depend on the cell that was chosen, its orientation or the order of the atoms. The first K
     count all neighbours, the second K weigh each by the atomic numbers of the two; distances are measured
-    in the cube root of the volume per atom.
+    in the cube root of the volume per atom, and each shell is divided by the square of its own.
 
     Args:
         geometry: periodic along all three vectors.
@@ -46,4 +46,4 @@ def fingerprint(geometry: Geometry, *, scale: bool = True) -> NDArray[np.float64
     weight_P = charge_A[first_P] * charge_A[second_P] / charge_A.mean() ** 2 - 1
     numbers = np.concatenate([counts_PK.sum(axis=0), weight_P @ counts_PK]) * 2 / len(numbers_A)
     size = 0.0 if scale else VOLUME * float(np.log(volume))
-    return np.concatenate([[size], numbers / SHELLS[0] / np.tile(SHELLS**2 / SHELLS[0], 2)])
+    return np.concatenate([[size], numbers / np.tile(SHELLS**2, 2)])

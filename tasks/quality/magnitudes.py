@@ -14,7 +14,10 @@ if TYPE_CHECKING:
     from zonemelt.tasks.records import Record
 
 HARTREE: Final = 27.211386  # eV
-IN_EV: Final = {"Hartree": HARTREE, "Rydberg": HARTREE / 2, "kJ/mol": 1 / 96.48533, "kcal/mol": 1 / 23.06055}
+KJ_PER_MOL: Final = 1 / 96.48533  # eV
+KCAL_PER_MOL: Final = 1 / 23.06055  # eV
+GPA: Final = 160.21766  # in one eV/Å³
+IN_EV: Final = {"Hartree": HARTREE, "Rydberg": HARTREE / 2, "kJ/mol": KJ_PER_MOL, "kcal/mol": KCAL_PER_MOL}
 ALL_ELECTRONS: Final = {"fhi-aims", "aims", "gaussian", "pyscf", "elk", "exciting", "fleur", "wien2k", "orca"}
 VALENCE: Final = {"quantum espresso", "qe", "pwscf", "abinit", "cp2k", "castep", "siesta", "abacus"}
 RELATIVE: Final = {"vasp", "gpaw"}  # energies relative to those of atoms
@@ -138,7 +141,7 @@ def _stress(key: str, records: Sequence[Record]) -> Suspicion | None:
     largest = [np.abs(r.stress).max() for r in records if r.stress is not None]
     if not largest or (usual := float(np.median(largest))) <= LARGE_STRESS:
         return None
-    strange = f"the usual largest stress is {usual:.3g} eV/Å³, which is {usual * 160.2177:.3g} GPa"
+    strange = f"the usual largest stress is {usual:.3g} eV/Å³, which is {usual * GPA:.3g} GPa"
     return _said("stress", key, ("GPa", "kbar"), strange, unit="eV/Å³", count=len(largest))
 
 

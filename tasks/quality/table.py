@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 from jobflow import job
 
 from zonemelt.tasks.errors import InputError
-from zonemelt.tasks.quality.judge import judge
+from zonemelt.tasks.quality.judge import judged
 from zonemelt.tasks.records import Record, one_theory
 
 if TYPE_CHECKING:
@@ -30,9 +30,9 @@ def sort_out(records: Sequence[Record], *, need: Collection[str] = ()) -> tuple[
     Raises:
         InputError: the accepted records mix levels of theory.
     """
-    judged = [record.model_copy(update={"quality": judge(record, need=need)}) for record in records]
-    accepted = [r for r in judged if r.quality is not None and r.quality.accepted]
-    rejected = [r for r in judged if r.quality is None or not r.quality.accepted]
+    told = [judged(record, need=need) for record in records]
+    accepted = [r for r in told if r.quality is not None and r.quality.accepted]
+    rejected = [r for r in told if r.quality is None or not r.quality.accepted]
     if accepted:
         one_theory(accepted)
     return accepted, rejected
@@ -72,8 +72,7 @@ def ingest_job(
 
     Returns:
         ``energies``: identifier → formation energy (eV/atom), all rounds together; ``rejected``:
-        identifier → reasons; ``seconds`` and
-        ``cpu_seconds``: identifier → times (s); ``theory``: its key.
+        identifier → reasons; ``seconds`` and ``cpu_seconds``: identifier → times (s); ``theory``: its key.
     """
     parsed = [Record.model_validate(document) for document in records]
     accepted, rejected = sort_out(parsed, need=LABEL)

@@ -7,10 +7,12 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, Final
+from operator import itemgetter
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from zonemelt.tasks.quality.magnitudes import GPA, HARTREE, KCAL_PER_MOL, KJ_PER_MOL
 from zonemelt.tasks.records import Ingested
 
 if TYPE_CHECKING:
@@ -23,7 +25,6 @@ STRAIN: Final = 0.03
 LEAST: Final = 2e-3  # eV: work that is smaller says nothing
 FEWEST: Final = 3  # steps of one level of theory
 NEAR: Final = 1.15  # a ratio is explained within this factor
-HARTREE: Final = 27.211386  # eV
 BOHR: Final = 0.529177  # Å
 RATIOS: Final = {
     -1.0: "forces or stress have the wrong sign",
@@ -32,12 +33,12 @@ RATIOS: Final = {
     1 / HARTREE: "energies are in Hartree",
     2 / HARTREE: "energies are in Rydberg",
     1 / BOHR: "energies and forces are in atomic units (Hartree or Rydberg, over bohr)",
-    96.48533: "energies are in kJ/mol",
-    23.06055: "energies are in kcal/mol",
-    1 / 96.48533: "forces are in kJ/mol/Å",
-    1 / 23.06055: "forces are in kcal/mol/Å",
-    1 / 160.21766: "stress is in GPa",
-    -1 / 1602.1766: "stress is in kbar with the sign of VASP",
+    1 / KJ_PER_MOL: "energies are in kJ/mol",
+    1 / KCAL_PER_MOL: "energies are in kcal/mol",
+    KJ_PER_MOL: "forces are in kJ/mol/Å",
+    KCAL_PER_MOL: "forces are in kcal/mol/Å",
+    1 / GPA: "stress is in GPa",
+    -0.1 / GPA: "stress is in kbar with the sign of VASP",
 }
 
 
@@ -68,22 +69,18 @@ def check_work(records: Iterable[Record]) -> list[WorkCheck]:
     Returns:
         One for each level of theory that has frames of one calculation, by key.
     """
-    runs: dict[tuple[str, str], list[Record]] = defaultdict(list)
+    runs: dict[tuple[str, str], list[tuple[int, Record]]] = defaultdict(list)
     for record in records:
         if isinstance(record.provenance, Ingested):
-            runs[record.theory.key, record.provenance.calculation].append(record)
+            run = runs[record.theory.key, record.provenance.calculation]
+            run.append((record.provenance.frame, record))
     ratios: dict[str, list[tuple[float, int]]] = defaultdict(list)
     for (key, _), frames in sorted(runs.items()):
-        ordered = sorted(frames, key=lambda record: _frame(record.provenance))
-        for one, other in pairwise(ordered):
+        for (_, one), (_, other) in pairwise(sorted(frames, key=itemgetter(0))):
             found = ratios[key]
             if (ratio := _ratio(one, other)) is not None:
                 found.append((ratio, len(one.geometry.symbols)))
     return [_verdict(key, found) for key, found in sorted(ratios.items())]
-
-
-def _frame(provenance: Any) -> int:
-    return int(provenance.frame)
 
 
 def _ratio(one: Record, other: Record) -> float | None:

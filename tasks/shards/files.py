@@ -45,6 +45,8 @@ STRUCTURE: Final[dict[str, tuple[type[np.generic], tuple[int, ...]]]] = {
     "images_E3": (np.int16, (3,)),
 }
 """The arrays of every shard: type, and shape after the first axis."""
+CRYSTAL: Final = ("numbers_A", "positions_A3", "cells_G33", "periodic_G3", "first_G")
+"""Those of them that make its structures."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,7 +120,7 @@ def write_shard(
 def _name(crystals: Crystals, edges: Edges, labels: dict[str, dict[str, NDArray[Any]]]) -> str:
     """A hash of the bits of everything that the shard depends on."""
     digest = hashlib.sha256(json.dumps([VERSION, asdict(edges)], sort_keys=True).encode())
-    arrays = {name: getattr(crystals, name) for name in list(STRUCTURE)[:5]}
+    arrays = {name: getattr(crystals, name) for name in CRYSTAL}
     for kind, named in labels.items():
         arrays |= {f"{kind}.{name}": values for name, values in named.items()}
     for name in sorted(arrays):
@@ -196,7 +198,7 @@ class Shard:
     @property
     def crystals(self) -> Crystals:
         """All its structures, without a copy."""
-        return Crystals(**{name: self.arrays[name] for name in list(STRUCTURE)[:5]})
+        return Crystals(**{name: self.arrays[name] for name in CRYSTAL})
 
     def labels(self, kind: str) -> dict[str, NDArray[Any]]:
         """The labels of its graphs (``graph``) or atoms (``atom``), without a copy."""

@@ -71,11 +71,11 @@ def records(
 
 def _frame(step: dict[str, Any], *, theory: Theory, ionic: bool | None) -> Frame:
     energy = step.get("energy")
-    free_is_known = not theory.is_dft or theory.code.lower() in FREE_ENERGY_ONLY
+    free_only = theory.code.lower() in FREE_ENERGY_ONLY
     return Frame(
         structure=_structure(step),
-        energy_free=energy if free_is_known else None,
-        energy_sigma0=energy,
+        energy_free=energy if free_only or not theory.is_dft else None,
+        energy_sigma0=None if free_only else energy,
         forces=step.get("forces"),
         stress=step.get("stress"),
         magmoms=step.get("magmoms"),

@@ -148,15 +148,8 @@ def theory_of(calculation: dict[str, Any]) -> Theory:
 def _properties(calculation: dict[str, Any]) -> dict[str, Property]:
     """What else is known of the end of a calculation."""
     output = calculation.get("output") or {}
-    found = {
-        "band_gap": Property(value=output["bandgap"], unit="eV")
-        if output.get("bandgap") is not None
-        else None,
-        "fermi_level": Property(value=output["efermi"], unit="eV")
-        if output.get("efermi") is not None
-        else None,
-    }
-    return {name: value for name, value in found.items() if value is not None}
+    found = {"band_gap": output.get("bandgap"), "fermi_level": output.get("efermi")}
+    return {name: Property(value=value, unit="eV") for name, value in found.items() if value is not None}
 
 
 def _moments(structure: Any) -> Any:

@@ -108,6 +108,18 @@ def record() -> Record:
     )
 
 
+@pytest.mark.parametrize(
+    ("calculator", "free", "sigma0"), [("EMT", True, True), ("Espresso", True, False), ("Vasp", False, True)]
+)
+def test_which_energy_a_calculator_gives(
+    relaxed: tuple[Any, dict[str, Any]], calculator: str, free: bool, sigma0: bool
+) -> None:
+    document = relaxed[1] | {"ase_calculator_name": calculator}
+    for record in records_of_document(document, source="store:x"):
+        assert isinstance(record, Record)
+        assert (record.energy_free is not None, record.energy_sigma0 is not None) == (free, sigma0)
+
+
 @pytest.mark.parametrize("make", [ase_document_of, force_field_document_of])
 def test_a_record_survives_the_way_through_a_document(record: Record, make: Any) -> None:
     document = make(record)
