@@ -18,6 +18,8 @@ from zonemelt.tasks.errors import InputError, UnknownKeyError
 from zonemelt.tasks.judge.calibration import checked
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     Floats = NDArray[np.float64]
@@ -98,12 +100,24 @@ def conformal_factor(errors_N: Floats, deviations_N: Floats, *, coverage: float)
     Raises:
         InputError: ``coverage`` is not between 0 and 1, or n is too small for it: no finite q is enough.
     """
+    return conformal_factors(errors_N, deviations_N, coverages=[coverage])[0]
+
+
+def conformal_factors(
+    errors_N: Floats, deviations_N: Floats, *, coverages: Sequence[float]
+) -> tuple[float, ...]:
+    """As :func:`conformal_factor`, for several coverages."""
     errors_N, deviations_N = checked(errors_N, deviations_N)
+    scores_N = np.sort(np.abs(errors_N) / deviations_N)
+    return tuple(float(scores_N[_place(len(scores_N), coverage) - 1]) for coverage in coverages)
+
+
+def _place(count: int, coverage: float) -> int:
+    """Which of ``count`` scores, in ascending order, promises the coverage; from 1."""
     if not 0 < coverage < 1:
         raise InputError(
             f"a coverage of {coverage}", where="coverage", remedy="give a probability such as 0.9"
         )
-    count = len(errors_N)
     place = math.ceil((count + 1) * coverage - 1e-9)  # 10 * 0.9 is a little more than 9 in binary
     if place > count:
         raise InputError(
@@ -111,4 +125,4 @@ def conformal_factor(errors_N: Floats, deviations_N: Floats, *, coverage: float)
             where="coverage",
             remedy=f"give {math.ceil(coverage / (1 - coverage) - 1e-9)} data or more, or ask for less",
         )
-    return float(np.sort(np.abs(errors_N) / deviations_N)[place - 1])
+    return place

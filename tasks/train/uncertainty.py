@@ -20,7 +20,7 @@ from zonemelt.tasks.judge.calibration import judge_deviations
 from zonemelt.tasks.judge.recalibration import (
     Recalibration,
     Recalibrations,
-    conformal_factor,
+    conformal_factors,
     recalibrate,
 )
 from zonemelt.tasks.learn.deviations import floored
@@ -124,13 +124,14 @@ def uncertainty_of(
         recalibration: see :func:`.recalibrate`.
 
     Returns:
-        By name; properties with fewer than 10 validation labels are left out: nothing can be promised.
+        By name; properties with fewer than 10 validation labels, or with hardly an error that is not exactly
+        zero, are left out: nothing can be promised.
     """
     found = {}
     for column, name in enumerate(names):
         parts = {part: _Errors(said[part], labels_NP[part][:, column], column) for part in said}
         held = parts["validation"]
-        if len(held) < FEWEST:
+        if len(held) < FEWEST or not held.tell:
             continue
         calibration = held.calibration(recalibration)
         if "test" in parts and len(parts["test"]):
@@ -154,6 +155,11 @@ class _Errors:
     def __len__(self) -> int:
         return len(self.errors_N)
 
+    @property
+    def tell(self) -> bool:
+        """Whether some errors are not zero, even with any one fold left out."""
+        return np.count_nonzero(self.errors_N) > -(-len(self) // _FOLDS)
+
     def of(self, rows: NDArray[np.int64]) -> _Errors:
         part = object.__new__(_Errors)
         part.errors_N = self.errors_N[rows]
@@ -175,7 +181,7 @@ class _Errors:
             kind=kind,
             deviations=learned.deviations_K,
             calibrated=learned.calibrated_K,
-            factors=tuple(conformal_factor(self.errors_N, towards_N, coverage=p / 100) for p in possible),
+            factors=conformal_factors(self.errors_N, towards_N, coverages=[p / 100 for p in possible]),
         )
 
     def in_turn(self, kind: Recalibrations) -> list[tuple[Calibration, _Errors]]:

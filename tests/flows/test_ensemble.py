@@ -3,105 +3,99 @@
 from __future__ import annotations
 
 import json
+import time
 
-import numpy as np
 import pytest
-from ase.build import bulk
-from jobflow import Flow, JobStore, job, run_locally
-from labels_for_tests import record_of
-from maggma.stores import MemoryStore
+from jobflow import Flow, job
+from stored_collections_for_tests import SETTINGS, SPLIT, stored_metals
+from stored_collections_for_tests import maker as training
 
+from zonemelt import run_flow
 from zonemelt.flows.ensemble import EnsembleMaker
 from zonemelt.flows.train import TrainMaker
-from zonemelt.tasks.datasets import commit, open_dataset, write_part
 from zonemelt.tasks.errors import InputError
-from zonemelt.tasks.featurize.graphs import Edges
-from zonemelt.tasks.records import Property, Quality
-from zonemelt.tasks.shards.jobs import shard_of
-from zonemelt.tasks.shards.shard_set import write_index
+from zonemelt.tasks.train import loop
 from zonemelt.tasks.train.predictor import open_model
 
-NETWORK = {"architecture": "cgcnn", "width": 8, "layers": 1, "hidden": 8, "cutoff": 5.0}
-SPLIT = {"train": list(range(0, 36, 2)), "validation": list(range(1, 36, 2))}
+PARTS = {"train": SPLIT["train"][::2], "validation": [*SPLIT["train"][1::2], *SPLIT["validation"]]}
 
 
 @pytest.fixture(scope="module")
-def collection(tmp_path_factory):
-    directory = tmp_path_factory.mktemp("collection")
-    records = []
-    for number, a in enumerate(np.linspace(3.8, 4.4, 36)):
-        atoms = bulk("Al", "fcc", a=a)
-        volume = {"volume": Property(value=atoms.get_volume(), unit="Å³")}
-        records.append(record_of(atoms, f"al{number}", properties=volume, quality=Quality(accepted=True)))
-    commit(directory / "dataset", [write_part(directory / "dataset", records)], message="made for a test")
-    opened = open_dataset(directory / "dataset")
-    source = {"dataset": str(directory / "dataset"), "version": opened.version, "start": 0, "stop": 36}
-    shards = directory / "shards"
-    write_index(shards, [shard_of(source, edges=Edges(cutoff=5.0), directory=shards)])
-    return {
-        "shards": str(shards), "dataset": str(directory / "dataset"), "version": opened.version,
-        "properties": ["volume"],
-    }  # fmt: skip
+def metals(tmp_path_factory):
+    return stored_metals(tmp_path_factory.mktemp("metals"))
 
 
 def maker(directory, **more):
-    train = TrainMaker(
-        architecture=NETWORK,
-        settings={"seed": 7, "epochs": 3, "batch_size": 6},
-        device="cpu",
-        loss="gaussian",
-    )
-    return EnsembleMaker(train=train, members=3, directory=str(directory), **more)
+    train = training(directory, loss="gaussian")
+    train.directory = ""
+    return EnsembleMaker(**{"train": train, "members": 3, "directory": str(directory), **more})
 
 
-def run(flow):
-    store = JobStore(MemoryStore())
-    run_locally(flow, store=store, log=False)
-    return {one["name"]: one["output"] for one in store.query({}, load=True)}
+def run(flow, campaign):
+    """The last output of each job that gave one, by its name."""
+    found = run_flow(flow, site="inline", directory=campaign)
+    return {
+        one.name: found[one.uuid][max(found[one.uuid])].output
+        for one, _ in flow.iterflow()
+        if found.get(one.uuid)
+    }
 
 
-@pytest.fixture
-def runs_in(tmp_path, monkeypatch):
-    (tmp_path / "jobs").mkdir()
-    monkeypatch.chdir(tmp_path / "jobs")
-    return tmp_path / "model"
-
-
-def test_members_with_seeds_of_their_own_become_one_model(collection, runs_in):
-    outputs = run(maker(runs_in).make(collection, SPLIT))
-    assert [outputs[f"train {n}"]["card"]["training"]["seed"] for n in range(3)] == [7, 8, 9]
-    assert len({outputs[f"train {n}"]["weights"] for n in range(3)}) == 3
+def test_members_with_seeds_of_their_own_become_one_model(metals, tmp_path):
+    folder = tmp_path / "model"
+    outputs = run(maker(folder).make(metals, PARTS), tmp_path / "campaign")
+    members = [outputs[f"train {number}"] for number in range(3)]
+    first = SETTINGS["seed"]
+    assert [one["card"]["training"]["seed"] for one in members] == [first, first + 1, first + 2]
+    assert len({one["weights"] for one in members}) == 3
     card = outputs["assemble"]["card"]
-    assert [member["weights"] for member in card["members"]] == [
-        outputs[f"train {n}"]["weights"] for n in range(3)
-    ]
+    assert [one["weights"] for one in card["members"]] == [one["weights"] for one in members]
     assert list(card["failed"]) == []
-    opened = open_model(runs_in)
+    opened = open_model(folder)
     assert json.loads(opened.card.model_dump_json()) == json.loads(json.dumps(card))
-    assert opened.uncertainty["volume"].report.samples == 18
+    assert opened.uncertainty["volume"].report.samples == len(PARTS["validation"])
+
+
+def test_members_may_need_more_than_one_job(metals, tmp_path, monkeypatch):
+    class Clock:
+        """A second passes whenever somebody asks."""
+
+        now = 0.0
+        monotonic = staticmethod(time.monotonic)
+
+        @classmethod
+        def time(cls):
+            cls.now += 1.0
+            return cls.now
+
+    monkeypatch.setattr(loop, "time", Clock)
+    monkeypatch.setattr("zonemelt.tasks.train.jobs.deadline_of_job", lambda: Clock.now + 7.5)
+    outputs = run(maker(tmp_path / "model", members=2).make(metals, PARTS), tmp_path / "campaign")
+    assert all(outputs[f"train {number}"]["jobs"] > 1 for number in range(2))
+    weights = [one["weights"] for one in outputs["assemble"]["card"]["members"]]
+    assert weights == [outputs[f"train {number}"]["weights"] for number in range(2)]
 
 
 def spoil(directory, number):
     """Let a training fail: where its folder should be is a file."""
-    directory.mkdir(exist_ok=True)
+    directory.mkdir()
     (directory / f"member-{number}").write_text("in the way")
 
 
-def test_it_goes_on_without_a_member_that_failed(collection, runs_in):
-    spoil(runs_in, 1)
-    outputs = run(maker(runs_in).make(collection, SPLIT))
+def test_it_goes_on_without_a_member_that_failed(metals, tmp_path):
+    spoil(tmp_path / "model", 1)
+    outputs = run(maker(tmp_path / "model").make(metals, PARTS), tmp_path / "campaign")
     assert "train 1" not in outputs
-    card = outputs["assemble"]["card"]
-    assert [member["folder"] for member in card["members"]] == ["member-0", "member-2"]
-    assert list(card["failed"]) == ["member-1"]
-    assert open_model(runs_in).card.failed == ("member-1",)
+    card = open_model(tmp_path / "model").card
+    assert [member.folder for member in card.members] == ["member-0", "member-2"]
+    assert card.failed == ("member-1",)
 
 
-def test_it_does_not_go_on_with_too_few(collection, runs_in):
-    spoil(runs_in, 1)
-    outputs = run(maker(runs_in, least=3).make(collection, SPLIT))
+def test_it_does_not_go_on_with_too_few(metals, tmp_path):
+    spoil(tmp_path / "model", 1)
+    outputs = run(maker(tmp_path / "model", least=3).make(metals, PARTS), tmp_path / "campaign")
     assert set(outputs) == {"train 0", "train 2"}
-    assert not (runs_in / "ensemble.json").exists()
+    assert not (tmp_path / "model" / "ensemble.json").exists()
 
 
 @job
@@ -109,19 +103,18 @@ def given(value):
     return value
 
 
-def test_collection_and_split_may_be_outputs_of_jobs(collection, runs_in):
-    first, second = given(collection), given(SPLIT)
-    flow = maker(runs_in, least=1).make(first.output, second.output)
-    outputs = run(Flow([first, second, flow]))
-    assert outputs["assemble"]["folder"] == str(runs_in)
+def test_collection_and_split_may_be_outputs_of_jobs(metals, tmp_path):
+    first, second = given(metals), given(PARTS)
+    flow = maker(tmp_path / "model", members=1).make(first.output, second.output)
+    outputs = run(Flow([first, second, flow]), tmp_path / "campaign")
+    assert outputs["assemble"]["folder"] == str(tmp_path / "model")
 
 
-def test_what_cannot_be_wired_is_refused(collection, tmp_path):
+def test_what_cannot_be_wired_is_refused(metals, tmp_path):
     with pytest.raises(InputError, match="not absolute"):
-        maker("here").make(collection, SPLIT)
+        maker("here").make(metals, PARTS)
     with pytest.raises(InputError, match="3 members, of which 4 must be there"):
-        maker(tmp_path, least=4).make(collection, SPLIT)
+        maker(tmp_path, least=4).make(metals, PARTS)
     with pytest.raises(InputError, match="the trainings have the directory"):
-        EnsembleMaker(train=TrainMaker(directory="/x"), directory=str(tmp_path)).make(collection, SPLIT)
-    document = maker(tmp_path).as_dict()
-    assert EnsembleMaker.from_dict(document) == maker(tmp_path)
+        EnsembleMaker(train=TrainMaker(directory="/x"), directory=str(tmp_path)).make(metals, PARTS)
+    assert EnsembleMaker.from_dict(maker(tmp_path).as_dict()) == maker(tmp_path)

@@ -82,6 +82,12 @@ def test_a_missing_label_adds_nothing(head):
         there = labels[:, column].isfinite()
         alone = head.loss(raw_GPK[there][:, [column]], labels[there][:, [column]]).sum()
         torch.testing.assert_close(totals[name].detach(), alone)
+    shares = [
+        objective.totals(Given(network.raw.detach()[rows]), {"labels_GP": labels[rows]})
+        for rows in (slice(0, 2), slice(2, 5))  # as ranks have them: the sums add up
+    ]
+    for name in names:
+        torch.testing.assert_close(sum(share[name] for share in shares).detach(), totals[name].detach())
     sum(totals.values()).backward()
     gradient = network.raw.grad.reshape(5, 2, -1)
     assert (gradient[labels.isnan()] == 0).all()

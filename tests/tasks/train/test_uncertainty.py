@@ -80,6 +80,9 @@ def test_what_cannot_be_promised_is_not():
         calibration.sides(np.ones(3), None, coverage=0.98)
     with pytest.raises(InputError, match="a coverage of 1"):
         calibration.sides(np.ones(3), None, coverage=1.0)
+    exact = {part: each.mean_NP.copy() for part, each in said.items()}
+    exact["validation"][:8] += 1.0  # 8 of 40 may all be in the fold that is left out
+    assert uncertainty_of(said, exact, ["y"]) == {}
     labels["validation"][9:] = np.nan
     assert uncertainty_of(said, labels, ["y"]) == {}
 
