@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import os
+import signal
+import time
+from pathlib import Path
 from typing import Any
 
 from jobflow import job
+
+from zonemelt.tasks.errors import InputError
 
 
 @job
@@ -34,6 +39,34 @@ def reduced_by_torch(values: list[float]) -> dict[str, Any]:
         "threads": os.environ["OMP_NUM_THREADS"],
         "backend": os.environ["ZONEMELT_BACKEND"],
     }
+
+
+@job
+def a_rank_is_lost(folder: str) -> str:
+    """The first time it runs, rank 1 is killed, and rank 0 notices as a rank of torch does."""
+    from zonemelt.tasks.train.ranks import LostRankError
+
+    rank, first = os.environ["RANK"], not Path(folder, f"rank {os.environ['RANK']}").exists()
+    Path(folder, f"rank {rank}").touch()
+    if first and rank == "1":
+        os.kill(os.getpid(), signal.SIGKILL)
+    if first:
+        raise LostRankError("connection closed by peer")
+    return "came through"
+
+
+@job
+def one_rank_complains() -> None:
+    """Rank 1 says what is wrong; rank 0 only waits."""
+    if os.environ["RANK"] == "1":
+        raise InputError("the label is infinite", where="m7", remedy="leave it out")
+    time.sleep(60)
+
+
+@job
+def what_ranks_are_told() -> str:
+    """When the job must have ended."""
+    return os.environ["ZONEMELT_DEADLINE"]
 
 
 @job

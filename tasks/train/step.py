@@ -224,8 +224,7 @@ class Stepper:
             f"{' …' if len(largest) > _NAMED else ''}",
             remedy="leave the largest out, or give it more memory"
             if alone
-            else f"accumulate: {4 * state.parts}, more ranks, or a smaller network; with the first two it goes on "
-            "from its last checkpoint",
+            else f"it goes on from its checkpoint with accumulate: {4 * state.parts}, or with more ranks",
         )
 
     def _descend(self) -> None:

@@ -8,16 +8,24 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 from graphs_for_tests import same
 from jobflow import Flow
-from jobs_of_several_ranks import one_rank_dies, reduced_by_torch, sum_of_ranks
+from jobs_of_several_ranks import (
+    a_rank_is_lost,
+    one_rank_complains,
+    one_rank_dies,
+    reduced_by_torch,
+    sum_of_ranks,
+    what_ranks_are_told,
+)
 
-from zonemelt import run_flow
+from zonemelt import RetryPolicy, run_flow
 from zonemelt.tasks.errors import SiteError
-from zonemelt.workflows.engine.launch import RESULT_FILE, TASK_FILE, mpi_command
+from zonemelt.workflows.engine.launch import RESULT_FILE, TASK_FILE, _was_killed, mpi_command
 from zonemelt.workflows.engine.ledger import Ledger
 from zonemelt.workflows.engine.resources import read_resources
 
@@ -66,6 +74,38 @@ def test_a_rank_that_dies_fails_the_job(workers, tmp_path, launcher):
     found = failure(tmp_path / "c")
     assert found["error"] == "RankError"
     assert f"rank 1 of {launcher} is about to die" in found["tail"]
+
+
+def test_a_rank_that_is_killed_costs_a_retry(workers, tmp_path):
+    job = of_ranks(a_rank_is_lost(str(tmp_path)), launcher="torch")
+    responses = run_flow(job, site=workers, directory=tmp_path / "c", retry=RetryPolicy(backoff_s=0.1))
+    assert responses[job.uuid][1].output == "came through"
+    found = failure(tmp_path / "c", "retry")
+    assert (found["cause"], found["error"]) == ("infrastructure", "LostRankError")
+
+
+def test_what_a_rank_says_is_what_the_job_failed_of(workers, tmp_path):
+    job = of_ranks(one_rank_complains(), launcher="torch")
+    assert len(run_flow(job, site=workers, directory=tmp_path / "c")) == 0
+    found = failure(tmp_path / "c")
+    assert (found["cause"], found["error"]) == ("application", "InputError")
+    assert found["message"].startswith("m7: the label is infinite")
+    assert "one_rank_complains" in found["traceback"]
+
+
+def test_ranks_know_when_their_job_must_have_ended(workers, tmp_path):
+    job = of_ranks(what_ranks_are_told(), launcher="torch", walltime=600)
+    before = time.time()
+    told = float(run_flow(job, site=workers, directory=tmp_path / "c")[job.uuid][1].output)
+    assert before + 600 < told < time.time() + 600
+
+
+@pytest.mark.parametrize(
+    ("code", "killed"),
+    [(0, False), (1, False), (7, False), (-9, True), (-15, False), (137, True), (143, False)],
+)
+def test_who_was_killed(code, killed):
+    assert _was_killed(code) is killed
 
 
 @needs_mpi
