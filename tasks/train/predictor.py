@@ -65,7 +65,7 @@ class Predicted:
         for column, (name, _) in enumerate(self.properties):
             if name not in self.uncertainty:
                 raise InputError(
-                    "the model was not calibrated for it: it had fewer than 10 validation samples",
+                    "the model was not calibrated for it: it had too few validation samples",
                     where=f"property '{name}'",
                     remedy="train with a validation part to have intervals",
                 )
@@ -131,28 +131,41 @@ def open_model(folder: Path | str, *, device: str = "cpu") -> Predictor:
     Raises:
         InputError: there is no model, or it is damaged or of a kind that is not known.
     """
+    path, document = card_of(folder)
+    module, function = OPENERS[document["kind"]].split(":")
+    opened: Predictor = getattr(import_module(module), function)(path.parent, device=device)
+    return opened
+
+
+def card_of(folder: Path | str) -> tuple[Path, dict[str, Any]]:
+    """The card of a model as it is written, with its path; the model is not opened.
+
+    Raises:
+        InputError: there is no model, or its card is damaged or of a kind that is not known.
+    """
     place = Path(folder)
     there = [place / name for name in CARDS if (place / name).is_file()]
     if not there:
         raise InputError(
-            "there is no model", where=str(place), remedy=f"name a folder with {' or '.join(CARDS)}"
+            "there is no model",
+            where=str(place),
+            remedy=f"name a folder with {' or '.join(CARDS)}; pickles and checkpoints of others are not read",
         )
-    kind = _kind(there[0])
-    if kind not in OPENERS:
-        raise UnknownKeyError.of(kind, OPENERS, where=f"kind in {there[0]}")
-    module, function = OPENERS[kind].split(":")
-    opened: Predictor = getattr(import_module(module), function)(place, device=device)
-    return opened
+    document = _read(there[0])
+    if str(document["kind"]) not in OPENERS:
+        raise UnknownKeyError.of(str(document["kind"]), OPENERS, where=f"kind in {there[0]}")
+    return there[0], document
 
 
-def _kind(card: Path) -> str:
+def _read(card: Path) -> dict[str, Any]:
     try:
-        document: Any = json.loads(card.read_text(encoding="utf-8"))
-        return str(document["kind"])
+        document: dict[str, Any] = json.loads(card.read_text(encoding="utf-8"))
+        document["kind"]
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise InputError(
             f"it does not say what model it is of: {error!r}", where=str(card), remedy="train the model again"
         ) from None
+    return document
 
 
 def open_network(folder: Path, *, device: str) -> Predictor:

@@ -158,7 +158,7 @@ class _Errors:
     @property
     def tell(self) -> bool:
         """Whether some errors are not zero, even with any one fold left out."""
-        return np.count_nonzero(self.errors_N) > -(-len(self) // _FOLDS)
+        return bool(np.count_nonzero(self.errors_N) > -(-len(self) // _FOLDS))
 
     def of(self, rows: NDArray[np.int64]) -> _Errors:
         part = object.__new__(_Errors)

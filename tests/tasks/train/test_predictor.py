@@ -101,6 +101,9 @@ def test_what_is_no_model_is_refused(models, tmp_path):
     (tmp_path / CARD).write_text(json.dumps(card | {"kind": "networks"}))
     with pytest.raises(UnknownKeyError, match="did you mean 'network'"):
         open_model(tmp_path)
+    (tmp_path / CARD).write_text(json.dumps(card | {"kind": []}))
+    with pytest.raises(UnknownKeyError, match="unknown key"):
+        open_model(tmp_path)
     (tmp_path / CARD).write_text(json.dumps(card))
     with pytest.raises(InputError, match="No such file"):
         open_model(tmp_path)
