@@ -19,7 +19,8 @@ FOLDER: Final = "ingest"  # in the dataset's directory: one file for each ingest
 LINES: Final = "ingest-report.jsonl"  # all of them, after each other
 TABLE: Final = "ingest-report.csv"
 WITH_RECORDS: Final = (Verdict.INGESTED, Verdict.UNCONVERGED, Verdict.TRUNCATED)
-_SHOWN: Final = 3  # unreadable files that are shown at once; the report has all
+OUGHT: Final = (Verdict.UNREADABLE, Verdict.TRUNCATED, Verdict.UNCONVERGED)  # to be calculations
+_SHOWN: Final = 3  # files without records that are shown at once; the report has all
 
 
 def write_reports(path: Path, reports: Iterable[FileReport]) -> None:
@@ -86,12 +87,14 @@ def publish(dataset: Path, reports: Iterable[FileReport], *, run: str, version: 
 
     Returns:
         ``files``: how many; ``verdicts``: verdict → how many; ``accepted`` and ``quarantined``: records;
-        ``no_records``: rows and frames that are none; ``unreadable``: path and reason of the first few files
-        that ought to be calculations.
+        ``no_records``: rows and frames that are none; ``without_records``: verdict, path and reason of the
+        first few files that ought to be calculations and gave no record, or, where there is no record and no
+        such file, of the first few of all.
     """
     counts: Counter[str] = Counter({verdict.value: 0 for verdict in Verdict})
     records: Counter[str] = Counter(accepted=0, quarantined=0, no_records=0)
-    unreadable: list[dict[str, str]] = []
+    failed: list[dict[str, Any]] = []
+    others: list[dict[str, Any]] = []
     with _written(dataset / FOLDER / f"{run}.jsonl") as file:
         for report in reports:
             counts[report.verdict.value] += 1
@@ -100,15 +103,17 @@ def publish(dataset: Path, reports: Iterable[FileReport], *, run: str, version: 
                 quarantined=report.quarantined,
                 no_records=report.no_records,
             )
-            if report.verdict == Verdict.UNREADABLE and len(unreadable) < _SHOWN:
-                unreadable.append({"path": report.path, "reason": report.reason})
+            shown = failed if report.verdict in OUGHT else others
+            if report.reason and not report.accepted + report.quarantined and len(shown) < _SHOWN:
+                shown.append(report.model_dump(mode="json", include={"verdict", "path", "reason"}))
             told = {"run": run, "version": version, **report.model_dump(mode="json")}
             file.write(json.dumps(told, ensure_ascii=False) + "\n")
     with _written(dataset / LINES) as file:
         file.writelines(_lines(dataset))
     with _written(dataset / TABLE) as file:
         _as_table(_lines(dataset), file)
-    return {"files": sum(counts.values()), "verdicts": dict(counts), **records, "unreadable": unreadable}
+    without = failed or ([] if records["accepted"] + records["quarantined"] else others)
+    return {"files": sum(counts.values()), "verdicts": dict(counts), **records, "without_records": without}
 
 
 def _lines(dataset: Path) -> Iterator[str]:

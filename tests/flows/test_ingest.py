@@ -58,6 +58,17 @@ def test_counts_and_records(runs, tmp_path):
     assert "cut off" in cut.quality.reasons[0]
 
 
+def test_files_without_records_are_told_with_their_reasons(runs, tmp_path):
+    (runs / "OUTCAR").write_text((runs / "1" / "OUTCAR").read_text()[:900])
+    table = tmp_path / "gaps.csv"
+    table.write_text("formula,gap\nNaCl,5.0\n")
+    told = run([str(runs), str(table)], tmp_path / "labels")["without_records"]
+    assert [(one["verdict"], one["path"]) for one in told] == [("truncated", str(runs / "OUTCAR"))]
+    (alone,) = run([str(table)], tmp_path / "gaps")["without_records"]
+    assert alone["verdict"] == "not a calculation"
+    assert "without a structure" in alone["reason"]
+
+
 def test_one_line_a_file(runs, tmp_path):
     told = run([str(runs)], tmp_path / "labels")
     lines = [

@@ -159,8 +159,8 @@ def _print(out: Console, found: dict[str, Any]) -> None:
         table.add_row(verdict, f"{count:,}")
     table.add_row("in all", f"{found['files']:,}", style="bold")
     out.print(table)
-    for one in found["unreadable"]:
-        out.print(f"unreadable: {one['path']}: {one['reason']}", markup=False, soft_wrap=True)
+    for one in found["without_records"]:
+        out.print(f"{one['verdict']}: {one['path']}: {one['reason']}", markup=False, soft_wrap=True)
     bare = f", {found['no_records']:,} rows or frames are no records" if found["no_records"] else ""
     out.print(
         f"{found['accepted']:,} records accepted, {found['quarantined']:,} in quarantine{bare}\n"
