@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from jobflow import Flow, Job, Maker
 
-from zonemelt.tasks.errors import InputError
+from zonemelt.flows.train import TrainMaker
+from zonemelt.tasks.errors import InputError, UnknownKeyError
 from zonemelt.tasks.judge.leaderboard import STACKED, summarize_benchmark_job
 from zonemelt.tasks.learn.nested import evaluate_job
 from zonemelt.tasks.learn.property_table import composition_table_job, property_table_job
 from zonemelt.tasks.learn.stacking import stack_job
+from zonemelt.tasks.train.fold_result import (
+    fold_result_job,
+    mean_of_seeds_job,
+    split_of_fold,
+    test_rows_of_fold,
+)
+from zonemelt.tasks.train.jobs import check_directory
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
 
 @dataclass
@@ -119,6 +128,132 @@ class BenchmarkMaker(Maker):
         return Flow([first, *jobs, summary], output=summary.output, name=self.name)
 
     def _step(self, one: Job, step: str) -> Job:
-        """Say in the metadata of a job what it belongs to."""
-        one.metadata.update({"campaign": self.name, "step": step})
-        return one
+        return _step(one, step, campaign=self.name)
+
+
+def _step(one: Job, step: str, *, campaign: str) -> Job:
+    """Say in the metadata of a job what it belongs to."""
+    one.metadata.update({"campaign": campaign, "step": step})
+    return one
+
+
+@dataclass
+class NetworkBenchmarkMaker(Maker):
+    """Compare graph networks on one property, over given outer folds.
+
+    Each network is trained on the training rows of a fold and then asked for its test rows, once; the means
+    over seeds are compared too.
+
+    Args:
+        name: of the task; in the metadata of every job, next to its ``step``.
+        models: each with ``name`` and what differs from ``train``: ``architecture``, ``settings``, ``loss``.
+        train: how and where they are trained; its directory is left out.
+        seeds: each network is trained with each.
+        directory: absolute; every training has a folder ``MODEL/fold-F-seed-S`` in it, with its card.
+        validation: fraction of the training rows of a fold that choose the best epoch and calibrate
+            deviations and intervals; 0 trains on all of them.
+        coverage: that the conformal intervals promise.
+        published: rows with ``algorithm``, ``mae``, ``source``, and ``std`` where it is known.
+    """
+
+    name: str = "benchmark"
+    models: list[dict[str, Any]] = field(
+        default_factory=lambda: [{"name": "cgcnn", "architecture": {"architecture": "cgcnn"}}]
+    )
+    train: TrainMaker = field(default_factory=TrainMaker)
+    seeds: list[int] = field(default_factory=lambda: [0])
+    directory: str = ""
+    validation: float = 0.0
+    coverage: float = 0.9
+    published: list[dict[str, Any]] = field(default_factory=list)
+
+    def make(self, collection: Mapping[str, Any], folds: Sequence[int], *, unit: str) -> Flow:
+        """Build the graph.
+
+        Args:
+            collection: see :func:`zonemelt.tasks.train.collection.read_collection`, with one property; its
+                shards have the edges that all models read.
+            folds: the test fold of each row; a row below zero takes no part. The official ones come from
+                :mod:`zonemelt.tasks.quality.official_folds`.
+            unit: of the property.
+
+        Returns:
+            A flow whose output is what :func:`.summarize` returns.
+
+        Raises:
+            UnknownKeyError: a model has a key that is not known.
+            InputError: names, folds, seeds, the directory or something of the trainings cannot be used.
+        """
+        folder = check_directory(self.directory)
+        self._check(collection)
+        trainings: list[Flow] = []
+        jobs: list[Job] = []
+        for model in self.models:
+            for fold in sorted({fold for fold in folds if fold >= 0}):
+                tested: list[Job] = []
+                for seed in self.seeds:
+                    split = split_of_fold(folds, fold, validation=self.validation, seed=seed)
+                    trained = self._maker(model, folder, fold, seed).make(collection, split)
+                    trained.update_metadata({"campaign": self.name, "step": "train"})
+                    one = fold_result_job(
+                        trained=trained.output, collection=dict(collection), name=model["name"], fold=fold,
+                        rows=test_rows_of_fold(folds, fold), seed=seed, coverage=self.coverage,
+                    )  # fmt: skip
+                    one.name = f"test {model['name']} fold {fold} seed {seed}"
+                    resources = {"pool": self.train.pool, "threads": self.train.threads}
+                    one.update_config({"manager_config": resources})
+                    trainings.append(trained)
+                    tested.append(_step(one, "test", campaign=self.name))
+                jobs += tested
+                if len(tested) > 1:
+                    mean = mean_of_seeds_job(results=[one.output for one in tested])
+                    mean.name = f"mean {model['name']} fold {fold}"
+                    jobs.append(_step(mean, "mean", campaign=self.name))
+        summary = summarize_benchmark_job(
+            results=[one.output for one in jobs], task=self.name, unit=unit, published=self.published
+        )
+        _step(summary, "summary", campaign=self.name)
+        return Flow([*trainings, *jobs, summary], output=summary.output, name=self.name)
+
+    def _maker(self, model: Mapping[str, Any], folder: Path, fold: int, seed: int) -> TrainMaker:
+        """The training of a model on a fold with a seed."""
+        name = model["name"]
+        return replace(
+            self.train,
+            name=f"train {name} fold {fold} seed {seed}",
+            architecture=model.get("architecture", self.train.architecture),
+            settings={**self.train.settings, **model.get("settings", {}), "seed": seed},
+            loss=model.get("loss", self.train.loss),
+            directory=str(folder / name / f"fold-{fold}-seed-{seed}"),
+        )
+
+    def _check(self, collection: Mapping[str, Any]) -> None:
+        for model in self.models:
+            for key in model:
+                if key not in _OF_A_NETWORK:
+                    raise UnknownKeyError.of(key, _OF_A_NETWORK, where="models")
+        names = [model.get("name", "") for model in self.models]
+        if not names or len(set(names)) < len(names) or not all(map(_can_be_a_folder, names)):
+            raise InputError(
+                f"models are called {names}", where="models",
+                remedy="give one or more, each with a name of its own that can be that of a folder",
+            )  # fmt: skip
+        if not self.seeds or len(set(self.seeds)) < len(self.seeds):
+            raise InputError(f"seeds {self.seeds}", where="seeds", remedy="give one or more, each once")
+        if self.train.directory:
+            raise InputError(
+                f"the trainings have the directory '{self.train.directory}'", where="train",
+                remedy="leave it out: each has a folder in that of the benchmark",
+            )  # fmt: skip
+        if len(collection["properties"]) != 1:
+            raise InputError(
+                f"properties {list(collection['properties'])}", where="collection",
+                remedy="a benchmark is of one property",
+            )  # fmt: skip
+
+
+_OF_A_NETWORK = ("name", "architecture", "settings", "loss")
+
+
+def _can_be_a_folder(name: str) -> bool:
+    return bool(name) and not name.startswith(".") and not set(name) & set("/\\\0")

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 CHOSEN: Final = "chosen by inner error"
 STACKED: Final = "stacked"  # its inner error is that of the data its weights were fitted to
-_METRICS: Final = ("ence", "miscalibration_area", "sharpness", "spearman", "nll", "coverage", "mean_width")
+METRICS: Final = ("ence", "miscalibration_area", "sharpness", "spearman", "nll", "coverage", "mean_width")
 
 
 def summarize(
@@ -30,10 +30,11 @@ def summarize(
     The error of a model is the mean over folds, each the mean over seeds; ``std`` is the population standard
     deviation over folds, as the Matbench leaderboard has it (A. Dunn et al., npj Computational Materials 6,
     138 (2020)). ``chosen by inner error`` takes in every fold the model whose error *within the training
-    rows* is least: the honest price of having tried several. The stacked one does not take part.
+    rows* is least: the honest price of having tried several. The stacked one does not take part, and there is
+    no such row where a model was not judged within its training rows.
 
     Args:
-        results: one for each model, fold and seed.
+        results: one for each model, fold and seed; the seed of a mean over all seeds is None.
         task: name of the benchmark.
         unit: of the property.
         published: rows with ``algorithm``, ``mae``, ``source``, and ``std`` where it is known.
@@ -50,20 +51,24 @@ def summarize(
             raise InputError(
                 f"{dict(row)}", where="published", remedy="give algorithm, mae and the source of each number"
             )
-    by_model: dict[str, dict[tuple[int, int], Result]] = defaultdict(dict)
+    by_model: dict[str, dict[tuple[int, int | None], Result]] = defaultdict(dict)
     for one in results:
         by_model[one["model"]][one["fold"], one["seed"]] = one
-    places = sorted({(one["fold"], one["seed"]) for one in results})
+    places = sorted({(one["fold"], one["seed"]) for one in results if one["seed"] is not None})
+    folds = sorted({fold for fold, _ in places})
+    over_seeds = {name for name, found in by_model.items() if all(seed is None for _, seed in found)}
     for name, found in by_model.items():
-        if missing := [place for place in places if place not in found]:
+        wanted = [(fold, None) for fold in folds] if name in over_seeds else places
+        if missing := [place for place in wanted if place not in found]:
             raise InputError(
                 f"'{name}' has no result of fold {missing[0][0]} with seed {missing[0][1]}",
                 where="results", remedy="a mean over some of the folds does not compare: run all of them",
             )  # fmt: skip
     if not places:
         raise InputError("there are no results", where="results", remedy="give one model or more")
-    single = [found for name, found in by_model.items() if name != STACKED]
-    if len(single) > 1:
+    single = [found for name, found in by_model.items() if name not in {STACKED, *over_seeds}]
+    judged_inside = all(one["inner_mae"] is not None for found in single for one in found.values())
+    if len(single) > 1 and judged_inside:
         by_model[CHOSEN] = {
             place: min((found[place] for found in single), key=lambda one: float(one["inner_mae"]))
             for place in places
@@ -80,14 +85,14 @@ def summarize(
     return {
         "task": task,
         "unit": unit,
-        "folds": sorted({fold for fold, _ in places}),
+        "folds": folds,
         "seeds": sorted({seed for _, seed in places}),
         "models": models,
         "leaderboard": sorted([*ours, *theirs], key=lambda row: float(row["mae"])),
     }
 
 
-def _model(found: Mapping[tuple[int, int], Result]) -> dict[str, Any]:
+def _model(found: Mapping[tuple[int, int | None], Result]) -> dict[str, Any]:
     """What one model reached."""
     listed = [found[place] for place in sorted(found)]
     return {
@@ -96,7 +101,7 @@ def _model(found: Mapping[tuple[int, int], Result]) -> dict[str, Any]:
         "rmse": _spread({place: float(one["rmse"]) for place, one in found.items()}),
         "r2": _mean(one["r2"] for one in listed),
         "inner_mae": _mean(one["inner_mae"] for one in listed),
-        "uncertainty": {key: _mean(one["uncertainty"][key] for one in listed) for key in _METRICS},
+        "uncertainty": {key: _mean(one["uncertainty"][key] for one in listed) for key in METRICS},
         "chosen": [
             {key: one[key] for key in ("fold", "seed", "model", "settings", "inner_mae", "mae")}
             for one in listed
@@ -107,10 +112,10 @@ def _model(found: Mapping[tuple[int, int], Result]) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _spread(errors: Mapping[tuple[int, int], float]) -> dict[str, Any]:
+def _spread(errors: Mapping[tuple[int, int | None], float]) -> dict[str, Any]:
     """Mean over folds, the spread over folds, and the spread that the seed alone makes."""
     folds = sorted({fold for fold, _ in errors})
-    seeds = sorted({seed for _, seed in errors})
+    seeds = sorted({seed for _, seed in errors}, key=lambda seed: -1 if seed is None else seed)
     by_fold = [fmean(errors[fold, seed] for seed in seeds) for fold in folds]
     by_seed = [fmean(errors[fold, seed] for fold in folds) for seed in seeds]
     return {
