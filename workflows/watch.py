@@ -13,7 +13,7 @@ from zonemelt.workflows.engine.states import JobState
 from zonemelt.workflows.paper import COLOURS, console, duration, rate
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from rich.console import Console, Group
@@ -169,16 +169,17 @@ def watch(directory: Path) -> Summary:
 
 
 @contextlib.contextmanager
-def following(directory: Path) -> Iterator[None]:
+def following(directory: Path, *, also: Callable[[], list[str]] = list) -> Iterator[None]:
     """Show how a campaign goes while the block runs: a live view on a terminal, else a line now and then.
 
     Args:
         directory: the campaign directory; it need not be there yet.
+        also: gives further lines, such as how far a training is.
     """
     out = console()
     stop = threading.Event()
     show = _show_live if out.is_terminal else _show_lines
-    thread = threading.Thread(target=show, args=(directory, stop, out), name="view", daemon=True)
+    thread = threading.Thread(target=show, args=(directory, stop, out, also), name="view", daemon=True)
     thread.start()
     try:
         yield
@@ -194,27 +195,29 @@ def _look(directory: Path, **limits: int) -> Summary | None:
         return None  # it has not begun
 
 
-def _show_live(directory: Path, stop: threading.Event, out: Console) -> None:
+def _show_live(directory: Path, stop: threading.Event, out: Console, also: Callable[[], list[str]]) -> None:
+    from rich.console import Group
     from rich.live import Live
     from rich.spinner import Spinner
+    from rich.text import Text
 
     starting = Spinner("dots", "starting …")
     with Live(starting, console=out, auto_refresh=False, transient=True) as live:
         while not stop.wait(_REFRESH):
             running = max(3, min(12, out.height - 14))
             if (summary := _look(directory, running=running, failures=3)) is not None:
-                live.update(picture(summary, width=out.width))
+                live.update(Group(picture(summary, width=out.width), *map(Text, also())))
             live.refresh()
 
 
-def _show_lines(directory: Path, stop: threading.Event, out: Console) -> None:
+def _show_lines(directory: Path, stop: threading.Event, out: Console, also: Callable[[], list[str]]) -> None:
     last = ""
     pause = _REPORT
     while not stop.wait(pause):
         pause = min(1.2 * pause, _REPORT_LIMIT)
         if (summary := _look(directory, running=0, failures=0)) is None:
             continue
-        line = plain_line(summary)
+        line = "\n".join([plain_line(summary), *also()])
         if line[8:] != last:
             out.print(line, markup=False, soft_wrap=True)
             last = line[8:]

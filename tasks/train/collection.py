@@ -8,7 +8,7 @@ Graph ``i`` of the shards is row ``i`` of the version of the dataset.
 from __future__ import annotations
 
 from pathlib import Path  # noqa: TC003 (pydantic reads it)
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import numpy as np
 from pydantic import Field, ValidationError, field_validator
@@ -49,11 +49,30 @@ class Collection(Document):
         return path
 
 
+class WithLabels(Protocol):
+    """What can be split: a :class:`.Labelled`, or :class:`.PropertyValues`."""
+
+    @property
+    def names_N(self) -> Sequence[str]:
+        """What each record is called (N,)."""
+        ...
+
+    @property
+    def elements_N(self) -> Sequence[frozenset[str]]:
+        """Symbols of the elements in each (N,)."""
+        ...
+
+    @property
+    def values_NP(self) -> NDArray[np.float64]:
+        """Properties (N, P)."""
+        ...
+
+
 def read_collection(document: Mapping[str, Any]) -> Labelled:
     """Open the shards of a collection and read its properties.
 
     Args:
-        document: a :class:`Collection` as JSON.
+        document: a :class:`Collection` as JSON; or several, see :func:`.read_joined`.
 
     Raises:
         InputError: the document is wrong, a property is not there (the nearest name is given), is no number
@@ -62,7 +81,10 @@ def read_collection(document: Mapping[str, Any]) -> Labelled:
     """
     from zonemelt.tasks.datasets import open_dataset
     from zonemelt.tasks.shards.shard_set import ShardSet
+    from zonemelt.tasks.train.joined import read_joined
 
+    if "joined" in document:
+        return read_joined(document)
     collection = _checked(document)
     dataset = open_dataset(collection.dataset, collection.version)
     shards = ShardSet(collection.shards)
@@ -78,7 +100,7 @@ def read_collection(document: Mapping[str, Any]) -> Labelled:
     )
 
 
-def split_of(document: Mapping[str, Any], labelled: Labelled) -> dict[str, NDArray[np.int64]]:
+def split_of(document: Mapping[str, Any], labelled: WithLabels) -> dict[str, NDArray[np.int64]]:
     """The rows of each part of a split.
 
     Args:
@@ -187,7 +209,7 @@ def rows_of(parts: Mapping[str, Sequence[str]], names_N: Sequence[str]) -> dict[
     return {part: np.array([row_of[one] for one in members], np.int64) for part, members in parts.items()}
 
 
-def _drawn(document: Mapping[str, Any], labelled: Labelled) -> dict[str, NDArray[np.int64]]:
+def _drawn(document: Mapping[str, Any], labelled: WithLabels) -> dict[str, NDArray[np.int64]]:
     _keys(document, ("method", "seed", "fractions"))
     if document["method"] not in {"random", "elements"} or not isinstance(document.get("seed"), int):
         raise InputError(

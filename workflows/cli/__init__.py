@@ -2,27 +2,34 @@
 
 from zonemelt.workflows.cli.app import app, main
 from zonemelt.workflows.cli.dataset import dataset_app
+from zonemelt.workflows.cli.evaluate import evaluate
 from zonemelt.workflows.cli.ingest import ingest
 from zonemelt.workflows.cli.look import jobs, logs, show, status
+from zonemelt.workflows.cli.models import models_app
 from zonemelt.workflows.cli.plan import plan
+from zonemelt.workflows.cli.predict import predict
 from zonemelt.workflows.cli.prepare import check, init
 from zonemelt.workflows.cli.sites import sites, sites_app
 from zonemelt.workflows.cli.start import resume, run, submit
 from zonemelt.workflows.cli.steer import cancel, pause, retry
 from zonemelt.workflows.cli.surroundings import report
+from zonemelt.workflows.cli.train import train
 
 __all__ = [
     "app",
     "cancel",
     "check",
     "dataset_app",
+    "evaluate",
     "ingest",
     "init",
     "jobs",
     "logs",
     "main",
+    "models_app",
     "pause",
     "plan",
+    "predict",
     "report",
     "resume",
     "retry",
@@ -32,4 +39,5 @@ __all__ = [
     "sites_app",
     "status",
     "submit",
+    "train",
 ]

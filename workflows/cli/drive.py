@@ -20,7 +20,7 @@ from zonemelt.workflows.engine.lock import head_is_alive, read_holder
 from zonemelt.workflows.engine.states import JobState
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from zonemelt.workflows.cli.plans import Plan
@@ -31,7 +31,14 @@ _STARTING = 300.0  # seconds that a detached head may take to begin
 _PAUSE = 0.1
 
 
-def drive(place: Path, plan: Plan, *, graph: Any = None, ensure_success: bool = False) -> None:
+def drive(
+    place: Path,
+    plan: Plan,
+    *,
+    graph: Any = None,
+    ensure_success: bool = False,
+    also: Callable[[], list[str]] = list,
+) -> None:
     """Run a campaign, or go on with it, in this process, and say how it ended.
 
     Args:
@@ -39,6 +46,7 @@ def drive(place: Path, plan: Plan, *, graph: Any = None, ensure_success: bool = 
         plan: how it runs.
         graph: what ``plan.build`` made, where that was done before.
         ensure_success: a job that another one stopped counts as failed, too.
+        also: gives further lines for the view of a running campaign.
 
     Raises:
         Exit: not every job succeeded, or a person stopped it.
@@ -50,7 +58,7 @@ def drive(place: Path, plan: Plan, *, graph: Any = None, ensure_success: bool = 
             anew = never_submitted(place)
             if anew and graph is None:
                 graph = plan.build()
-            with following(place):
+            with following(place, also=also):
                 _run(place, plan, graph, anew=anew)
     except KeyboardInterrupt:
         typer.secho(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,7 +9,7 @@ import typer
 
 from zonemelt.tasks.errors import CampaignError, InputError
 from zonemelt.workflows.cli.app import DATA, command
-from zonemelt.workflows.cli.places import Json, is_campaign
+from zonemelt.workflows.cli.places import Json  # noqa: TC001 (typer reads the annotations)
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -58,23 +56,11 @@ def ingest(
     Files that the dataset has already are left out. What became of each file stands in ingest-report.jsonl
     and ingest-report.csv of the dataset. Ctrl-C stops it cleanly; the same command with --directory goes on.
     """
-    from zonemelt.workflows.cli.drive import drive
-    from zonemelt.workflows.cli.plans import never_submitted, new_place, site_of
+    from zonemelt.workflows.cli.again import run_or_go_on
     from zonemelt.workflows.paper import console, print_json
 
     plan = _plan(paths, out, site=site, batch=batch, table=table)
-    place = Path(directory).resolve() if directory else None
-    graph = plan.build()  # what is wrong with it is said before anything is made
-    site_of(plan)
-    if place is None or not is_campaign(place) or never_submitted(place):
-        place = new_place(directory, plan)
-    else:
-        _same(place, plan)
-        graph = None
-    typer.echo(f"campaign {place}", err=True)
-    with contextlib.redirect_stdout(sys.stderr) if as_json else contextlib.nullcontext():
-        drive(place, plan, graph=graph)
-    found = _outcome(place)
+    found = _outcome(run_or_go_on(plan, directory, quiet=as_json))
     if as_json:
         print_json(found)
     else:
@@ -93,23 +79,6 @@ def _plan(paths: list[str], out: str, *, site: str, batch: int, table: str) -> P
         "arguments.table": _read_table(table) if table else {},
     }
     return read_plan(GRAPH, settings | ({"site": site} if site else {}))
-
-
-def _same(place: Path, plan: Plan) -> None:
-    """Make sure that a campaign which goes on is this ingestion.
-
-    Raises:
-        CampaignError: it is another one.
-    """
-    from zonemelt.workflows.cli.plans import stored_plan
-
-    old = stored_plan(place, {})
-    if old is None or old.document.get("arguments") != plan.document["arguments"]:
-        raise CampaignError(
-            "this directory holds another campaign",
-            where=str(place),
-            remedy="give another --directory, or go on with that one: `zonemelt resume`",
-        )
 
 
 def _read_table(path: str) -> dict[str, Any]:

@@ -6,42 +6,22 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from ase.build import bulk
-from labels_for_tests import VASP, record_of
+from labels_for_tests import VASP
+from properties_for_tests import dataset_of, records
 
-from zonemelt.tasks.datasets import commit, open_dataset, write_part
+from zonemelt.tasks.datasets import open_dataset
 from zonemelt.tasks.errors import InputError, UnknownKeyError
 from zonemelt.tasks.featurize.graphs import Edges
 from zonemelt.tasks.quality.split_file import read_split, write_split
 from zonemelt.tasks.quality.splits import Split
-from zonemelt.tasks.records import Property, Quality
+from zonemelt.tasks.records import Property
 from zonemelt.tasks.shards.jobs import shard_of
 from zonemelt.tasks.shards.shard_set import write_index
 from zonemelt.tasks.train.collection import read_collection, split_of
 
-METALS = ("Al", "Cu", "Ag", "Au")
-
-
-def records(**changes):
-    found = []
-    for number in range(12):
-        atoms = bulk(METALS[number % 4], "fcc", a=3.6 + 0.05 * number, cubic=number % 2 == 0)
-        properties = {"modulus": Property(value=50.0 + number, unit="GPa")}
-        if number % 3:
-            properties["gap"] = Property(value=0.1 * number, unit="eV")
-        fields = {
-            "properties": properties,
-            "energy_sigma0": -3.0 * len(atoms) - number if number != 5 else None,
-            "energy_free": -3.1 * len(atoms),
-            "quality": Quality(accepted=True),
-        }
-        found.append(record_of(atoms, f"m{number}", **fields, **changes))
-    return found
-
 
 def collection(directory, found, properties):
-    dataset = directory / "dataset"
-    commit(dataset, [write_part(dataset, found)], message="made for a test")
+    dataset = dataset_of(found, directory / "dataset")
     opened = open_dataset(dataset)
     source = {"dataset": str(dataset), "version": opened.version, "start": 0, "stop": len(opened)}
     shards = directory / "shards"
