@@ -21,8 +21,8 @@ def print_overview(out: Console, found: dict[str, Any]) -> None:
 
     what = "in quarantine" if found["quarantine"] else "records"
     out.print(Text.assemble((f"version {found['version'][:12]}", "bold"), f"  {found['message']}"))
-    left_out = f"{found['repeated']:,} repeated ones left out"
-    out.print(f"{found['records']:,} {what} in {found['parts']:,} parts, {left_out}")
+    parts = "1 part" if found["parts"] == 1 else f"{found['parts']:,} parts"
+    out.print(f"{found['records']:,} {what} in {parts}, {found['repeated']:,} repeated ones left out")
     out.print(_counted("verdict", found["counts"]))
     if found["reasons"]:
         out.print(_counted("reason", found["reasons"]))

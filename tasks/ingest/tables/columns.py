@@ -10,7 +10,7 @@ from ase.units import Hartree, Rydberg, kcal, kJ, mol
 from pydantic import Field, ValidationError
 
 from zonemelt.tasks.convert.checked import REMEDY, described
-from zonemelt.tasks.errors import InputError
+from zonemelt.tasks.errors import InputError, UnknownKeyError
 from zonemelt.tasks.ingest.tables.common import properties_of, property_of
 from zonemelt.tasks.theory import Document, Theory
 
@@ -90,17 +90,28 @@ def read_table_settings(given: Mapping[str, Any]) -> dict[str, Any]:
         The same, as JSON holds it.
 
     Raises:
+        UnknownKeyError: a key that does not exist, with the nearest one that does.
         InputError: with the field and what it may be.
     """
     try:
         return TableSettings.model_validate(given).model_dump(mode="json")
     except ValidationError as error:
+        for one in error.errors(include_url=False):
+            if one["type"] == "extra_forbidden":
+                raise _unknown_key(one["loc"]) from None
         raise InputError(
             described(error),
             where="table",
             remedy="give columns (identifier, structure or lattice, numbers and fractional, targets with "
             "column and unit) and theory (code, version, functional …)",
         ) from None
+
+
+def _unknown_key(place: tuple[int | str, ...]) -> UnknownKeyError:
+    *above, key = map(str, place)
+    models: dict[str, type[Document]] = {"": TableSettings, "columns": Columns, "theory": Theory}
+    known = models.get(".".join(above), Target).model_fields
+    return UnknownKeyError.of(key, known, where=".".join(["table", *above]))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,7 +144,7 @@ def value_at(row: Mapping[str, Any], column: str, *, where: str) -> Any:
         if not isinstance(inner, dict) or part not in inner:
             have = ", ".join(sorted(map(str, row)))
             raise InputError(
-                f"there is no column '{column}'", where=where, remedy=f"say which of these it is: {have}"
+                f"there is no column '{column}' among {have:.300}", where=where, remedy="name one of them"
             )
         inner = inner[part]
     return inner

@@ -107,13 +107,15 @@ def _check(header: list[str], columns: Columns, *, where: str) -> None:
         raise InputError(f"two columns are called '{twice[0]}'", where=where, remedy="rename one")
     if (columns.structure or columns.formula) not in header:
         raise InputError(
-            "no column holds a structure or a formula",
+            f"no column of {have} is said to hold a structure or a formula",
             where=where,
-            remedy=f"say which of these does: {have}",
+            remedy="say which does",
         )
     for target in columns.targets.values():
         if target.column not in header:
-            raise InputError(f"there is no column '{target.column}'", where=where, remedy=f"it has: {have}")
+            raise InputError(
+                f"there is no column '{target.column}' among {have}", where=where, remedy="name one of them"
+            )
 
 
 def _number_or_text(cell: str) -> str | float:

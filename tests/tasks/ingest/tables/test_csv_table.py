@@ -70,7 +70,7 @@ def test_a_bad_row_does_not_lose_the_others(tmp_path: Path, line: bytes, words: 
     ("text", "words"),
     [
         ("", "empty"),
-        ("a,b\n1,2\n", "no column holds a structure or a formula"),
+        ("a,b\n1,2\n", "no column of a, b is said to hold a structure or a formula"),
         ("formula,x,x\nFe,1,2\n", "two columns are called 'x'"),
     ],
 )
@@ -83,4 +83,4 @@ def test_a_target_that_is_not_there_names_what_is(tmp_path: Path) -> None:
     columns = Columns(targets={"t": Target(column="gap", unit="eV")})
     with pytest.raises(InputError, match="no column 'gap'") as caught:
         read(tmp_path, "id,formula,Gap\na,Fe,1\n", columns=columns)
-    assert "Gap" in caught.value.remedy
+    assert "Gap" in caught.value.what
