@@ -12,7 +12,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import mmap
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -21,6 +20,7 @@ import numpy as np
 from zonemelt.tasks.crystals import Crystals
 from zonemelt.tasks.errors import InputError, StoreError
 from zonemelt.tasks.featurize.graphs import Edges, Graphs, graphs_of
+from zonemelt.tasks.shards.mapped import DTYPES, damaged, mapped
 from zonemelt.tasks.whole_files import sha256_of, write_whole
 
 if TYPE_CHECKING:
@@ -30,10 +30,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 VERSION: Final = 1
-_DTYPES: Final = {
-    "BOOL": np.bool_, "U8": np.uint8, "I8": np.int8, "I16": np.int16, "I32": np.int32, "I64": np.int64,
-    "F32": np.float32, "F64": np.float64,
-}  # fmt: skip
 STRUCTURE: Final[dict[str, tuple[type[np.generic], tuple[int, ...]]]] = {
     "numbers_A": (np.uint8, ()),
     "positions_A3": (np.float64, (3,)),
@@ -154,7 +150,7 @@ def _tensors(graphs: Graphs) -> dict[str, NDArray[Any]]:
 
 
 def _plain(values: NDArray[Any], label: str) -> NDArray[Any]:
-    if values.dtype.type not in _DTYPES.values():
+    if values.dtype.type not in DTYPES.values():
         raise InputError(
             f"values of type {values.dtype}", where=f"label '{label}'", remedy="give numbers or booleans"
         )
@@ -209,41 +205,6 @@ class Shard:
         }
 
 
-def mapped(path: Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
-    """Map a safetensors file of ours into memory.
-
-    Returns:
-        What its writer noted, and its arrays.
-
-    Raises:
-        StoreError: it is missing, short or damaged.
-    """
-    from safetensors import SafetensorError, safe_open
-
-    try:
-        # the library knows what a sound file is: an honest header, and every byte accounted for
-        with safe_open(path, framework="numpy") as file:
-            about = json.loads((file.metadata() or {})["zonemelt"])
-        with path.open("rb") as file:
-            content = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-    except FileNotFoundError as error:
-        raise damaged(path, "is missing") from error
-    except (OSError, SafetensorError, KeyError, ValueError) as error:
-        raise damaged(path, f"cannot be read: {error}") from error
-    length = int.from_bytes(content[:8], "little")
-    header = json.loads(content[8 : 8 + length])
-    arrays = {}
-    for name, entry in header.items():
-        if name != "__metadata__":
-            shape = tuple(entry["shape"])
-            start = 8 + length + entry["data_offsets"][0]
-            flat: NDArray[Any] = np.frombuffer(
-                content, _DTYPES[entry["dtype"]], count=int(np.prod(shape)), offset=start
-            )
-            arrays[name] = flat.reshape(shape)
-    return about, arrays
-
-
 def _check(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
     """See that the arrays belong together; each edge is looked at when it is read."""
     for name, (dtype, shape) in STRUCTURE.items():
@@ -263,10 +224,3 @@ def _check(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
         first = arrays[name]
         if first[0] != 0 or first[-1] != end or (np.diff(first) < 0).any():
             raise damaged(path, f"the array {name} does not rise from 0 to {end}")
-
-
-def damaged(path: Path, what: str) -> StoreError:
-    """The one error for a shard or an index that cannot be used."""
-    return StoreError(
-        what, where=str(path), remedy="delete it and write the shards again: what is sound is kept"
-    )

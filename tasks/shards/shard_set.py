@@ -16,7 +16,8 @@ from zonemelt.tasks.crystals import Crystals
 from zonemelt.tasks.errors import InputError
 from zonemelt.tasks.featurize.graphs import Graphs
 from zonemelt.tasks.featurize.neighbours import Neighbours
-from zonemelt.tasks.shards.files import STRUCTURE, VERSION, Entry, Shard, damaged, mapped
+from zonemelt.tasks.shards.files import STRUCTURE, VERSION, Entry, Shard
+from zonemelt.tasks.shards.mapped import damaged, mapped
 from zonemelt.tasks.whole_files import sha256_of, write_whole
 
 if TYPE_CHECKING:

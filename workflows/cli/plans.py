@@ -217,8 +217,7 @@ def complete_site(name: str, options: dict[str, Any]) -> Site:
         site = load_site(name, flat(options))
         check_complete(site)
     except SiteFileError as error:
-        what, _, remedy = str(error).partition("\n  → ")
-        raise InputError(what, where="site_options", remedy=remedy or "mend the file") from None
+        raise of_site_file(error, where="site_options") from None
     return site
 
 
@@ -244,6 +243,11 @@ def resolved_site(site: str) -> str:
     try:
         load_site(site)
     except SiteFileError as error:
-        what, _, remedy = str(error).partition("\n  → ")
-        raise InputError(what, remedy=remedy or "mend the file") from None
+        raise of_site_file(error) from None
     return str(Path(site).resolve()) if site.endswith((".yaml", ".yml")) else site
+
+
+def of_site_file(error: Exception, *, where: str = "") -> InputError:
+    """The error of a site's file, which knows none of ours, as one of ours."""
+    what, _, remedy = str(error).partition("\n  → ")
+    return InputError(what, where=where, remedy=remedy or "see docs/sites.md")

@@ -134,12 +134,10 @@ def _read(name: str, settings: list[str] | None) -> tuple[Site, list[Value]]:
     """
     from zonemelt.sites.evidence import described
     from zonemelt.sites.layers import SiteFileError
-    from zonemelt.tasks.errors import InputError
-    from zonemelt.workflows.cli.plans import parse_settings
+    from zonemelt.workflows.cli.plans import of_site_file, parse_settings
     from zonemelt.workflows.settings import load_settings
 
     try:
         return described(name or load_settings().site, parse_settings(settings or []))
     except SiteFileError as error:
-        what, _, remedy = str(error).partition("\n  → ")
-        raise InputError(what, remedy=remedy or "see docs/sites.md") from None
+        raise of_site_file(error) from None
