@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -46,26 +44,6 @@ def test_snippets_run(page, tmp_path):
             check=False,
         )
         assert done.returncode == 0, done.stderr
-
-
-def test_the_page_about_training_runs_from_its_first_line_to_its_last(tmp_path):
-    page = (ROOT / "docs" / "training.md").read_text()
-    environment = {**os.environ, "ZONEMELT_SITE": "inline", "HOME": str(tmp_path), "OMP_NUM_THREADS": "1"}
-    for kind, code in re.findall(r"```(python|bash)\n(.*?)```", page, re.DOTALL):
-        calls = [["-c", code]] if kind == "python" else [
-            ["-m", "zonemelt.workflows.cli", *shlex.split(line)[1:]] for line in code.splitlines()
-        ]  # fmt: skip
-        for call in calls:
-            done = subprocess.run(
-                [sys.executable, *call],
-                cwd=tmp_path,
-                env=environment,
-                capture_output=True,
-                text=True,
-                timeout=300,
-                check=False,
-            )
-            assert done.returncode == 0, (call, done.stdout, done.stderr)
 
 
 def test_links_lead_somewhere():
