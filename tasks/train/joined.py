@@ -9,12 +9,11 @@ own, and labels that a sample lacks are masked. Any collection can join: only it
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from zonemelt.tasks.errors import InputError, UnknownKeyError
-from zonemelt.tasks.quality.splits import check_leaks, find_leaks, split_given
 from zonemelt.tasks.train.properties import Labelled
 
 if TYPE_CHECKING:
@@ -23,12 +22,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from zonemelt.tasks.featurize.graphs import Graphs
-    from zonemelt.tasks.quality.splits import Split
     from zonemelt.tasks.train.graph_samples import GraphSource
 
-Groups = Literal["composition", "structure"]
-SEPARATOR = "/"  # between the name of a collection and that of a sample or property
-_TOGETHER = 1024  # structures read at a time
+SEPARATOR: Final = "/"  # between the name of a collection and that of a sample or property
 
 
 def join(collections: Mapping[str, Labelled], *, own_heads: Sequence[str] = ()) -> Labelled:
@@ -75,6 +71,26 @@ def join(collections: Mapping[str, Labelled], *, own_heads: Sequence[str] = ()) 
         values_NP=values_NP,
         properties=tuple((name, unit) for name, (unit, _) in units.items()),
     )
+
+
+def read_joined(document: Mapping[str, Any]) -> Labelled:
+    """Read several collections as one.
+
+    Args:
+        document: ``{"joined": {name: collection, …}, "own_heads": [name, …]}``; see :func:`.read_collection`
+            for a collection, and :func:`join` for the heads.
+
+    Raises:
+        UnknownKeyError: another key is there.
+        InputError: a collection cannot be read, or they cannot be joined.
+    """
+    from zonemelt.tasks.train.collection import read_collection
+
+    for key in document:
+        if key not in {"joined", "own_heads"}:
+            raise UnknownKeyError.of(key, ("joined", "own_heads"), where="joined collections")
+    found = {name: read_collection(one) for name, one in document["joined"].items()}
+    return join(found, own_heads=document.get("own_heads", ()))
 
 
 def join_splits(
@@ -125,81 +141,6 @@ def label_weights(
         name: (collections or {}).get(name.split(SEPARATOR, 1)[0], 1.0) * (properties or {}).get(name, 1.0)
         for name in names
     }
-
-
-def check_apart(
-    learned: Mapping[str, tuple[Labelled, NDArray[np.int64]]],
-    tested: tuple[Labelled, NDArray[np.int64]],
-    *,
-    by: Groups,
-) -> None:
-    """Refuse a pre-training that has seen what the target is tested on.
-
-    Args:
-        learned: collections of the pre-training with the rows that take part.
-        tested: the target with the rows of its test part.
-        by: ``composition``: no reduced formula is in both, which no structure can then be; ``structure``: no
-            crystal is in both, however its cell was chosen (see :func:`.exact_key`).
-
-    Raises:
-        InputError: with the groups and their members.
-    """
-    check_leaks(*_as_split(learned, tested, by))
-
-
-def rows_apart(
-    learned: Mapping[str, tuple[Labelled, NDArray[np.int64]]],
-    tested: tuple[Labelled, NDArray[np.int64]],
-    *,
-    by: Groups,
-) -> dict[str, NDArray[np.int64]]:
-    """The rows of each pre-training collection that share no group with the test part of the target."""
-    split, groups = _as_split(learned, tested, by)
-    seen = {leak.group for leak in find_leaks(split, groups)}
-    return {
-        name: np.array(
-            [row for row in rows.tolist() if groups[f"{name}{SEPARATOR}{row}"] not in seen], np.int64
-        )
-        for name, (_, rows) in learned.items()
-    }
-
-
-def groups_of(labelled: Labelled, rows: NDArray[np.int64], *, by: Groups) -> list[str]:
-    """The group of each row; see :func:`check_apart`."""
-    from zonemelt.tasks.quality.canonical import exact_key
-    from zonemelt.tasks.quality.composition import reduced_formula
-    from zonemelt.tasks.records import Geometry
-
-    if by not in {"composition", "structure"}:
-        raise UnknownKeyError.of(by, ("composition", "structure"), where="leaks by")
-    found = []
-    for start in range(0, len(rows), _TOGETHER):
-        crystals = labelled.source.read(rows[start : start + _TOGETHER]).crystals
-        for one in range(len(crystals)):
-            atoms = crystals.atoms(one)
-            found.append(
-                reduced_formula(atoms.get_chemical_symbols())
-                if by == "composition"
-                else exact_key(Geometry.of(atoms))
-            )
-    return found
-
-
-def _as_split(
-    learned: Mapping[str, tuple[Labelled, NDArray[np.int64]]],
-    tested: tuple[Labelled, NDArray[np.int64]],
-    by: Groups,
-) -> tuple[Split, dict[str, str]]:
-    """Pre-training and test as the parts of one split, and the group of each of their samples."""
-    groups: dict[str, str] = {}
-    for name, (labelled, rows) in learned.items():
-        names = [f"{name}{SEPARATOR}{row}" for row in rows.tolist()]
-        groups |= dict(zip(names, groups_of(labelled, rows, by=by), strict=True))
-    labelled, rows = tested
-    judged = [f"test: {labelled.names_N[row]}" for row in rows.tolist()]
-    parts = {"pre-training": list(groups), "test": judged}
-    groups |= dict(zip(judged, groups_of(labelled, rows, by=by), strict=True))
-    return split_given(parts, groups), groups
 
 
 class JoinedSource:

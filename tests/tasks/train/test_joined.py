@@ -16,13 +16,12 @@ from zonemelt.tasks.errors import InputError, UnknownKeyError
 from zonemelt.tasks.featurize.graphs import Edges, graphs_of
 from zonemelt.tasks.shards.files import write_shard
 from zonemelt.tasks.shards.shard_set import ShardSet, write_index
+from zonemelt.tasks.train.apart import check_apart, rows_apart
 from zonemelt.tasks.train.joined import (
     JoinedSource,
-    check_apart,
     join,
     join_splits,
     label_weights,
-    rows_apart,
 )
 from zonemelt.tasks.train.model_folder import WEIGHTS
 from zonemelt.tasks.train.objective import EveryLabel, MaskedProperties
