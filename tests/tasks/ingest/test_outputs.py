@@ -113,9 +113,8 @@ def test_u_belongs_to_its_potential_where_an_element_has_two(tmp_path):
     titles = ("PAW_PBE Fe_pv 06Sep2000", "PAW_PBE Fe_pv 06Sep2000", "PAW_PBE O 08Apr2002")
     u_values = " U (eV)           for each species LDAUU =  5.3  5.3  0.5\n"
     j_values = " J (eV)           for each species LDAUJ =  0.3  0.3  0.5\n"
-    path.write_text(
-        "".join(f"   TITEL  = {title}\n" for title in titles) + u_values + j_values
-    )  # codespell:ignore titel
+    tag = "TITEL"  # codespell:ignore titel
+    path.write_text("".join(f"   {tag}  = {title}\n" for title in titles) + u_values + j_values)
     found = outcar.theory(path)
     assert found.hubbard_u == {"Fe": 5.0}
     assert found.setups == {"Fe": titles[0], "O": titles[2]}
