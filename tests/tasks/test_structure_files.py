@@ -1,0 +1,78 @@
+"""Structures come from any text format; what is none has a reason and does not stop the others."""
+
+from __future__ import annotations
+
+import pickle
+
+import numpy as np
+import pytest
+from ase.build import bulk
+from ase.io import write
+from ase.io.trajectory import Trajectory
+from properties_for_tests import dataset_of, records
+
+from zonemelt.tasks.errors import InputError
+from zonemelt.tasks.structure_files import FORMATS, read_structures
+
+SALT = bulk("NaCl", "rocksalt", a=5.64)
+
+
+@pytest.mark.parametrize("name", ["a.cif", "POSCAR", "CONTCAR.relaxed.vasp", "a.extxyz", "a.xsf", "a.gen"])
+def test_many_formats(tmp_path, name):
+    write(tmp_path / name, SALT)
+    (found,) = read_structures(tmp_path / name)
+    assert found.name == str(tmp_path / name)
+    assert sorted(found.geometry.symbols) == ["Cl", "Na"]
+    assert np.linalg.det(found.geometry.cell) == pytest.approx(SALT.get_volume(), rel=1e-4)
+
+
+def test_a_dataset_is_read_in_its_order(tmp_path):
+    found = list(read_structures(dataset_of(records(5), tmp_path / "d")))
+    assert [one.name for one in found] == [one.identifier for one in records(5)]
+    assert [one.geometry for one in found] == [one.geometry for one in records(5)]
+
+
+def test_a_bad_frame_does_not_spoil_the_others(tmp_path):
+    flat = SALT.copy()
+    flat.set_cell([[1, 0, 0], [0, 1, 0], [1, 1, 0]])
+    write(tmp_path / "a.extxyz", [SALT, flat, SALT])
+    found = list(read_structures(tmp_path / "a.extxyz"))
+    assert [one.name.rpartition("#")[2] for one in found] == ["0", "1", "2"]
+    assert found[1].geometry is None
+    assert "no volume" in found[1].reason
+    assert found[2].geometry == found[0].geometry
+
+
+def test_partial_occupation_is_refused(tmp_path):
+    write(tmp_path / "a.cif", SALT)
+    text = (tmp_path / "a.cif").read_text()
+    lines = [
+        line.replace(" 1.0000", " 0.5000", 1) if line.split()[:1] == ["Na"] else line
+        for line in text.split("\n")
+    ]
+    (tmp_path / "a.cif").write_text("\n".join(lines))
+    assert lines != text.split("\n")
+    (found,) = read_structures(tmp_path / "a.cif")
+    assert found.geometry is None
+    assert found.reason
+
+
+@pytest.mark.parametrize("name", ["a.pkl", "a.traj", "a.db", "a.txt", "a.xyz", "absent.cif"])
+def test_what_holds_no_structure_is_refused(tmp_path, name):
+    path = tmp_path / name
+    if name == "a.pkl":
+        path.write_bytes(pickle.dumps(SALT))
+    elif name == "a.traj":
+        Trajectory(str(path), "w", SALT).close()
+    elif name == "a.db":
+        write(path, SALT, format="db")
+    elif name != "absent.cif":
+        path.write_text("hello\n")
+    with pytest.raises(InputError):
+        list(read_structures(path))
+
+
+def test_formats_of_ase_are_called_so():
+    from ase.io.formats import ioformats
+
+    assert set(ioformats) >= FORMATS
