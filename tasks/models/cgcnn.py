@@ -82,11 +82,26 @@ class Convolution(nn.Module):
 
     def forward(self, atoms_AF: torch.Tensor, edges_EB: torch.Tensor, index_2E: torch.Tensor) -> torch.Tensor:
         """New features of the atoms (A, F)."""
-        neighbour_E, centre_E = index_2E
-        both_E2F = of_each_edge(self.centre(atoms_AF), centre_E)
-        both_E2F += of_each_edge(self.neighbour(atoms_AF), neighbour_E)
-        both_E2F = torch.addmm(both_E2F, edges_EB, self.edge.weight.T)
-        gate_EF, core_EF = self.norm_gate(both_E2F).chunk(2, dim=1)
+        _, centre_E = index_2E
+        gate_EF, core_EF = self._normalised(atoms_AF, edges_EB, index_2E).chunk(2, dim=1)
         messages_EF = torch.sigmoid(gate_EF) * functional.softplus(core_EF)
         summed_AF = sum_over_centres(messages_EF, centre_E, len(atoms_AF))
         return functional.softplus(atoms_AF + self.norm_sum(summed_AF))
+
+    def _normalised(
+        self, atoms_AF: torch.Tensor, edges_EB: torch.Tensor, index_2E: torch.Tensor
+    ) -> torch.Tensor:
+        """What goes into the gate and beside it (E, 2F)."""
+        neighbour_E, centre_E = index_2E
+        norm = self.norm_gate
+        centre_AF, neighbour_AF, edge_BF = self.centre(atoms_AF), self.neighbour(atoms_AF), self.edge.weight.T
+        if not self.training:  # mean and width are known: they go into the smaller matrices
+            assert norm.running_mean is not None
+            assert norm.running_var is not None
+            scale_F = norm.weight * torch.rsqrt(norm.running_var + norm.eps)
+            centre_AF = (centre_AF - norm.running_mean) * scale_F + norm.bias
+            neighbour_AF, edge_BF = neighbour_AF * scale_F, edge_BF * scale_F
+        both_EF = of_each_edge(centre_AF, centre_E)
+        both_EF += of_each_edge(neighbour_AF, neighbour_E)
+        both_EF = torch.addmm(both_EF, edges_EB, edge_BF)
+        return norm(both_EF) if self.training else both_EF

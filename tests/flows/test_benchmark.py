@@ -184,6 +184,6 @@ def test_a_benchmark_of_networks_that_cannot_be_is_refused(changes, complaint):
 
 
 def test_a_key_of_a_network_that_is_not_known_is_refused():
-    bench = replace(BENCH, directory="/m", models=[{"name": "a", "setings": {}}])
+    bench = replace(BENCH, directory="/m", models=[{"name": "a", "setting": {}}])
     with pytest.raises(UnknownKeyError, match="did you mean 'settings'"):
         bench.make({"properties": ["volume"]}, FOLDS, unit="")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 from model_contract import ModelContract
 from torch.nn import functional
@@ -28,9 +29,13 @@ class TestNestedCoGN(ModelContract):
         return CoGN(outputs=1, width=16, depth=2, nested=True)
 
 
-def test_a_convolution_in_parts_is_the_published_one():
+@pytest.mark.parametrize("training", [True, False])
+def test_a_convolution_in_parts_is_the_published_one(training):
     torch.manual_seed(0)
-    layer = Convolution(4, 3).double().eval()
+    layer = Convolution(4, 3).double().train(training)
+    for norm in (layer.norm_gate, layer.norm_sum):  # as after some training
+        for values in (norm.weight.data, norm.bias.data, norm.running_mean, norm.running_var):
+            values.uniform_(0.5, 2.0)
     atoms, edges = torch.randn(5, 4).double(), torch.randn(7, 3).double()
     index = torch.randint(0, 5, (2, 7))
     whole = torch.cat([layer.centre.weight, layer.neighbour.weight, layer.edge.weight], dim=1)
@@ -41,6 +46,16 @@ def test_a_convolution_in_parts_is_the_published_one():
         summed[index[1, e]] += torch.sigmoid(gate[e]) * functional.softplus(core[e])
     expected = functional.softplus(atoms + layer.norm_sum(summed))
     assert torch.allclose(layer(atoms, edges, index), expected)
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_a_convolution_in_lower_precision_is_nearly_the_same(training):
+    torch.manual_seed(0)
+    layer = Convolution(4, 3).train(training)
+    atoms, edges, index = torch.randn(5, 4), torch.randn(7, 3), torch.randint(0, 5, (2, 7))
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        lower = layer(atoms, edges, index)
+    assert torch.allclose(lower.float(), layer(atoms, edges, index), atol=0.1)
 
 
 def test_atoms_are_told_apart_by_what_is_known_of_them():
