@@ -1,0 +1,34 @@
+"""Load an interatomic potential by name."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from zonemelt.tasks.errors import UnknownKeyError
+
+if TYPE_CHECKING:
+    from zonemelt.tasks.potentials.potential import Potential
+
+NAMES: Final = ("chgnet-0.3.0", "chgnet-r2scan", "sevennet-0", "sevennet-l3i5", "sevennet-mf-0")
+"""Potentials whose weights come inside a package."""
+
+
+def load_potential(name: str, *, device: str = "cpu", dtype: str = "float32") -> Potential:
+    """Load one.
+
+    Args:
+        name: one of :data:`NAMES`.
+        device: "cpu" or "cuda".
+        dtype: "float32", in which they were trained, or "float64", for finite differences and long runs.
+
+    Raises:
+        UnknownKeyError: no potential has this name.
+        InputError: its package is not installed.
+    """
+    from zonemelt.tasks.potentials import chgnet, sevennet
+
+    if name in sevennet.FILES:
+        return sevennet.load(name, device=device, dtype=dtype)
+    if name in chgnet.FILES:
+        return chgnet.load(name, device=device, dtype=dtype)
+    raise UnknownKeyError.of(name, NAMES, where="potential")
