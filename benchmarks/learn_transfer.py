@@ -66,7 +66,7 @@ def measured(
     target = trials[0].target
     rows = np.concatenate([part for trial in _all_trials(target) for part in (trial.learn, trial.test)])
     given = described(target, directory, rows=rows, quick=quick)
-    trees = 20 if quick else 100
+    trees = 20 if quick else 60
     found = [candidates(trial, given, ALL, trees=trees) for trial in trials]
     scratch, best = weighed(trials, found, set(SCRATCH)), weighed(trials, found, set(ALL))
     for name, one in (("scratch", scratch), ("transfer", best)):

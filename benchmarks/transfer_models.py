@@ -1,9 +1,9 @@
 """What ``learn_transfer`` trains: networks on several properties, and classical models of what they learned.
 
 One small network is pre-trained twice: first on formation energies and band gaps of the Materials Project,
-then on these and other properties, without those of the targets that it is for: one network for shear moduli,
-one for phonon peaks, one for the rest. Structures have 24 atoms at most. What has the composition of a test
-structure of such a target is left out; of the first pre-training, what has that of any test structure.
+which is the network for gaps and dielectric constants; then, for shear moduli and for phonon peaks, on all
+properties but the one that it is for. Structures have 24 atoms at most. What has the composition of a test
+structure of the target is left out; of the first pre-training, what has that of any test structure.
 """
 
 from __future__ import annotations
@@ -28,9 +28,8 @@ if TYPE_CHECKING:
 
 LARGEST: Final = 24  # atoms of a structure that is pre-trained on
 FIRST: Final = ("fe", "bg")
-EPOCHS: Final = {"first": 12, "gv": 6, "ph": 6, "rest": 5}
-MODELS: Final = {"first": (*TARGETS, JARVIS), "gv": ("gv",), "ph": ("ph",), "rest": ("dc", "ebg", JARVIS)}
-MODEL_OF: Final = {target: name for name, held in MODELS.items() if name != "first" for target in held}
+EPOCHS: Final = {"first": 12, "gv": 6, "ph": 6}
+HELD: Final = {"first": (*TARGETS, JARVIS), "gv": ("gv",), "ph": ("ph",)}  # what each never sees
 LOGARITHM: Final = {"dc": (137.85, 139.85), "ph": (1.0, 1.1)}  # log(a y + b) is learned instead of y
 FOLDS: Final = 5  # within a trial
 SCRATCH: Final = ("CS",)
@@ -64,7 +63,7 @@ def pretrained(name: str, directory: Path, *, quick: bool) -> Path:
     """The folder of a model, trained if it is not there.
 
     Args:
-        name: of :data:`MODELS`; ``first`` is the one that the others begin from.
+        name: of :data:`HELD`; ``first`` is the one that the others begin from.
         directory: of all models.
         quick: a few structures and one epoch.
     """
@@ -80,9 +79,9 @@ def pretrained(name: str, directory: Path, *, quick: bool) -> Path:
     place = directory / ("a" if first else f"b_{name}")
     if (place / CARD).exists():
         return place
-    own = {one: _scaled(one, directory) for one in (FIRST if first else FILES) if one not in MODELS[name]}
+    own = {one: _scaled(one, directory) for one in (FIRST if first else FILES) if one not in HELD[name]}
     rows = {key: (one, _small(key, quick=quick)) for key, one in own.items()}
-    for tested in MODELS[name]:
+    for tested in HELD[name]:
         judged = (labelled(tested, directory, edges=network().edges), collection(tested).test)
         kept = rows_apart(rows, judged, by="composition")
         rows = {key: (own[key], found) for key, found in kept.items()}
@@ -153,7 +152,7 @@ def described(target: str, directory: Path, *, rows: Rows, quick: bool) -> Descr
     file = np.load(kept, allow_pickle=False)
     if (file["rows"] != rows).any():
         raise RuntimeError(f"{kept} is of other samples: remove it")
-    model, card = load_model(pretrained(MODEL_OF[target], directory, quick=quick))
+    model, card = load_model(pretrained(target if target in HELD else "first", directory, quick=quick))
     source = labelled(target, directory, edges=network().edges).source
     trunk = []
     for start in range(0, len(rows), 256):

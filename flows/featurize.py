@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jobflow import Flow, Job, Maker, Response, job
 
 from zonemelt.tasks.errors import InputError
 from zonemelt.tasks.featurize.graphs import Edges
 from zonemelt.tasks.shards.jobs import chunks, index_job, shard_job, shards_of_ranks_job
+
+if TYPE_CHECKING:
+    from jobflow import OutputReference
 
 
 @dataclass
@@ -40,7 +43,7 @@ class ShardsMaker(Maker):
         geometries: list[dict[str, Any]] | None = None,
         *,
         dataset: str | None = None,
-        version: str | None = None,
+        version: str | OutputReference | None = None,
     ) -> Flow:
         """Build the graph.
 

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from jobflow import Flow, Maker, OnMissing
+from jobflow import Flow, Job, Maker, OnMissing
 
 from zonemelt.flows.featurize import ShardsMaker
 from zonemelt.flows.train import TrainMaker
@@ -19,6 +19,7 @@ from zonemelt.tasks.train.documents import architecture_of, settings_of
 from zonemelt.tasks.train.jobs import check_directory
 from zonemelt.tasks.train.transfer_jobs import (
     SCRATCH,
+    dataset_version_job,
     draw_trials_job,
     given_trials_job,
     pretraining_rows_job,
@@ -28,8 +29,7 @@ from zonemelt.tasks.train.transfer_jobs import (
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from jobflow import Job
-
+Made = TypeVar("Made", Job, Flow, Job | Flow)
 OTHERS = "others"  # a source: all collections but the target's
 STRATEGIES: dict[str, dict[str, Any]] = {
     "all": {"strategy": "all"},
@@ -104,6 +104,8 @@ class TransferMaker(Maker):
         """
         self._check(collections, sources, targets)
         jobs: list[Job | Flow] = list(before or [])
+        for one in jobs:
+            self._told(one, "graphs")
         trials = {}
         for target, how in targets.items():
             one = self._trials(collections[target], how)
@@ -192,7 +194,7 @@ class TransferMaker(Maker):
             self.train, name=f"pre-train {name}", settings=self.pretrain, each=self.each,
             weights=self.weights, directory=str(Path(self.directory, "pretrained", _folder(name))),
         ).make({"joined": collections, "own_heads": own}, drawn.output["split"])  # fmt: skip
-        return drawn, self._flow(made, "pre-train")
+        return drawn, self._told(made, "pre-train")
 
     def _cells(
         self, target: str, source: str, how: Mapping[str, Any], trials: Any
@@ -224,7 +226,7 @@ class TransferMaker(Maker):
         if cell["strategy"] == SCRATCH:
             settings = self._seeded(self.scratch, cell["trial"])
             made = replace(self.train, name=name, settings=settings, directory=folder)
-            return self._flow(made.make(collection, split), SCRATCH)
+            return self._told(made.make(collection, split), SCRATCH)
         how = dict(
             self.strategies[cell["strategy"]]
             if isinstance(self.strategies, dict)
@@ -240,20 +242,21 @@ class TransferMaker(Maker):
         made = replace(
             self.train, name=name, settings=settings, directory=folder, transfer={"model": model, **how}
         )
-        return self._flow(made.make(collection, split), "fine-tune")
+        return self._told(made.make(collection, split), "fine-tune")
 
     def _seeded(self, settings: dict[str, Any], trial: int) -> dict[str, Any]:
         return {**settings, "seed": settings["seed"] + trial}
 
     def _step(self, one: Job, name: str, step: str) -> Job:
         one.name = name
-        one.metadata.update({"campaign": self.name, "step": step})
+        self._told(one, step)
         return one
 
-    def _flow(self, flow: Flow, step: str) -> Flow:
-        for one in flow.jobs:
-            one.metadata.update({"campaign": self.name, "step": step})
-        return flow
+    def _told(self, made: Made, step: str) -> Made:
+        """Say in the metadata of each job what it belongs to."""
+        metadata = {"campaign": self.name, "step": step}
+        made.update_metadata(metadata, dynamic=True)
+        return made
 
 
 def _folder(name: str) -> str:
@@ -293,8 +296,6 @@ def transfer_campaign(
         InputError: something given cannot be used.
         UnknownKeyError: there is no such field.
     """
-    from zonemelt.tasks.datasets import open_dataset
-
     network = architecture_of(architecture or {"architecture": "cogn"})
     for given, kind, where in (
         (resources or {}, TrainMaker, "resources"),
@@ -304,19 +305,21 @@ def transfer_campaign(
             if key not in kind.__dataclass_fields__:
                 raise UnknownKeyError.of(key, kind.__dataclass_fields__, where=where)
     before: list[Job | Flow] = []
-    collections = {}
+    collections: dict[str, dict[str, Any]] = {}
     for name, one in datasets.items():
         for key in one:
             if key not in {"path", "property", "version", "ignoring"}:
                 raise UnknownKeyError.of(
                     key, ("path", "property", "version", "ignoring"), where=f"dataset {name}"
                 )
-        version = one.get("version") or open_dataset(one["path"]).version
+        pinned = dataset_version_job(dataset=one["path"], version=one.get("version"))
+        pinned.name = f"version of {name}"
+        version = pinned.output
         shards = ShardsMaker(
             name=f"graphs of {name}", directory=str(Path(directory, "graphs", _folder(name))),
             cutoff=network.cutoff, k=network.k,
         ).make(dataset=one["path"], version=version)  # fmt: skip
-        before.append(shards)
+        before += [pinned, shards]
         collections[name] = {
             "shards": shards.output["directory"], "dataset": one["path"], "version": version,
             "properties": [one["property"]], "ignoring": one.get("ignoring", []),

@@ -20,6 +20,7 @@ PAGES = [
     ROOT / "docs" / "plan.md",
     ROOT / "docs" / "quality.md",
     ROOT / "docs" / "sites.md",
+    ROOT / "docs" / "transfer.md",
     ROOT / "docs" / "uncertainty.md",
 ]
 

@@ -61,6 +61,18 @@ def draw_trials(labelled: Labelled, draw: Mapping[str, Any]) -> dict[str, Any]:
 
 
 @job
+def dataset_version_job(*, dataset: str, version: str | None) -> str:
+    """The version of a dataset that a study uses throughout: the newest, where none is named.
+
+    Raises:
+        InputError: there is no such dataset or version.
+    """
+    from zonemelt.tasks.datasets import open_dataset
+
+    return open_dataset(dataset, version).version
+
+
+@job
 def draw_trials_job(*, collection: dict[str, Any], draw: dict[str, Any]) -> dict[str, Any]:
     """Draw the trials of a target; see :func:`draw_trials`."""
     from zonemelt.tasks.train.collection import read_collection

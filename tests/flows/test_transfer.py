@@ -161,7 +161,7 @@ def test_what_is_refused(datasets, tmp_path):
     given = {"directory": str(tmp_path), "datasets": datasets, **ARGUMENTS}
     for changes, error, says in (
         ({"directory": "here"}, InputError, "absolute path"),
-        ({"strategies": ["alll"]}, UnknownKeyError, "did you mean 'all'"),
+        ({"strategies": ["newhead"]}, UnknownKeyError, "did you mean 'new head'"),
         ({"sources": {"a": ["linea"]}}, UnknownKeyError, "did you mean 'linear'"),
         ({"sources": {"a": ["linear"]}, "targets": {"linear": {}}}, InputError, "does not hold it"),
         ({"targets": {"linear": {"splits": {}, "draw": {}}}}, InputError, "either 'draw' or 'splits'"),
