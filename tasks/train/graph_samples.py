@@ -99,6 +99,10 @@ class GraphSamples:
         """The samples of a step on all ranks."""
         return [self._names[sample] for sample in self._epoch(epoch).steps[step].tolist()]
 
+    def name(self, sample: int) -> str:
+        """What one of the N is called."""
+        return self._names[sample]
+
     def sizes(self, epoch: int, step: int) -> Sequence[int]:
         """What each of them costs."""
         costs: list[int] = self._plan.costs_G[self._epoch(epoch).steps[step]].tolist()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from zonemelt.tasks.errors import InputError
+from zonemelt.tasks.train.memory import TooLargeError, give_back, is_out_of_memory
 from zonemelt.tasks.train.said import Said, joined_in_turn
 
 if TYPE_CHECKING:
@@ -36,10 +37,36 @@ def said_of_samples(model: torch.nn.Module, head: Head, samples: GraphSamples, *
     found: dict[int, Any] = {}
     with torch.inference_mode():
         for number in range(ranks.rank, len(batches), ranks.world_size):
-            found[number] = model(samples.batch(batches[number]).to(ranks.device)).double().cpu().tolist()
+            found[number] = _raw(model, samples, batches[number], ranks)
     together = {number: rows for each in ranks.gather(found) for number, rows in each.items()}
     raw_NO = np.concatenate([np.asarray(together[number]) for number in range(len(batches))])
     return _said(head, torch.from_numpy(raw_NO))
+
+
+def _raw(
+    model: torch.nn.Module, samples: GraphSamples, rows: NDArray[np.int64], ranks: Ranks
+) -> list[list[float]]:
+    """The numbers of the network for some samples; for half of them at a time where memory is used up.
+
+    Raises:
+        TooLargeError: there is no memory for one of them alone.
+    """
+    try:
+        found: list[list[float]] = model(samples.batch(rows).to(ranks.device)).double().cpu().tolist()
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+    else:
+        return found
+    give_back(ranks.device)
+    if len(rows) == 1:
+        raise TooLargeError(
+            f"out of memory on {ranks.device.type} for this sample alone",
+            where=samples.name(int(rows[0])),
+            remedy="leave it out, or give it more memory",
+        )
+    middle = len(rows) // 2
+    return _raw(model, samples, rows[:middle], ranks) + _raw(model, samples, rows[middle:], ranks)
 
 
 def said_of_graphs(model: torch.nn.Module, card: ModelCard, graphs: Graphs, *, device: str = "cpu") -> Said:

@@ -10,6 +10,7 @@ from stored_collections_for_tests import SPLIT, maker, stored_metals
 from zonemelt import RetryPolicy, run_flow
 from zonemelt.sites.site import Launch
 from zonemelt.tasks.train.metrics_log import read_metrics
+from zonemelt.workflows.engine.worker import END_VARIABLE
 
 pytestmark = needs_slurm
 
@@ -47,7 +48,7 @@ def test_two_nodes_train_as_one_process_does(slurm, tmp_path):
 @pytest.mark.slow
 def test_a_node_that_loses_power_costs_a_retry_and_not_a_bit(slurm, tmp_path):
     metals = stored_metals(tmp_path)
-    settings = {"epochs": 150, "checkpoint_seconds": 1e-6}
+    settings = {"epochs": 60, "checkpoint_seconds": 1e-6}
     whole = trained(maker(tmp_path / "whole", nodes=2, settings=settings), metals, tmp_path / "a", site())
 
     def lose_power():
@@ -66,12 +67,14 @@ def test_a_node_that_loses_power_costs_a_retry_and_not_a_bit(slurm, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_walltime_too_short_for_the_training_takes_several_jobs(slurm, tmp_path):
+def test_a_training_outlives_blocks_that_end(slurm, tmp_path):
     metals = stored_metals(tmp_path)
-    settings = {"epochs": 600}
-    whole = trained(maker(tmp_path / "whole", nodes=2, settings=settings), metals, tmp_path / "a", site())
-    of = maker(tmp_path / "pieces", nodes=2, settings=settings, walltime=45)
-    pieces = trained(of, metals, tmp_path / "b", site())
-    assert pieces["jobs"] > 1
-    assert pieces["weights"] == whole["weights"]
+    settings = {"epochs": 1}
+    trained(maker(tmp_path / "whole", settings=settings), metals, tmp_path / "a", "inline")
+    ended = site()  # its block has always ended: each job has time for one step
+    ended = ended.model_copy(update={"environment": {**ended.environment, END_VARIABLE: "1"}})
+    pieces = trained(maker(tmp_path / "pieces", nodes=2, settings=settings), metals, tmp_path / "b", ended)
+    assert (pieces["jobs"], pieces["steps"], pieces["world_size"]) == (3, 2, 2)  # the last one only judges
+    for whole, part in zip(course(tmp_path / "whole"), course(tmp_path / "pieces"), strict=True):
+        assert part == pytest.approx(whole, rel=1e-6)
     assert not retries(tmp_path / "b")

@@ -10,6 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 import uuid
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,6 +32,7 @@ RESULT_FILE = "rank0.json"
 FAILURE_FILE = "failure.json"  # of the first rank that ends with an error of its own
 LOST_FILE = "lost.json"  # of the first that ends because another is gone
 _MODULE = "zonemelt.workflows.engine.rank"
+_GRACE = 20.0  # seconds that a launcher has to end all ranks once one has failed
 _BY_SIGNAL = 128  # and more: what shells and launchers make of a process that was killed
 
 
@@ -107,8 +109,7 @@ def run_ranks(task: Task, resources: Resources, chunk: Chunk) -> Result:
         codes = _start_here(command, resources.ranks, {**os.environ, **variables})
     else:
         starter = rank_command(resources, launching, variables)
-        environment = {**os.environ, **variables}
-        codes = [subprocess.run([*starter, *command], env=environment, check=False).returncode]
+        codes = [_start_by([*starter, *command], {**os.environ, **variables})]
     result = _read_result(RESULT_FILE, secret)
     if result is None or any(codes):
         if (failure := _read_result(FAILURE_FILE, secret)) is not None:
@@ -216,6 +217,37 @@ def _rendezvous(resources: Resources, launching: Launching) -> dict[str, str]:
     if interface is not None:
         shared |= {"GLOO_SOCKET_IFNAME": interface, "NCCL_SOCKET_IFNAME": interface}
     return {**shared, **launching.environment}
+
+
+def _start_by(command: Sequence[str], environment: dict[str, str]) -> int:
+    """Let a launcher start the ranks; it is ended where a rank has failed and it waits for the others.
+
+    srun does so where a node went and came back: the ranks there will never report that they ended.
+    """
+    with subprocess.Popen(command, env=environment) as launcher:
+        try:
+            failed: float | None = None
+            while launcher.poll() is None:
+                try:
+                    launcher.wait(1.0)
+                except subprocess.TimeoutExpired:
+                    if failed is None and (Path(FAILURE_FILE).exists() or Path(LOST_FILE).exists()):
+                        failed = time.monotonic()
+                    if failed is not None and time.monotonic() - failed > _GRACE:
+                        break
+        finally:
+            _end(launcher)
+    return launcher.returncode
+
+
+def _end(launcher: subprocess.Popen[bytes]) -> None:
+    """Ask it to end, and make it so."""
+    if launcher.poll() is None:
+        launcher.terminate()
+        try:
+            launcher.wait(_GRACE)
+        except subprocess.TimeoutExpired:
+            launcher.kill()
 
 
 def _start_here(command: Sequence[str], ranks: int, environment: dict[str, str]) -> list[int]:

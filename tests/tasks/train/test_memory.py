@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 import trainings_for_tests as t
 
 from zonemelt.tasks.train import memory
+from zonemelt.tasks.train.heads import PointHead
 from zonemelt.tasks.train.memory import TooLargeError
 from zonemelt.tasks.train.metrics_log import read_metrics
+from zonemelt.tasks.train.predict import said_of_samples
+from zonemelt.tasks.train.ranks import joined
 
 SETTINGS = {"epochs": 2, "precision": "fp64"}
 
@@ -95,5 +99,47 @@ def test_other_errors_are_not_taken_for_it(tmp_path):
 
     with pytest.raises(RuntimeError, match="mat1"):
         t.run(tmp_path, short=Broken(1))
-    assert memory.is_out_of_memory(MemoryError())
     assert not memory.is_out_of_memory(RuntimeError("no"))
+
+
+def test_what_says_that_memory_is_used_up():
+    with pytest.raises(RuntimeError) as of_the_processor:
+        torch.empty(2**56)
+    with pytest.raises(MemoryError) as of_numpy:
+        np.empty(2**56)
+    for found in (of_the_processor.value, of_numpy.value, torch.OutOfMemoryError("CUDA out of memory")):
+        assert memory.is_out_of_memory(found)
+
+
+class Few:
+    """Five samples; a batch of them is their numbers."""
+
+    def __len__(self):
+        return 5
+
+    def batch(self, rows):
+        return torch.as_tensor(rows, dtype=torch.float64)[:, None]
+
+    def name(self, sample):
+        return f"sample {sample}"
+
+
+class Network(torch.nn.Module):
+    """Doubles numbers, as many as it has memory for."""
+
+    def __init__(self, at_most):
+        super().__init__()
+        self.at_most = at_most
+
+    def forward(self, batch):
+        if len(batch) > self.at_most:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return 2 * batch
+
+
+def test_who_only_asks_asks_for_fewer_at_a_time():
+    with joined(device="cpu") as alone:
+        said = said_of_samples(Network(2), PointHead(), Few(), ranks=alone)
+        assert said.mean_NP.ravel().tolist() == [0, 2, 4, 6, 8]
+        with pytest.raises(TooLargeError, match="sample 0: out of memory on cpu for this sample alone"):
+            said_of_samples(Network(0), PointHead(), Few(), ranks=alone)

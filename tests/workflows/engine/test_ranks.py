@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -25,7 +26,15 @@ from jobs_of_several_ranks import (
 
 from zonemelt import RetryPolicy, run_flow
 from zonemelt.tasks.errors import SiteError
-from zonemelt.workflows.engine.launch import RESULT_FILE, TASK_FILE, _was_killed, mpi_command
+from zonemelt.workflows.engine import launch
+from zonemelt.workflows.engine.launch import (
+    LOST_FILE,
+    RESULT_FILE,
+    TASK_FILE,
+    _start_by,
+    _was_killed,
+    mpi_command,
+)
 from zonemelt.workflows.engine.ledger import Ledger
 from zonemelt.workflows.engine.resources import read_resources
 
@@ -98,6 +107,14 @@ def test_ranks_know_when_their_job_must_have_ended(workers, tmp_path):
     before = time.time()
     told = float(run_flow(job, site=workers, directory=tmp_path / "c")[job.uuid][1].output)
     assert before + 600 < told < time.time() + 600
+
+
+def test_a_launcher_that_waits_for_ranks_that_are_gone_is_ended(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(launch, "_GRACE", 0.2)
+    waits = f"open('{LOST_FILE}', 'w').close(); import time; time.sleep(600)"
+    assert _start_by([sys.executable, "-c", waits], dict(os.environ)) == -signal.SIGTERM
+    assert _start_by([sys.executable, "-c", "raise SystemExit(3)"], dict(os.environ)) == 3
 
 
 @pytest.mark.parametrize(
