@@ -65,6 +65,7 @@ class PropertyModelMaker(Maker):
     nodes: int = 1
     ranks_per_node: int = 1
     gpus_per_rank: int = 0
+    threads: int = 1
     pool: str = ""
     walltime: float | str = 0
 
@@ -125,6 +126,7 @@ class PropertyModelMaker(Maker):
             nodes=self.nodes,
             ranks_per_node=self.ranks_per_node,
             gpus_per_rank=self.gpus_per_rank,
+            threads=self.threads,
             pool=self.pool,
             walltime=self.walltime,
         )

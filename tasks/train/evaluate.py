@@ -44,6 +44,7 @@ def evaluate_model(
     part: str = "test",
     ignoring: Collection[str] = (),
     seen_too: bool = False,
+    device: str = "cpu",
 ) -> dict[str, Any]:
     """Judge a model on the records with a label.
 
@@ -55,6 +56,7 @@ def evaluate_model(
         part: of the split.
         ignoring: fields of the level of theory that may differ among the records with one property.
         seen_too: judge records that the model has seen as well, and say how many these are.
+        device: where networks compute.
 
     Returns:
         ``model``, ``dataset``, ``version``, ``part``; ``properties``: by name ``unit`` and what
@@ -67,7 +69,7 @@ def evaluate_model(
         InputError: the model or a property is not there, units differ, no record has a label, or the model
             has seen some.
     """
-    predictor = open_model(folder)
+    predictor = open_model(folder, device=device)
     units = dict(predictor.properties)
     for name in properties:
         if name not in units:

@@ -41,9 +41,10 @@ def evaluate(
     seen_too: Annotated[
         bool, typer.Option("--seen-too", help="Judge records as well that the model was trained on.")
     ] = False,
+    device: Annotated[str, typer.Option(help="cpu, cuda or xpu.")] = "cpu",
     as_json: Json = False,
 ) -> None:
-    """Errors with units, by element, the largest ones, and calibration where the model has deviations.
+    """Judge a model: errors with units, by element, the largest, calibration.
 
     Records that the model was trained or validated on are refused: they are known by their structures. The
     exit code is 1 where a property could not be judged.
@@ -61,6 +62,7 @@ def evaluate(
         part=part,
         ignoring=ignoring or [],
         seen_too=seen_too,
+        device=device,
     )
     if as_json:
         print_json(found)

@@ -39,7 +39,7 @@ def predict(
     device: Annotated[str, typer.Option(help="cpu, cuda or xpu.")] = "cpu",
     as_json: Json = False,
 ) -> None:
-    """Predict properties: value, unit, deviation and interval where the model has them.
+    """Predict properties of structures: value, unit, deviation, interval.
 
     A structure that cannot be predicted is listed with its reason; the others are predicted. The exit code is
     1 then.

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from zonemelt.tasks.errors import InputError
+from zonemelt.tasks.errors import InputError, ZonemeltError
 from zonemelt.workflows.cli.app import LEARN, command
 from zonemelt.workflows.cli.places import Json, is_campaign
 
@@ -26,7 +27,7 @@ SPLIT: Final = "split.json"
     "zonemelt train gaps -p gap --model extra_trees --out gap-trees        from compositions alone",
     "zonemelt train elastic -p K -p G --model cogn --out moduli --epochs 300 --set model.width=64",
     "zonemelt train gaps -p gap --model cogn --split composition --members 5 --out gap-5",
-    "zonemelt train gaps -p gap --model cogn --out gap-4 --site my-cluster --nodes 2 --ranks 4",
+    "zonemelt train gaps -p gap --model cogn --out gap-4 --site my-cluster --pool gpu --ranks 4 --gpus 1",
 )
 def train(
     dataset: Annotated[str, typer.Argument(metavar="DATASET", help="Directory of the dataset.")],
@@ -67,6 +68,16 @@ def train(
     nodes: Annotated[int, typer.Option(min=1, help="That train together.")] = 1,
     ranks: Annotated[int, typer.Option(min=1, help="Processes on each node.")] = 1,
     gpus: Annotated[int, typer.Option(min=0, help="Accelerators of each rank.")] = 0,
+    threads: Annotated[int, typer.Option(min=1, help="Of each rank.")] = 1,
+    pool: Annotated[
+        str, typer.Option(help="Of the site, for the training; else its default.", show_default=False)
+    ] = "",
+    walltime: Annotated[
+        str,
+        typer.Option(
+            help="Of each job of the training, HH:MM:SS; it goes on in the next.", show_default=False
+        ),
+    ] = "",
     graphs: Annotated[
         str, typer.Option(help="Directory of graphs to be shared among models.", show_default=False)
     ] = "",
@@ -82,7 +93,7 @@ def train(
     ] = "",
     as_json: Json = False,
 ) -> None:
-    """Train a model of properties, and judge it on records that it has not seen.
+    """Train a model of properties, and judge it on records it has not seen.
 
     A campaign: graphs, training, evaluation. Ctrl-C stops it cleanly; the same command goes on.
     """
@@ -111,11 +122,20 @@ def train(
         "nodes": nodes,
         "ranks_per_node": ranks,
         "gpus_per_rank": gpus,
+        "threads": threads,
+        "pool": pool,
+        "walltime": walltime or 0,
     }
-    plan = _plan(arguments, overrides, site=site)
-    default = TrainSettings.model_fields["epochs"].default
-    most = plan.document["arguments"]["settings"].get("epochs", default)
-    run_or_go_on(plan, str(place), quiet=as_json, also=progress(folder, most))
+    try:
+        plan = _plan(arguments, overrides, site=site)
+        most = plan.document["arguments"]["settings"].get(
+            "epochs", TrainSettings.model_fields["epochs"].default
+        )
+        run_or_go_on(plan, str(place), quiet=as_json, also=progress(folder, most))
+    except ZonemeltError:
+        if not is_campaign(place):
+            _forget(folder)
+        raise
     found = _outcome(folder)
     if as_json:
         print_json(found)
@@ -204,6 +224,13 @@ def _write_split(path: Path, split: Split, *, new: bool) -> dict[str, str]:
     if new:
         write_split(path, split)
     return {"file": str(path), "hash": split.hash}
+
+
+def _forget(folder: Path) -> None:
+    """Remove the split of a campaign that was refused, and the folder if there is nothing else in it."""
+    (folder / SPLIT).unlink(missing_ok=True)
+    with contextlib.suppress(OSError):
+        folder.rmdir()
 
 
 def _plan(arguments: dict[str, Any], overrides: dict[str, Any], *, site: str) -> Plan:

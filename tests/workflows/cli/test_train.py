@@ -89,11 +89,12 @@ def test_a_split_file_is_taken_as_it_is_and_kept(zonemelt, metals, home):
         (("volume", "-p", "gap", "--model", "ridge"), "one property"),
         (("volume", "--model", "ridge", "--members", "2"), "2 members"),
         (("volume", "--ranks", "80"), "80 ranks"),
+        (("volume", "--site", "atlantis"), "atlantis"),
     ],
 )
 def test_what_cannot_be_is_refused_before_anything_is_made(zonemelt, metals, home, words, says):
     assert says in zonemelt.refused(*METALS, *words, "--out", "model")
-    assert not (home / "model" / "campaign").exists()
+    assert not (home / "model").exists()
 
 
 @pytest.mark.parametrize(

@@ -81,11 +81,12 @@ def test_following_shows_a_live_view(mixed: Path, monkeypatch: pytest.MonkeyPatc
         watch, "console", lambda: Console(file=screen, force_terminal=True, width=100, height=30)
     )
     monkeypatch.setattr(watch, "_REFRESH", 0.01)
-    with watch.following(mixed):
+    with watch.following(mixed, also=lambda: ["epoch 3 of 9"]):
         end = time.monotonic() + 60
         while "1 failed" not in screen.getvalue() and time.monotonic() < end:
             time.sleep(0.01)
     assert "RuntimeError: the cell is bad" in screen.getvalue()
+    assert "epoch 3 of 9" in screen.getvalue()
 
 
 def test_following_prints_lines(mixed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -94,11 +95,12 @@ def test_following_prints_lines(mixed: Path, tmp_path: Path, monkeypatch: pytest
     monkeypatch.setattr(watch, "_REPORT", 0.01)
     with watch.following(tmp_path / "not there yet"):
         pass
-    with watch.following(mixed):
+    with watch.following(mixed, also=lambda: ["epoch 3 of 9"]):
         end = time.monotonic() + 60
         while "ended" not in paper.getvalue() and time.monotonic() < end:
             time.sleep(0.01)
     assert paper.getvalue().count("17 of 17 jobs ended") == 1
+    assert paper.getvalue().count("epoch 3 of 9\n") == 1
 
 
 @pytest.mark.parametrize(
