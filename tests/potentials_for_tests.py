@@ -9,7 +9,7 @@ from zonemelt.tasks.theory import Theory
 
 
 class Morse(EdgePotential):
-    """D ((1 - exp(-a (r - r0)))² - 1) for every pair, smoothly cut off from ``start`` × cutoff on."""
+    """D ((1 - exp(-a (r - r0)))² - 1) for every pair, smoothly cut off from ``start`` of the cutoff on."""
 
     name = "morse"
     elements = frozenset({"Cu", "Na", "Cl", "Cs", "Al"})
