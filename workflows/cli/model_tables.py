@@ -5,13 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from rich.console import Console
     from rich.table import Table
 
 MOST: Final = 8  # lines of what there can be many of
-_PLAIN: Final = {"box": None, "pad_edge": False, "header_style": "bold"}
 
 
 def number(value: float | None, digits: int = 4) -> str:
@@ -147,21 +146,38 @@ def models_table(found: Sequence[dict[str, Any]]) -> Table:
 
 
 def print_card(out: Console, document: dict[str, Any]) -> None:
-    """A card, key by key; long lists are counted."""
+    """A card, key by key, indented as it is nested."""
     from rich.text import Text
 
-    for key, value in document.items():
-        if isinstance(value, dict) and value:
-            out.print(Text(key, "bold"))
-            for inner, one in value.items():
-                out.print(Text(f"  {inner}: {_short(one)}"))
+    for depth, key, value in _lines(document):
+        out.print(Text.assemble("  " * depth, (f"{key}: " if value else key, "" if depth else "bold"), value))
+
+
+def _lines(value: dict[str, Any], depth: int = 0) -> Iterator[tuple[int, str, str]]:
+    """Depth, key and value of each line; the value is empty where others follow below it."""
+    for key, one in value.items():
+        inner = one
+        if isinstance(one, list) and one and all(isinstance(each, dict) for each in one):
+            inner = {str(place): each for place, each in enumerate(one)}
+        if isinstance(inner, dict) and inner:
+            yield depth, key, ""
+            yield from _lines(inner, depth + 1)
         else:
-            out.print(Text.assemble((f"{key}: ", "bold"), _short(value)))
+            yield depth, key, _short(one)
 
 
 def _short(value: Any) -> str:
-    from zonemelt.workflows.paper import shorten
-
-    if isinstance(value, list) and len(value) > 2 * MOST and not all(isinstance(v, str) for v in value):
-        return f"{len(value):,} entries"
-    return shorten(value, most=240)
+    if isinstance(value, bool) or value is None:
+        return {True: "yes", False: "no", None: "-"}[value]
+    if isinstance(value, float):
+        return number(value)
+    if isinstance(value, dict | list) and not value:
+        return "-"
+    if isinstance(value, list):
+        numbers = all(isinstance(one, int | float) for one in value)
+        if numbers and len(value) > MOST:
+            return f"{len(value):,} numbers, {number(value[0])} to {number(value[-1])}"
+        return ", ".join(
+            " ".join(map(_short, one)) if isinstance(one, list) else _short(one) for one in value
+        )
+    return str(value)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import pickle
+import re
 
 import pytest
 import torch
@@ -171,7 +172,12 @@ def test_what_can_be_trained_and_what_is_there(zonemelt, folder):
 
 
 def test_a_card_to_be_read(zonemelt, folder):
-    assert "kind: network" in zonemelt("models", "show", folder / "net")
+    said = zonemelt("models", "show", folder / "net")
+    assert "kind: network" in said
+    assert "elements: Ag, Al, Au, Cu" in said
+    assert "    name: volume\n    unit: Å³/atom\n" in said
+    assert re.search(r"factors: \d+ numbers, ", said)
+    assert "seed: 0" in zonemelt("models", "show", folder / "ridge")
     assert zonemelt.json("models", "show", folder / "ridge")["card"]["property"] == "modulus"
 
 
