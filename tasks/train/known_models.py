@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from zonemelt.tasks.errors import UnknownKeyError
 from zonemelt.tasks.learn.shallow import FAMILIES
 from zonemelt.tasks.train.documents import KINDS
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
 
 
 def known_models() -> dict[str, tuple[str, str]]:
@@ -34,3 +39,8 @@ def model_named(name: str) -> str:
 def is_network(name: str) -> bool:
     """Whether it reads graphs."""
     return name in KINDS
+
+
+def tried_besides(family: str, fixed: Collection[str]) -> dict[str, list[Any]]:
+    """What is still tried of a classical family when some of its settings are fixed."""
+    return {key: list(values) for key, values in FAMILIES[family].grid.items() if key not in fixed}

@@ -167,7 +167,7 @@ def _settings(pairs: list[str], model: str, *, seed: int, epochs: int) -> dict[s
     Raises:
         InputError: there is no such model, or a key is none of a training, a model or a site.
     """
-    from zonemelt.tasks.train.known_models import is_network, model_named
+    from zonemelt.tasks.train.known_models import is_network, model_named, tried_besides
     from zonemelt.workflows.cli.plans import campaign_settings, parse_settings
 
     chosen = model_named(model)
@@ -177,11 +177,20 @@ def _settings(pairs: list[str], model: str, *, seed: int, epochs: int) -> dict[s
     }
     if epochs:
         found["arguments.settings.epochs"] = epochs
-    inside = "arguments.model." if is_network(chosen) else "arguments.model.settings."
     own = [pair for pair in pairs if pair.startswith(("model.", "settings."))]
+    of_model: dict[str, Any] = {}
     for key, value in parse_settings(own).items():
-        first, _, rest = key.partition(".")
-        found[f"{inside}{rest}" if first == "model" else f"arguments.{key}"] = value
+        if key.startswith("model."):
+            of_model[key.removeprefix("model.")] = value
+        else:
+            found[f"arguments.{key}"] = value
+    if is_network(chosen):
+        found |= {f"arguments.model.{key}": value for key, value in of_model.items()}
+    elif of_model:
+        found |= {
+            "arguments.model.settings": of_model,
+            "arguments.model.grid": tried_besides(chosen, of_model),
+        }
     of_site = campaign_settings([pair for pair in pairs if pair not in own])
     for key in of_site:
         if not key.startswith("site_options."):

@@ -60,6 +60,16 @@ def test_a_classical_model_is_trained_from_compositions(zonemelt, metals):
     assert "the model has not seen" in said
 
 
+def test_what_is_set_of_a_family_is_not_tried(zonemelt, metals, home):
+    words = (*METALS, "modulus", "--model", "ridge", "--out", "model", "--set", "model.alpha=3.5")
+    zonemelt(*words)
+    card = zonemelt.json("models", "show", "model")["card"]
+    assert card["model"]["settings"] == {"alpha": 3.5}
+    assert len(card["training"]["tried"]) <= 1
+    refused = zonemelt.refused(*METALS, "modulus", "--model", "ridge", "--out", "x", "--set", "model.alph=1")
+    assert "alpha" in refused
+
+
 def test_a_split_file_is_taken_as_it_is_and_kept(zonemelt, metals, home):
     split = {"kind": "given", "parts": {"train": [f"m{i}" for i in range(30)], "test": ["m30", "m31"]}}
     (home / "own.json").write_text(json.dumps(split))
