@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from benchmarks.report import Row, as_json, as_table, machine, say
 from benchmarks.transfer_data import JARVIS, SIZES, TARGETS, collection, data, published
-from benchmarks.transfer_models import ALL, SCRATCH, Trial, candidates, described, trials_of
+from benchmarks.transfer_models import ALL, FEW, SCRATCH, TREES, Trial, candidates, described, trials_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -66,7 +66,7 @@ def measured(
     target = trials[0].target
     rows = np.concatenate([part for trial in _all_trials(target) for part in (trial.learn, trial.test)])
     given = described(target, directory, rows=rows, quick=quick)
-    trees = 20 if quick else 60
+    trees = 20 if quick else TREES[len(trials[0].learn) <= FEW]
     found = [candidates(trial, given, ALL, trees=trees) for trial in trials]
     scratch, best = weighed(trials, found, set(SCRATCH)), weighed(trials, found, set(ALL))
     for name, one in (("scratch", scratch), ("transfer", best)):

@@ -31,9 +31,17 @@ FIRST: Final = ("fe", "bg")
 EPOCHS: Final = {"first": 12, "gv": 6, "ph": 6}
 HELD: Final = {"first": (*TARGETS, JARVIS), "gv": ("gv",), "ph": ("ph",)}  # what each never sees
 LOGARITHM: Final = {"dc": (137.85, 139.85), "ph": (1.0, 1.1)}  # log(a y + b) is learned instead of y
-FOLDS: Final = 5  # within a trial
+FOLDS: Final = {True: 5, False: 3}  # within a trial: of few labels, of many
+TREES: Final = {True: 100, False: 40}  # of a forest: for few labels, for many
+FEW: Final = 200  # labels; no more are needed to fit a kernel
 SCRATCH: Final = ("CS",)
-ALL: Final = ("CS", "CST", "ST")
+ALL: Final = ("CS", "CST", "ST", "T")
+MODELS: Final = {
+    "CS": ("forest", "process"),
+    "CST": ("forest", "process"),
+    "ST": ("process",),
+    "T": ("forest",),
+}
 
 
 def network() -> Any:
@@ -193,18 +201,18 @@ def candidates(
     """
     y_N = learned(trial.target, collection(trial.target).y_N[given.rows])
     pool, test = given.places(trial.learn), given.places(trial.test)
-    fold_N = np.random.default_rng([trial.number, len(pool)]).permutation(len(pool)) % FOLDS
+    folds = FOLDS[len(pool) <= FEW]
+    fold_N = np.random.default_rng([trial.number, len(pool)]).permutation(len(pool)) % folds
     left: dict[str, Floats] = {}
     asked: dict[str, Floats] = {}
     for combination in names:
         x_NF = _columns(given, combination, pool)
-        for kind, fit in (("forest", _forest), ("process", _process)):
-            if kind == "forest" and combination == "ST":
-                continue
+        for kind in MODELS[combination]:
+            fit: Any = {"forest": _forest, "process": _process}[kind]
             state = fit(x_NF[pool], y_N[pool], trees=trees, seed=trial.number, before=None)
             for name, value in state.predict(x_NF[test]).items():
                 asked[f"{combination} {name}"] = unlearned(trial.target, value)
-            for fold in range(FOLDS):
+            for fold in range(folds):
                 own, out = pool[fold_N != fold], pool[fold_N == fold]
                 part = fit(x_NF[own], y_N[own], trees=trees, seed=trial.number, before=state)
                 for name, value in part.predict(x_NF[out]).items():
@@ -254,7 +262,7 @@ class _Process:
 
 
 def _process(x_NF: Floats, y_N: Floats, *, trees: int, seed: int, before: Any) -> _Process:
-    """A Gaussian process; its kernel is fitted to 300 samples at most, and serves the folds, too."""
+    """A Gaussian process; its kernel is fitted to 200 samples at most, and serves the folds, too."""
     del trees
     from sklearn.gaussian_process import GaussianProcessRegressor
     from sklearn.gaussian_process.kernels import ConstantKernel, Matern, WhiteKernel
@@ -267,7 +275,7 @@ def _process(x_NF: Floats, y_N: Floats, *, trees: int, seed: int, before: Any) -
             shape = ConstantKernel(1.0, (1e-2, 1e3)) * Matern(1.0, (1e-2, 1e2), nu=1.5) + WhiteKernel(
                 0.1, (1e-4, 1e1)
             )
-            some = np.random.default_rng(seed).permutation(len(y_N))[:300]
+            some = np.random.default_rng(seed).permutation(len(y_N))[:FEW]
             kernel = GaussianProcessRegressor(shape, random_state=seed).fit(x_NF[some], scaled[some]).kernel_
         else:
             kernel = before.model.kernel_

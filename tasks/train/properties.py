@@ -7,11 +7,11 @@ from __future__ import annotations
 import hashlib
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
 
-from zonemelt.tasks.errors import InputError
+from zonemelt.tasks.errors import InputError, UnknownKeyError
 from zonemelt.tasks.quality.splits import repeated
 from zonemelt.tasks.train.checkpoint import after_epoch, weights_of
 from zonemelt.tasks.train.graph_samples import GraphSamples
@@ -47,6 +47,7 @@ if TYPE_CHECKING:
 
 METRIC = "scaled mae"
 _JUDGED = ("validation", "test")
+OBJECTIVES: Final = {"property": MaskedProperties, "label": EveryLabel}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,9 +113,15 @@ def train_properties(
     Raises:
         InputError: a sample is in both parts of the split, there is nothing to train on, a property has no
             label in it or always the same one, or a label is infinite.
+        UnknownKeyError: a weight is of no property.
     """
     import torch
 
+    from zonemelt.tasks.train.joined import label_weights
+
+    if each not in OBJECTIVES:
+        raise UnknownKeyError.of(each, OBJECTIVES, where="what weighs the same")
+    own_weights = label_weights(labelled, properties=weights)
     check_split(split, labelled.names_N)
     targets = targets_of(labelled, split["train"])
     begun = None if transfer is None else Pretrained.read(transfer)
@@ -135,10 +142,9 @@ def train_properties(
         said = said_of_samples(model, card.head, judged["validation"], ranks=ranks)
         return mean_errors(said.mean_NP, judged["validation"].labels_NP, targets)
 
-    kind = EveryLabel if each == "label" else MaskedProperties
     outcome = train(
         network,
-        kind(names=names, weights={**dict.fromkeys(names, 1.0), **(weights or {})}, head=card.head),
+        OBJECTIVES[each](names=names, weights=own_weights, head=card.head),
         _samples(labelled, split["train"], card, settings),
         validate if "validation" in split else None,
         settings,

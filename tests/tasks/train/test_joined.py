@@ -22,6 +22,7 @@ from zonemelt.tasks.train.joined import (
     join,
     join_splits,
     label_weights,
+    read_joined,
 )
 from zonemelt.tasks.train.model_folder import WEIGHTS
 from zonemelt.tasks.train.objective import EveryLabel, MaskedProperties
@@ -113,6 +114,16 @@ def test_joined_training_is_that_of_the_merged_table(tmp_path):
     assert any(
         not torch.equal(value, one[name]) for name, value in load_file(tmp_path / "weighed" / WEIGHTS).items()
     )
+
+
+def test_what_a_training_of_several_refuses(tmp_path):
+    found = join(two())
+    with pytest.raises(UnknownKeyError, match="did you mean 'volume'"):
+        fit(found, tmp_path, weights={"volumes": 2.0})
+    with pytest.raises(UnknownKeyError, match="did you mean 'label'"):
+        fit(found, tmp_path, each="labels")
+    with pytest.raises(UnknownKeyError, match="did you mean 'joined'"):
+        read_joined({"join": {}})
 
 
 def batch_of(labels):
