@@ -64,6 +64,8 @@ class GraphSamples:
         seed: int,
         dtype: str = "float32",
     ) -> None:
+        import torch_geometric.data  # noqa: F401 (it takes seconds: not while the first step waits for a batch)
+
         _check(rows_N, labels_NP, names_N)
         self._architecture = architecture
         self._source, self._rows, self._names = source, rows_N, names_N
