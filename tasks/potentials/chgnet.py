@@ -8,9 +8,8 @@ import contextlib
 import os
 from typing import TYPE_CHECKING, Any, Final
 
-import numpy as np
-
 from zonemelt.tasks.errors import InputError
+from zonemelt.tasks.potentials.bonds import bonds
 from zonemelt.tasks.potentials.edge_potential import EdgePotential
 from zonemelt.tasks.potentials.weights import packaged, read_weights
 from zonemelt.tasks.theory import Theory
@@ -18,6 +17,7 @@ from zonemelt.tasks.theory import Theory
 if TYPE_CHECKING:
     from pathlib import Path
 
+    import numpy as np
     import torch
     from numpy.typing import NDArray
 
@@ -98,28 +98,6 @@ def load(name: str, *, device: str = "cpu", dtype: str = "float32") -> Chgnet:
     functional = "r2SCAN" if name == "chgnet-r2scan" else "PBE"
     path = packaged("chgnet", f"pretrained/{FILES[name]}")
     return Chgnet(name, path, theory=Theory(code="vasp", functional=functional), device=device, dtype=dtype)
-
-
-def bonds(found: Neighbours) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Join each edge with the one that goes back along it.
-
-    Returns:
-        Which bond each edge is (E,), and the first edge of every bond (B,).
-    """
-    neighbour_E, centre_E = found.index_2E
-    images_E3 = found.images_E3.astype(np.int64)
-    # of an edge and its reverse the one that is smaller stands for both
-    sign_E = np.sign(neighbour_E - centre_E)
-    for axis in range(3):
-        sign_E = np.where(sign_E == 0, np.sign(images_E3[:, axis]), sign_E)
-    low_E, high_E = np.minimum(neighbour_E, centre_E), np.maximum(neighbour_E, centre_E)
-    rows_E5 = np.column_stack([low_E, high_E, images_E3 * sign_E[:, None]])
-    order = np.lexsort(rows_E5.T[::-1])
-    new = np.any(np.diff(rows_E5[order], axis=0), axis=1)
-    bond_E = np.empty(len(order), np.int64)
-    bond_E[order] = np.concatenate([np.zeros(min(1, len(order)), np.int64), np.cumsum(new)])
-    first_B = order[np.concatenate([np.ones(min(1, len(order)), bool), new])]
-    return bond_E, first_B
 
 
 def _pairs(found: Neighbours, cutoff: float) -> NDArray[np.int64]:

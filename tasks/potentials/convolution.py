@@ -1,17 +1,22 @@
 """SevenNet's convolution on processors: the same numbers as its own, in less time and memory."""
 
-# A atoms, E edges, P paths, X numbers of an atom, Q of an edge's geometry, W weights, O numbers of the sum
+# A atoms, E edges, B bonds (an edge each way), P paths
+# X numbers of an atom, Q of an edge's geometry, W weights, O numbers of the sum
 
 from __future__ import annotations
 
 from itertools import accumulate
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import torch
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+
+BONDS: Final = "bonds"
+"""Under this name the network's input has which bond each edge is, and the first edge of each: ``bonds``."""
 
 
 class _Convolved(torch.autograd.Function):
@@ -22,14 +27,14 @@ class _Convolved(torch.autograd.Function):
         ctx: Any,
         x_AX: torch.Tensor,
         geometry_EQ: torch.Tensor,
-        weights_EW: torch.Tensor,
+        weights_BW: torch.Tensor,
         where: tuple[Any, ...],
     ) -> torch.Tensor:
         from zonemelt.tasks.potentials.convolution_kernels import convolved
 
-        ctx.save_for_backward(x_AX, geometry_EQ, weights_EW)
+        ctx.save_for_backward(x_AX, geometry_EQ, weights_BW)
         ctx.where = where
-        arrays: list[Any] = [values.detach().numpy() for values in (x_AX, geometry_EQ, weights_EW)]
+        arrays: list[Any] = [values.detach().numpy() for values in (x_AX, geometry_EQ, weights_BW)]
         return torch.from_numpy(convolved(*arrays, *where))
 
     @staticmethod
@@ -48,7 +53,7 @@ class Convolution(torch.nn.Module):
 
     Messages are products of an atom's features with the spherical harmonics of an edge, weighted by a small
     network of its length (Batzner et al., Nat. Comm. 13, 2453 (2022), eq. 4). Edges must be sorted by the
-    atom that receives.
+    atom that receives. The weights are those of a length, and thus the same both ways along a bond.
     """
 
     def __init__(self, theirs: Any) -> None:
@@ -68,16 +73,17 @@ class Convolution(torch.nn.Module):
         """Sum messages over neighbours."""
         theirs = self._theirs
         x_AX = data[theirs.key_x]
-        weights_EW = theirs.weight_nn(data[theirs.key_weight_input])
+        bond_E, first_B = data[BONDS]
+        weights_BW = theirs.weight_nn(data[theirs.key_weight_input][torch.from_numpy(first_B)])
         geometry_EQ = data[theirs.key_filter] @ self._mixing_YQ
         receiver_E, source_E = data[theirs.key_edge_idx]
         counts_A = torch.bincount(receiver_E, minlength=len(x_AX))
         first_A = np.concatenate([[0], np.cumsum(counts_A.numpy())])
-        where = (source_E.numpy(), first_A, self._paths_P7, int(self._paths_P7[:, 0].max()))
+        where = (source_E.numpy(), bond_E, first_A, self._paths_P7, int(self._paths_P7[:, 0].max()))
         sums_AO: torch.Tensor = _Convolved.apply(  # type: ignore[no-untyped-call]
             x_AX[:, self._by_component_X].contiguous(),
             geometry_EQ.contiguous(),
-            weights_EW.contiguous(),
+            weights_BW.contiguous(),
             where,
         )
         data[theirs.key_x] = sums_AO[:, self._by_channel_O] / theirs.denominator

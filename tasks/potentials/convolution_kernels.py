@@ -4,7 +4,8 @@ A library of tensor products writes the message of every edge to memory, path by
 on the way; here it stays in the cache, and only the sum over an atom's neighbours is written.
 """
 
-# A atoms, E edges, P paths, X numbers of an atom, Q of an edge's geometry, W weights, O numbers of the sum
+# A atoms, E edges, B bonds (an edge each way), P paths
+# X numbers of an atom, Q of an edge's geometry, W weights, O numbers of the sum
 
 from __future__ import annotations
 
@@ -31,8 +32,9 @@ def _kernel(function: Function) -> Function:
 def convolved(  # noqa: PLR0917  kernels take their arguments by position
     x_AX: NDArray[np.float32],
     geometry_EQ: NDArray[np.float32],
-    weights_EW: NDArray[np.float32],
+    weights_BW: NDArray[np.float32],
     source_E: NDArray[np.int64],
+    bond_E: NDArray[np.int64],
     first_A: NDArray[np.int64],
     paths_P7: NDArray[np.int64],
     widest: int,
@@ -42,8 +44,9 @@ def convolved(  # noqa: PLR0917  kernels take their arguments by position
     Args:
         x_AX: what atoms send, in blocks (component, channel).
         geometry_EQ: of each edge and path a matrix (component in, component out).
-        weights_EW: of each edge, path and channel.
+        weights_BW: of each bond, path and channel.
         source_E: the atom that sends along each edge; edges are sorted by the atom that receives.
+        bond_E: which bond each edge is.
         first_A: where the edges of each receiving atom begin, and the end of the last (A + 1,).
         paths_P7: of each path the channels, where its block of x begins and how many components it has, the
             same of its block of the sum, and where its matrix and its weights begin.
@@ -56,7 +59,7 @@ def convolved(  # noqa: PLR0917  kernels take their arguments by position
     for atom in range(atoms):
         total = sums_AO[atom]
         for edge in range(first_A[atom], first_A[atom + 1]):
-            x, geometry, weights = x_AX[source_E[edge]], geometry_EQ[edge], weights_EW[edge]
+            x, geometry, weights = x_AX[source_E[edge]], geometry_EQ[edge], weights_BW[bond_E[edge]]
             for path in range(len(paths_P7)):
                 channels, x_at, x_parts, o_at, o_parts, q_at, w_at = paths_P7[path]
                 w = weights[w_at : w_at + channels]
@@ -81,8 +84,9 @@ def convolved(  # noqa: PLR0917  kernels take their arguments by position
 def slopes(  # noqa: C901, PLR0917  one loop over what is in the cache
     x_AX: NDArray[np.float32],
     geometry_EQ: NDArray[np.float32],
-    weights_EW: NDArray[np.float32],
+    weights_BW: NDArray[np.float32],
     source_E: NDArray[np.int64],
+    bond_E: NDArray[np.int64],
     first_A: NDArray[np.int64],
     paths_P7: NDArray[np.int64],
     widest: int,
@@ -91,18 +95,18 @@ def slopes(  # noqa: C901, PLR0917  one loop over what is in the cache
     """The derivatives with respect to x, geometry and weights, from those with respect to the sums (A, O)."""
     to_x_AX = np.zeros_like(x_AX)
     to_geometry_EQ = np.empty_like(geometry_EQ)
-    to_weights_EW = np.empty_like(weights_EW)
+    to_weights_BW = np.zeros_like(weights_BW)
     mixed = np.empty(widest, x_AX.dtype)
     for atom in range(len(first_A) - 1):
         slope = slopes_AO[atom]
         for edge in range(first_A[atom], first_A[atom + 1]):
-            x, geometry, weights = x_AX[source_E[edge]], geometry_EQ[edge], weights_EW[edge]
-            to_x, to_geometry, to_weights = to_x_AX[source_E[edge]], to_geometry_EQ[edge], to_weights_EW[edge]
+            x, geometry, weights = x_AX[source_E[edge]], geometry_EQ[edge], weights_BW[bond_E[edge]]
+            to_x, to_geometry = to_x_AX[source_E[edge]], to_geometry_EQ[edge]
+            to_weights = to_weights_BW[bond_E[edge]]
             for path in range(len(paths_P7)):
                 channels, x_at, x_parts, o_at, o_parts, q_at, w_at = paths_P7[path]
                 w = weights[w_at : w_at + channels]
                 to_w = to_weights[w_at : w_at + channels]
-                to_w[:] = 0.0
                 z = mixed[:channels]
                 for i in range(x_parts):
                     here = x_at + i * channels
@@ -126,4 +130,4 @@ def slopes(  # noqa: C901, PLR0917  one loop over what is in the cache
                     for u in range(channels):
                         to_w[u] += block[u] * z[u]
                         to_block[u] += w[u] * z[u]
-    return to_x_AX, to_geometry_EQ, to_weights_EW
+    return to_x_AX, to_geometry_EQ, to_weights_BW

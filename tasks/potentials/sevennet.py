@@ -7,6 +7,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from zonemelt.tasks.errors import InputError
+from zonemelt.tasks.potentials.bonds import bonds
 from zonemelt.tasks.potentials.edge_potential import EdgePotential
 from zonemelt.tasks.potentials.weights import packaged, read_weights
 from zonemelt.tasks.theory import Theory
@@ -79,7 +80,9 @@ class SevenNet(EdgePotential):
         import torch
         from sevenn import _keys as keys
 
-        data = {
+        from zonemelt.tasks.potentials.convolution import BONDS
+
+        data: dict[str, Any] = {
             keys.ATOMIC_NUMBERS: edges.numbers_A,
             keys.NODE_FEATURE: edges.numbers_A,
             keys.EDGE_IDX: torch.stack([edges.centre_E, edges.neighbour_E]),
@@ -87,6 +90,8 @@ class SevenNet(EdgePotential):
             keys.BATCH: edges.structure_A,
             keys.NUM_ATOMS: torch.bincount(edges.structure_A, minlength=edges.structures),
         }
+        if self.device == "cpu":
+            data[BONDS] = bonds(edges.neighbours)
         if self._fidelity is not None:
             data[keys.MODAL_TYPE] = torch.full((edges.structures,), self._fidelity, device=self.device)
         energies_G: torch.Tensor = self.model(data)[keys.PRED_TOTAL_ENERGY]

@@ -10,7 +10,7 @@ from potential_contract import PotentialContract, metal, salt
 from zonemelt.tasks.crystals import Crystals
 from zonemelt.tasks.errors import InputError, UnknownKeyError
 from zonemelt.tasks.featurize.neighbours import within
-from zonemelt.tasks.potentials.chgnet import bonds
+from zonemelt.tasks.potentials.bonds import bonds
 from zonemelt.tasks.potentials.load import NAMES, load_potential
 from zonemelt.tasks.potentials.weights import read_weights
 
