@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import sys
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -98,7 +100,8 @@ def chgnet_steps(found: Structures, *, batch: int) -> tuple[Callable[[], None], 
     from pymatgen.io.ase import AseAtomsAdaptor
 
     crystals = [AseAtomsAdaptor.get_structure(atoms) for atoms in found.atoms_G]  # type: ignore[no-untyped-call]
-    model = CHGNet.load(use_device="cpu", verbose=False)
+    with contextlib.redirect_stdout(sys.stderr):  # where it introduces itself; reports are on the other
+        model = CHGNet.load(use_device="cpu", verbose=False)
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
     graphs = [model.graph_converter(one) for one in crystals]
     items = [(graph, {"e": value}) for graph, value in zip(graphs, found.scaled_G.tolist(), strict=True)]
