@@ -105,7 +105,7 @@ def _same_units(values: PropertyValues, units: Mapping[str, str]) -> None:
 
 def _rows(values: PropertyValues, split: Mapping[str, Any] | None, part: str) -> NDArray[np.int64]:
     """The records to be judged: those with a label, of the part."""
-    labelled_N = np.isfinite(values.values_NP).any(axis=1)
+    labelled_N: NDArray[np.bool_] = np.asarray(np.isfinite(values.values_NP).any(axis=1))
     if split is None:
         rows_N = np.arange(len(labelled_N))
     else:
