@@ -131,28 +131,37 @@ def matbench_rows(
 
 def vacancy_rows(*, quick: bool) -> Iterator[Row]:
     """Oxygen vacancies by a linear law, as Wexler and others."""
-    from zonemelt.tasks.learn.studies import linear_law, vacancy_study
+    from zonemelt.tasks.learn.nested import Protocol
+    from zonemelt.tasks.learn.property_table import PropertyTable
+    from zonemelt.tasks.learn.studies import compare, linear_law, table_of_rows
 
     rows = table("08_classic_ml", "oxide_vacancy_witman.csv")
     common: dict[str, Any] = {"unit": "eV", "quick": quick}
     if rows is None:
         yield Row(name="oxygen vacancies", note="the data are absent: set ZONEMELT_DATA", **common)
         return
-    study = vacancy_study(rows, models=["linear"] if quick else ["linear", FOREST])
-    law = linear_law(study.table)
+    document, _ = table_of_rows(
+        rows, columns=["Eb_sum", "Vr_max", "Eg", "Ehull"], target="Ev", unit="eV", group="formula"
+    )
+    ready = PropertyTable.of(document)
+    models = ["linear"] if quick else ["linear", FOREST]
+    summary, _ = compare(ready, models, task="oxygen vacancies", protocols=[Protocol()])
+    law = linear_law(ready)
     text = ", ".join(f"{k} {v['value']:.3f} ± {v['std']:.3f}" for k, v in law["coefficients"].items())
-    for name, one in study.summary["models"].items():
+    for name, one in summary["models"].items():
         yield Row(
             name=f"oxygen vacancies, MAE, {name}", ours=one["mae"]["mean"], seconds=one["cpu_seconds"],
             peer=0.45, peer_name="linear, 341 perovskites not at hand (JACS 143, 13212)",
-            note=f"{len(study.table)} of {len(rows)} rows, compounds whole; {text}, {law['intercept']:.3f}"
+            note=f"{len(ready)} of {len(rows)} rows, compounds whole; {text}, {law['intercept']:.3f}"
             if name == "linear" else "", **common,
         )  # fmt: skip
 
 
 def hardness_rows(*, quick: bool) -> Iterator[Row]:
     """Vickers hardness by support vectors."""
-    from zonemelt.tasks.learn.studies import hardness_study
+    from zonemelt.tasks.learn.nested import Protocol
+    from zonemelt.tasks.learn.property_table import PropertyTable
+    from zonemelt.tasks.learn.studies import compare, table_of_rows
 
     rows = table("08_classic_ml", "hardness_vickers_330.csv.gz")
     common: dict[str, Any] = {"quick": quick}
@@ -160,12 +169,14 @@ def hardness_rows(*, quick: bool) -> Iterator[Row]:
         yield Row(name="hardness", unit="GPa", note="the data are absent: set ZONEMELT_DATA", **common)
         return
     models = ["svr"] if quick else ["svr", FOREST]
-    study = hardness_study(rows, models=models)
-    for name, one in study.summary["models"].items():
+    document, _ = table_of_rows(rows, target="Hardness", unit="GPa", group="name")
+    ready = PropertyTable.of(document)
+    summary, _ = compare(ready, models, task="Vickers hardness", protocols=[Protocol()])
+    for name, one in summary["models"].items():
         yield Row(
             name=f"Vickers hardness, MAE, {name}", unit="GPa", ours=one["mae"]["mean"],
             peer=4.20, peer_name="random forest, grouped 5-fold, measured on the same rows",
-            seconds=one["cpu_seconds"], note=f"R2 {one['r2']:.3f}, {len(study.table)} rows, compounds whole",
+            seconds=one["cpu_seconds"], note=f"R2 {one['r2']:.3f}, {len(ready)} rows, compounds whole",
             **common,
         )  # fmt: skip
 

@@ -1,22 +1,19 @@
-"""Two classical studies: oxygen vacancies by a linear law of descriptors, hardness by support vectors.
-
-Vacancies: R. B. Wexler, G. S. Gautam, E. B. Stechel, E. A. Carter, J. Am. Chem. Soc. 143, 13212 (2021), a
-linear model of the energy to break the crystal's bonds, the reduction potential, the band gap and the
-energy above the hull. Hardness and elastic moduli: A. Mansouri Tehrani et al., J. Am. Chem. Soc. 140, 9844
-(2018), support vectors on statistics of elements.
-"""
+"""Classical studies of a table that a person has: folds of whole compounds, models compared, a linear law."""
 
 # N rows, F columns
 
 from __future__ import annotations
 
+import csv
+import gzip
+import io
 import math
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from jobflow import job
 
-from zonemelt.tasks.errors import InputError
+from zonemelt.tasks.errors import InputError, UnknownKeyError
 from zonemelt.tasks.featurize.table import Refused
 from zonemelt.tasks.judge.leaderboard import summarize
 from zonemelt.tasks.learn.nested import Protocol, evaluate_fold
@@ -26,25 +23,7 @@ from zonemelt.tasks.learn.stacking import stack_fold
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-
-VACANCY_COLUMNS: Final = ("Eb_sum", "Vr_max", "Eg", "Ehull")  # eV, V, eV, eV/atom
-
-
-@dataclass(frozen=True, kw_only=True)
-class Study:
-    """What a study found.
-
-    Attributes:
-        table: what was learned from.
-        refused: rows that were left out, with reasons.
-        summary: as :func:`.leaderboard.summarize` gives it.
-        results: of every model, fold and seed.
-    """
-
-    table: PropertyTable
-    refused: tuple[Refused, ...]
-    summary: dict[str, Any]
-    results: tuple[dict[str, Any], ...]
+    from pathlib import Path
 
 
 def compare(
@@ -83,39 +62,60 @@ def compare(
     return summarize(results, task=task, unit=table.unit, published=published), tuple(results)
 
 
+def rows_of_csv(path: Path) -> list[dict[str, str]]:
+    """The rows of a CSV with a line of names; it may be gzipped.
+
+    Raises:
+        InputError: it cannot be read, or holds no rows.
+    """
+    try:
+        content = path.read_bytes()
+        text = (gzip.decompress(content) if path.suffix == ".gz" else content).decode()
+    except (OSError, EOFError, UnicodeDecodeError) as error:
+        raise InputError(
+            f"it cannot be read: {error}", where=str(path), remedy="give a CSV, or a gzipped one"
+        ) from None
+    rows = list(csv.DictReader(io.StringIO(text)))
+    if not rows:
+        raise InputError("it holds no rows", where=str(path), remedy="give a CSV with a line of names")
+    return rows
+
+
 def table_of_rows(
     rows: Sequence[Mapping[str, Any]],
     *,
-    columns: Sequence[str],
     target: str,
     unit: str,
     group: str,
+    columns: Sequence[str] = (),
     folds: int = 5,
     seed: int = 0,
-) -> tuple[PropertyTable, tuple[Refused, ...]]:
+) -> tuple[dict[str, Any], tuple[Refused, ...]]:
     """A table from rows of a CSV; rows that lack a number are left out, with reasons.
 
     Args:
         rows: texts or numbers by column.
-        columns: of the features.
+        columns: of the features; all others where there are none.
         target: column of the property.
         unit: of the property.
         group: column that says which rows belong together.
         folds: outer folds, of whole groups.
         seed: of the folds.
 
+    Returns:
+        A document of :meth:`.PropertyTable.of`, and the rows that were left out.
+
     Raises:
         InputError: a column is missing from a row, or no complete rows are left.
     """
+    columns = columns or [name for name in rows[0] if name not in {target, group}]
     kept: list[list[float]] = []
     groups: list[str] = []
     refused: list[Refused] = []
     for number, row in enumerate(rows):
         for name in (*columns, target, group):
             if name not in row:
-                raise InputError(
-                    f"there is no column '{name}'", where=f"row {number}", remedy="name its column"
-                )
+                raise UnknownKeyError.of(name, row, where=f"columns of row {number}")
         values = [_number(row[name]) for name in (*columns, target)]
         if all(map(math.isfinite, values)):
             kept.append(values)
@@ -137,62 +137,7 @@ def table_of_rows(
         "unit": unit,
         "groups": groups,
     }
-    return PropertyTable.of(document), tuple(refused)
-
-
-def vacancy_study(
-    rows: Sequence[Mapping[str, Any]],
-    *,
-    models: Sequence[Mapping[str, Any] | str] = ("linear", "extra_trees"),
-    seed: int = 0,
-    published: Sequence[Mapping[str, Any]] = (),
-) -> Study:
-    """Formation energies of neutral oxygen vacancies (eV), folds of whole compounds.
-
-    Args:
-        rows: with the columns of ``VACANCY_COLUMNS``, ``Ev`` (eV) and ``formula``.
-        models: to compare.
-        seed: of folds and models.
-        published: numbers to put beside.
-    """
-    table, refused = table_of_rows(
-        rows, columns=VACANCY_COLUMNS, target="Ev", unit="eV", group="formula", seed=seed
-    )
-    protocol = Protocol(seed=seed)
-    summary, results = compare(
-        table, models, task="oxygen vacancies", protocols=[protocol], published=published
-    )
-    return Study(table=table, refused=refused, summary=summary, results=results)
-
-
-def hardness_study(
-    rows: Sequence[Mapping[str, Any]],
-    *,
-    models: Sequence[Mapping[str, Any] | str] = ("svr",),
-    seed: int = 0,
-    published: Sequence[Mapping[str, Any]] = (),
-) -> Study:
-    """Vickers hardness (GPa) under a load, folds of whole compounds.
-
-    Args:
-        rows: with ``name``, ``Hardness`` (GPa), ``Load`` (N), and descriptors in all other columns.
-        models: to compare.
-        seed: of folds and models.
-        published: numbers to put beside.
-
-    Raises:
-        InputError: there are no rows, or no complete ones.
-    """
-    if not rows:
-        raise InputError("there are no rows", where="hardness", remedy="give the table")
-    columns = [name for name in rows[0] if name not in {"name", "Hardness"}]
-    table, refused = table_of_rows(
-        rows, columns=columns, target="Hardness", unit="GPa", group="name", seed=seed
-    )
-    summary, results = compare(
-        table, models, task="Vickers hardness", protocols=[Protocol(seed=seed)], published=published
-    )
-    return Study(table=table, refused=refused, summary=summary, results=results)
+    return document, tuple(refused)
 
 
 def linear_law(table: PropertyTable) -> dict[str, Any]:
@@ -225,3 +170,9 @@ def _number(value: Any) -> float:
         return float(value)
     except (TypeError, ValueError):
         return math.nan
+
+
+@job
+def linear_law_job(*, table: dict[str, Any]) -> dict[str, Any]:
+    """The linear law of a table; see :func:`linear_law`."""
+    return linear_law(PropertyTable.of(table))

@@ -1,51 +1,38 @@
-"""The two studies, on generated tables with known laws."""
+"""Studies of tables with known laws."""
 
 from __future__ import annotations
 
+import gzip
+
 import numpy as np
 import pytest
+from studies_for_tests import VACANCIES, vacancies
 
-from zonemelt.tasks.errors import InputError
-from zonemelt.tasks.learn.studies import (
-    VACANCY_COLUMNS,
-    hardness_study,
-    linear_law,
-    table_of_rows,
-    vacancy_study,
-)
+from zonemelt.tasks.errors import InputError, UnknownKeyError
+from zonemelt.tasks.learn.nested import Protocol
+from zonemelt.tasks.learn.property_table import PropertyTable
+from zonemelt.tasks.learn.studies import compare, linear_law, rows_of_csv, table_of_rows
 
 
-def vacancies(count: int = 90) -> list[dict[str, str]]:
-    """Rows as a CSV gives them, with the published kind of law and 0.2 eV of noise."""
-    generator = np.random.default_rng(0)
-    rows = []
-    for number in range(count):
-        bond, potential, gap = (float(v) for v in generator.uniform([8, -4, 0], [20, 2, 6]))
-        energy = 0.1 * bond - 1.5 * potential + 0.5 * gap + 0.7 + 0.2 * generator.normal()
-        values = [bond, potential, gap, 0.01 * generator.random(), energy]
-        named = dict(zip((*VACANCY_COLUMNS, "Ev"), map(str, values), strict=True))
-        rows.append({"formula": f"A{number // 3 + 1}O", **named})
-    return rows
-
-
-def test_vacancy_law_is_found_in_its_units():
+def test_the_law_is_found_in_its_units():
     rows = vacancies()
     rows[4]["Vr_max"] = ""
-    study = vacancy_study(rows, models=["linear"])
-    law = linear_law(study.table)
+    document, refused = table_of_rows(rows, **VACANCIES)
+    table = PropertyTable.of(document)
+    law = linear_law(table)
     found = {label: one["value"] for label, one in law["coefficients"].items()}
     assert found["Eb_sum"] == pytest.approx(0.1, abs=0.02)
     assert found["Vr_max"] == pytest.approx(-1.5, abs=0.05)
     assert found["Eg"] == pytest.approx(0.5, abs=0.05)
     assert 0 < law["coefficients"]["Eg"]["std"] < 0.05
-    assert law["mae"] < study.summary["models"]["linear"]["mae"]["mean"] < 0.22
-    assert [(one.row, one.reason) for one in study.refused] == [(4, "'Vr_max' is no finite number")]
-    assert study.summary["unit"] == "eV"
-    folds = dict(zip(study.table.groups_N, study.table.folds_N, strict=True))
-    assert all(folds[n] == f for n, f in zip(study.table.groups_N, study.table.folds_N, strict=True))
+    summary, _ = compare(table, ["linear"], task="vacancies", protocols=[Protocol()])
+    assert law["mae"] < summary["models"]["linear"]["mae"]["mean"] < 0.22
+    assert [(one.row, one.reason) for one in refused] == [(4, "'Vr_max' is no finite number")]
+    folds = dict(zip(table.groups_N, table.folds_N, strict=True))
+    assert all(folds[name] == fold for name, fold in zip(table.groups_N, table.folds_N, strict=True))
 
 
-def test_hardness_is_learned_by_support_vectors_under_its_load():
+def test_all_other_columns_are_features_and_support_vectors_learn_from_them():
     generator = np.random.default_rng(1)
     rows = []
     for number in range(160):
@@ -54,16 +41,26 @@ def test_hardness_is_learned_by_support_vectors_under_its_load():
         rows.append(
             {"name": f"c{number // 2}", "Hardness": hardness, "Load": load, "a": a, "b": b, "same": 1.0}
         )
-    study = hardness_study(rows, models=[{"family": "svr", "grid": {"C": [10.0, 100.0]}}])
-    assert study.table.labels == ("Load", "a", "b", "same")
-    assert study.summary["models"]["svr"]["r2"] > 0.9
-    assert not study.refused
+    document, refused = table_of_rows(rows, target="Hardness", unit="GPa", group="name")
+    assert document["labels"] == ["Load", "a", "b", "same"]
+    assert not refused
+    models = [{"family": "svr", "grid": {"C": [10.0, 100.0]}}]
+    summary, _ = compare(PropertyTable.of(document), models, task="hardness", protocols=[Protocol()])
+    assert summary["models"]["svr"]["r2"] > 0.9
 
 
-def test_absent_columns_and_empty_tables_are_refused():
-    with pytest.raises(InputError, match="no column 'Eg'"):
-        vacancy_study([{"formula": "MgO", "Eb_sum": "1", "Vr_max": "1"}])
-    with pytest.raises(InputError, match="no rows"):
-        hardness_study([])
+def test_tables_are_read_and_absent_columns_named(tmp_path):
+    plain, packed = tmp_path / "t.csv", tmp_path / "t.csv.gz"
+    plain.write_text("a,y,g\n,1,x\n")
+    packed.write_bytes(gzip.compress(plain.read_bytes()))
+    assert rows_of_csv(plain) == rows_of_csv(packed) == [{"a": "", "y": "1", "g": "x"}]
+    with pytest.raises(UnknownKeyError, match="did you mean 'y'"):
+        table_of_rows(rows_of_csv(plain), target="yy", unit="", group="g")
     with pytest.raises(InputError, match="none of 1 rows is complete"):
-        table_of_rows([{"a": "", "y": 1, "g": "x"}], columns=["a"], target="y", unit="", group="g")
+        table_of_rows(rows_of_csv(plain), target="y", unit="", group="g")
+    plain.write_text("a,y\n")
+    with pytest.raises(InputError, match="no rows"):
+        rows_of_csv(plain)
+    for path in (tmp_path / "absent.csv", tmp_path):
+        with pytest.raises(InputError, match="cannot be read"):
+            rows_of_csv(path)
