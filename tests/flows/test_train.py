@@ -177,11 +177,11 @@ def test_graphs_with_other_edges_are_refused(metals, tmp_path):
     ("changes", "error", "words"),
     [
         ({"architecture": {"architecture": "cogm"}}, UnknownKeyError, "did you mean 'cogn'"),
-        ({"architecture": NETWORK | {"witdh": 8}}, UnknownKeyError, "did you mean 'width'"),
+        ({"architecture": NETWORK | {"widths": 8}}, UnknownKeyError, "did you mean 'width'"),
         ({"architecture": NETWORK | {"width": "wide"}}, InputError, "width: .*it is 'wide'"),
         ({"settings": {"epoch": 3}}, UnknownKeyError, "did you mean 'epochs'"),
         ({"settings": {"seed": "x"}}, InputError, "seed: .*initial weights"),
-        ({"loss": "gausian"}, UnknownKeyError, "did you mean 'gaussian'"),
+        ({"loss": "gaussians"}, UnknownKeyError, "did you mean 'gaussian'"),
         ({"directory": "model"}, InputError, "'model' is not absolute"),
         ({"nodes": 2, "ranks_per_node": 6}, InputError, "12 ranks, and steps of 8 samples"),
         ({"settings": {"planned_ranks": 9}}, InputError, "9 planned_ranks, and steps of 8 samples"),
