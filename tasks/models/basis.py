@@ -39,7 +39,8 @@ class Gaussians(nn.Module):
 
     def forward(self, distances_E: torch.Tensor) -> torch.Tensor:
         """Expand distances (E,), Å, into (E, B)."""
-        return torch.exp(-(((distances_E[:, None] - self.centres_B) / self.width) ** 2))
+        # Clamped at e-46 = 1e-20: smaller numbers are denormal in the end, and slow.
+        return torch.exp(-(((distances_E[:, None] - self.centres_B) / self.width) ** 2).clamp(max=46.0))
 
 
 @cache

@@ -16,7 +16,7 @@ import torch
 from torch import nn
 
 from zonemelt.tasks.models.basis import ELEMENTS, Gaussians, published_atoms
-from zonemelt.tasks.models.sums import mean_over_graphs, sum_over_centres
+from zonemelt.tasks.models.sums import mean_over_graphs, of_each_edge, sum_over_centres
 
 if TYPE_CHECKING:
     from zonemelt.tasks.models.batch import Batch
@@ -103,7 +103,9 @@ class Block(nn.Module):
         if self.pairs is not None:
             edges_EF = edges_EF + self.pairs(edges_EF, batch)
         seen_EF = (
-            self.centre(atoms_AF)[centre_E] + self.neighbour(atoms_AF)[neighbour_E] + self.edge(edges_EF)
+            of_each_edge(self.centre(atoms_AF), centre_E)
+            + of_each_edge(self.neighbour(atoms_AF), neighbour_E)
+            + self.edge(edges_EF)
         )
         edges_EF = edges_EF + self.message(seen_EF)
         brought_AF = self.norm(sum_over_centres(edges_EF, centre_E, len(atoms_AF)))
@@ -128,6 +130,10 @@ class Pairs(nn.Module):
         angles_L = torch.acos(batch["line_cosine"].to(edges_EF.dtype).clamp(-1.0, 1.0))
         orders = torch.arange(self.orders, device=edges_EF.device, dtype=edges_EF.dtype)
         fourier_LB = torch.cos(angles_L[:, None] * orders)
-        seen_LF = self.own(edges_EF)[own_L] + self.other(edges_EF)[other_L] + self.angle(fourier_LB)
+        seen_LF = (
+            of_each_edge(self.own(edges_EF), own_L)
+            + of_each_edge(self.other(edges_EF), other_L)
+            + self.angle(fourier_LB)
+        )
         told_EF = sum_over_centres(nn.functional.silu(seen_LF), own_L, len(edges_EF))
         return self.out(self.norm(told_EF))  # type: ignore[no-any-return]

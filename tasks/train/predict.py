@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from zonemelt.tasks.train.model_folder import ModelCard
     from zonemelt.tasks.train.ranks import Ranks
 
-_TOGETHER = 256  # graphs in a batch that only asks
+_TOGETHER = 64  # graphs in a batch that only asks: more of them leave the cache
 
 
 def said_of_samples(model: torch.nn.Module, head: Head, samples: GraphSamples, *, ranks: Ranks) -> Said:
