@@ -108,7 +108,7 @@ def model_rows(name: str, quick: bool) -> Iterator[Row]:
         peer=3600 * len(some) / plain,
         peer_name="FIRE and UnitCellFilter of ASE", target="ratio >= 10", seconds=mine + plain, quick=quick,
         note=(
-            f"positions and cell to {FORCE} eV/Å, {relaxed.steps_G.mean():.0f} steps on average; energies "
+            f"positions and cell to {FORCE} eV/Å, {relaxed.steps_G.mean():.0f} steps on average; energies"
             f" differ by {difference:.1e} eV"
         ),
     )  # fmt: skip

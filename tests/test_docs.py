@@ -18,6 +18,7 @@ PAGES = [
     ROOT / "docs" / "ingest.md",
     ROOT / "docs" / "learning.md",
     ROOT / "docs" / "plan.md",
+    ROOT / "docs" / "potentials.md",
     ROOT / "docs" / "quality.md",
     ROOT / "docs" / "sites.md",
     ROOT / "docs" / "transfer.md",

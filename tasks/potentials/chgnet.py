@@ -32,7 +32,7 @@ FILES: Final = {
 
 
 class Chgnet(EdgePotential):
-    """CHGNet (Deng et al., Nat. Mach. Intell. 5, 1031 (2023)); its energies are corrected as in the MP."""
+    """CHGNet (Deng et al., Nat. Mach. Intell. 5, 1031 (2023)); energies are corrected as in the MP."""
 
     licence = "BSD-3-Clause"
 
@@ -95,9 +95,14 @@ class Chgnet(EdgePotential):
 
 def load(name: str, *, device: str = "cpu", dtype: str = "float32") -> Chgnet:
     """Load one that comes with the package."""
-    functional = "r2SCAN" if name == "chgnet-r2scan" else "PBE"
+    corrected = name != "chgnet-r2scan"
+    theory = Theory(
+        code="vasp",
+        version=f"as of the Materials Project, {'corrected by MP2020' if corrected else 'uncorrected'}",
+        functional="PBE" if corrected else "r2SCAN",
+    )
     path = packaged("chgnet", f"pretrained/{FILES[name]}")
-    return Chgnet(name, path, theory=Theory(code="vasp", functional=functional), device=device, dtype=dtype)
+    return Chgnet(name, path, theory=theory, device=device, dtype=dtype)
 
 
 def _pairs(found: Neighbours, cutoff: float) -> NDArray[np.int64]:

@@ -30,7 +30,7 @@ FILES: Final = {
 class SevenNet(EdgePotential):
     """SevenNet (Park et al., J. Chem. Theory Comput. 20, 4857 (2024)), of one of its fidelities."""
 
-    licence = "MIT"
+    licence = "MIT"  # of sevenn 0.13, in which they come; of earlier ones GPL-3.0
 
     def __init__(
         self,
@@ -131,7 +131,6 @@ def _built(checkpoint: dict[str, Any], where: str, device: str) -> Any:
 
 
 def _theory(fidelity: str | None) -> Theory:
-    """The labels are of the Materials Project's trajectories unless a fidelity says otherwise."""
-    if fidelity is not None and fidelity.lower() == "scan":
-        return Theory(code="vasp", functional="SCAN")
-    return Theory(code="vasp", functional="PBE", cutoff=520.0)
+    """The labels are of the Materials Project's trajectories, with U where it has U."""
+    functional = "r2SCAN" if fidelity == "R2SCAN" else "PBE"
+    return Theory(code="vasp", version="as of the Materials Project, uncorrected", functional=functional)

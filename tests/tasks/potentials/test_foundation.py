@@ -89,6 +89,7 @@ def test_sevennet_as_its_own_calculator(ours, theirs, modal):
 
 
 def test_what_a_potential_says_of_itself():
+    assert "corrected by MP2020" in load_potential("chgnet-0.3.0").theory.version
     potential = load_potential("chgnet-r2scan")
     assert potential.theory.functional == "r2SCAN"
     assert potential.licence.startswith("BSD")

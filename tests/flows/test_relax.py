@@ -1,0 +1,95 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from ase.build import bulk
+from jobflow import JobStore, run_locally
+from maggma.stores import MemoryStore
+from potentials_for_tests import Morse
+
+from zonemelt.flows.relax import RelaxMaker
+from zonemelt.tasks.crystals import Crystals
+from zonemelt.tasks.deadline import DEADLINE_VARIABLE
+from zonemelt.tasks.errors import InputError
+from zonemelt.tasks.potentials import relax_jobs
+from zonemelt.tasks.potentials.relax import RelaxSettings, relax
+from zonemelt.tasks.records import Geometry
+
+ATOMS = [bulk("Cu", a=3.9), bulk("NaCl", "rocksalt", a=5.6), bulk("Al", cubic=True, a=4.2)]
+DOCUMENTS = [Geometry.of(atoms).model_dump(mode="json") for atoms in ATOMS]
+
+
+@pytest.fixture
+def _morse(monkeypatch):
+    monkeypatch.setattr(relax_jobs, "load_potential", lambda name, device: Morse())
+
+
+def outputs(flow):
+    responses = run_locally(flow, store=JobStore(MemoryStore()), ensure_success=True)
+    return responses[flow.output.uuid][max(responses[flow.output.uuid])].output
+
+
+@pytest.mark.usefixtures("_morse")
+@pytest.mark.parametrize("structures", [2, 10])
+def test_all_are_relaxed_in_their_order(tmp_path, monkeypatch, structures):
+    monkeypatch.chdir(tmp_path)
+    maker = RelaxMaker(directory=str(tmp_path / "c"), structures=structures, settings={"force": 0.01})
+    found = outputs(maker.make(DOCUMENTS))
+    expected = relax(Morse(), Crystals.of_atoms(ATOMS), RelaxSettings(force=0.01))
+    assert [one["outcome"] for one in found] == ["converged"] * 3
+    assert [one["steps"] for one in found] == expected.steps_G.tolist()
+    np.testing.assert_allclose([one["energy"] for one in found], expected.energies_G, atol=1e-10)
+    assert [len(one["geometry"]["symbols"]) for one in found] == [1, 2, 4]
+
+
+@pytest.mark.usefixtures("_morse")
+def test_what_has_no_time_is_replaced_by_what_goes_on(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    made = []
+
+    class Impatient(relax_jobs.Watch):
+        def __init__(self, deadline):
+            super().__init__(deadline)
+            made.append(self)
+
+        def __call__(self):
+            return self.evaluations < 7 and super().__call__()
+
+    monkeypatch.setattr(relax_jobs, "Watch", Impatient)
+    maker = RelaxMaker(directory=str(tmp_path / "c"), settings={"force": 0.01})
+    flow = maker.make(DOCUMENTS)
+    found = outputs(flow)
+    expected = relax(Morse(), Crystals.of_atoms(ATOMS), RelaxSettings(force=0.01))
+    assert len(made) > 2
+    assert [one["steps"] for one in found] == expected.steps_G.tolist()
+    np.testing.assert_allclose([one["energy"] for one in found], expected.energies_G, atol=1e-10)
+
+
+@pytest.mark.usefixtures("_morse")
+def test_no_time_at_all_is_an_error(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv(DEADLINE_VARIABLE, "1000.0")
+    maker = RelaxMaker(directory=str(tmp_path / "c"))
+    with pytest.raises(RuntimeError):
+        outputs(maker.make(DOCUMENTS))
+
+
+def test_a_watch_keeps_time_for_three_evaluations(monkeypatch):
+    now = iter([0.0, 10.0, 15.0, 61.0])
+    monkeypatch.setattr(relax_jobs.time, "time", lambda: next(now))
+    watch = relax_jobs.Watch(100.0)
+    assert [watch() for _ in range(4)] == [True, True, True, False]
+    assert watch.evaluations == 3
+
+
+@pytest.mark.parametrize(
+    ("maker", "geometries", "said"),
+    [
+        (RelaxMaker(directory="/d"), [], "0 structures"),
+        (RelaxMaker(directory="/d", settings={"fmax": 1}), DOCUMENTS, "fmax"),
+        (RelaxMaker(directory="d"), DOCUMENTS, "absolute"),
+    ],
+)
+def test_what_cannot_be_is_refused_before_anything_runs(maker, geometries, said):
+    with pytest.raises(InputError, match=said):
+        maker.make(geometries)
