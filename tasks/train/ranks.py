@@ -103,6 +103,9 @@ def joined(*, device: str = "auto", environment: Mapping[str, str] = os.environ)
     kind = _device_kind(device)
     place = torch.device(kind) if kind == "cpu" else torch.device(kind, local_rank % _count(kind))
     if kind == "cuda":
+        os.environ.setdefault(
+            "CUBLAS_WORKSPACE_CONFIG", ":4096:8"
+        )  # without it, products differ from run to run
         torch.cuda.set_device(place)
     started = world_size > 1 and not dist.is_initialized()
     try:

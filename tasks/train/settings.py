@@ -33,6 +33,10 @@ class TrainSettings(BaseModel):
     clip_norm: float | None = Field(default=10.0, gt=0, description="largest norm of the gradient")
     ema: float | None = Field(default=None, gt=0, lt=1, description="decay a step of the averaged weights")
     precision: Literal["fp32", "bf16", "fp64"] = "fp32"
+    deterministic: bool = Field(
+        default=True,
+        description="the same bits from the same seed and ranks on accelerators too; slower there",
+    )
     patience: int | None = Field(
         default=None, ge=1, description="epochs without a better metric, then it ends"
     )

@@ -72,6 +72,8 @@ def begin(
     import torch
     from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
+    if ranks.device.type != "cpu":  # there sums are taken in whatever order threads arrive
+        torch.use_deterministic_algorithms(settings.deterministic)
     model = model.to(ranks.device, torch.float64 if settings.precision == "fp64" else torch.float32)
     average = (
         AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(settings.ema))  # type: ignore[no-untyped-call]
