@@ -66,14 +66,7 @@ def vibrations(
         InputError: an element the potential does not know, or a structure without optic modes or without a
             volume.
     """
-    potential.check(crystals, stress=True)
-    lone = np.flatnonzero(crystals.sizes_G == 1)
-    if lone.size:
-        raise InputError(
-            "one atom in the cell has no optic modes",
-            where=f"structure {lone[0]}",
-            remedy="give a larger cell, or leave it out",
-        )
+    check_vibrations(potential, crystals)
     structures = [crystals.atoms(index) for index in range(len(crystals))]
     rest = potential.evaluate(crystals, stress=True)
     chosen = [displacements(atoms, tolerance=tolerance) for atoms in structures]
@@ -82,6 +75,22 @@ def vibrations(
     )
     found = potential.evaluate(displaced)
     return list(_modes(structures, chosen, found, rest, step))
+
+
+def check_vibrations(potential: Potential, crystals: Crystals) -> None:
+    """Refuse what has no optic modes or cannot be evaluated.
+
+    Raises:
+        InputError: see :func:`vibrations`.
+    """
+    potential.check(crystals, stress=True)
+    lone = np.flatnonzero(crystals.sizes_G == 1)
+    if lone.size:
+        raise InputError(
+            "one atom in the cell has no optic modes",
+            where=f"structure {lone[0]}",
+            remedy="give a larger cell, or leave it out",
+        )
 
 
 def frequencies_of(
