@@ -15,22 +15,19 @@ from zonemelt.tasks.train.jobs import check_directory, check_world_size, train_j
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from jobflow import OutputReference
+    from jobflow import Job, OutputReference
+
+    from zonemelt.tasks.train.settings import TrainSettings
 
 
 @dataclass
-class TrainMaker(Maker):
-    """Wire one training. Each has a directory of its own; in one that has checkpoints it goes on from them.
+class RanksMaker(Maker):
+    """What all trainings have in common: how, where, and with how many ranks.
 
     Args:
         name: of the flow and its job.
-        architecture: such as ``{"architecture": "cogn", "width": 64}``; see :func:`.architecture_of`.
         settings: see :class:`.TrainSettings`; the seed must be given.
         directory: of checkpoints, metrics and the model; absolute, on a file system that all nodes see.
-        loss: see :func:`.head_of`.
-        transfer: a :class:`.Transfer`, to begin from a trained model.
-        weights: of properties in the loss, by name.
-        each: what weighs the same in a step, every ``property`` or every ``label``.
         device: ``cpu``, ``cuda``, ``xpu``, or ``auto`` for the best that is there.
         nodes: that the job spans.
         ranks_per_node: processes on each.
@@ -43,13 +40,8 @@ class TrainMaker(Maker):
     """
 
     name: str = "train"
-    architecture: dict[str, Any] = field(default_factory=lambda: {"architecture": "cogn"})
     settings: dict[str, Any] = field(default_factory=dict)
     directory: str = ""
-    loss: str | dict[str, Any] = "mae"
-    transfer: dict[str, Any] | None = None
-    weights: dict[str, float] | None = None
-    each: str = "property"
     device: str = "auto"
     nodes: int = 1
     ranks_per_node: int = 1
@@ -58,6 +50,58 @@ class TrainMaker(Maker):
     pool: str = ""
     walltime: float | str = 0
     memory: float | str = 0
+
+    def checked(self, split: Any) -> TrainSettings:
+        """The settings; refuses what can be refused without the data.
+
+        Args:
+            split: rows of its parts, a document that draws them, or the output of a job.
+
+        Raises:
+            UnknownKeyError: there is no such setting.
+            InputError: a value cannot be used, the directory is not absolute, or there are more ranks than
+                samples in a step.
+        """
+        settings = settings_of(self.settings)
+        check_directory(self.directory)
+        for key, least in (("nodes", 1), ("ranks_per_node", 1), ("threads", 1), ("gpus_per_rank", 0)):
+            if getattr(self, key) < least:
+                raise InputError(
+                    f"{key} is {getattr(self, key)}", where=self.name, remedy=f"give at least {least}"
+                )
+        check_world_size(self.nodes * self.ranks_per_node, settings, samples=_training_samples(split))
+        return settings
+
+    def flow_of(self, one: Job) -> Flow:
+        """A flow of the job that trains, with what it asks of the site."""
+        one.name = self.name
+        resources = {
+            "pool": self.pool, "nodes": self.nodes, "ranks_per_node": self.ranks_per_node,
+            "gpus_per_rank": self.gpus_per_rank, "threads": self.threads, "walltime": self.walltime,
+            "memory": self.memory, "launcher": "torch",
+            "cache": False,  # its directory remembers what is done; a result without it would be of no use
+        }  # fmt: skip
+        one.update_config({"manager_config": resources})
+        return Flow([one], output=one.output, name=self.name)
+
+
+@dataclass
+class TrainMaker(RanksMaker):
+    """Wire one training. Each has a directory of its own; in one that has checkpoints it goes on from them.
+
+    Args:
+        architecture: such as ``{"architecture": "cogn", "width": 64}``; see :func:`.architecture_of`.
+        loss: see :func:`.head_of`.
+        transfer: a :class:`.Transfer`, to begin from a trained model.
+        weights: of properties in the loss, by name.
+        each: what weighs the same in a step, every ``property`` or every ``label``.
+    """
+
+    architecture: dict[str, Any] = field(default_factory=lambda: {"architecture": "cogn"})
+    loss: str | dict[str, Any] = "mae"
+    transfer: dict[str, Any] | None = None
+    weights: dict[str, float] | None = None
+    each: str = "property"
 
     def make(
         self, collection: Mapping[str, Any] | OutputReference, split: Mapping[str, Any] | OutputReference
@@ -76,12 +120,9 @@ class TrainMaker(Maker):
             InputError: a value cannot be used, the directory is not absolute, or there are more ranks than
                 samples in a step.
         """
-        settings = settings_of(self.settings)
         architecture = architecture_of(self.architecture)
         head_of(self.loss)
-        check_directory(self.directory)
-        self._check_ranks()
-        check_world_size(self.nodes * self.ranks_per_node, settings, samples=_training_samples(split))
+        settings = self.checked(split)
         one = train_job(
             collection=collection,
             split=split,
@@ -95,24 +136,7 @@ class TrainMaker(Maker):
             device=self.device,
             threads=self.threads,
         )
-        one.name = self.name
-        one.update_config({"manager_config": self._resources()})
-        return Flow([one], output=one.output, name=self.name)
-
-    def _check_ranks(self) -> None:
-        for key, least in (("nodes", 1), ("ranks_per_node", 1), ("threads", 1), ("gpus_per_rank", 0)):
-            if getattr(self, key) < least:
-                raise InputError(
-                    f"{key} is {getattr(self, key)}", where=self.name, remedy=f"give at least {least}"
-                )
-
-    def _resources(self) -> dict[str, Any]:
-        return {
-            "pool": self.pool, "nodes": self.nodes, "ranks_per_node": self.ranks_per_node,
-            "gpus_per_rank": self.gpus_per_rank, "threads": self.threads, "walltime": self.walltime,
-            "memory": self.memory, "launcher": "torch",
-            "cache": False,  # its directory remembers what is done; a result without it would be of no use
-        }  # fmt: skip
+        return self.flow_of(one)
 
 
 def _training_samples(split: Any) -> int | None:

@@ -8,6 +8,8 @@ from abc import abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from zonemelt.tasks.potentials.derivatives import forces as forces_of
+from zonemelt.tasks.potentials.derivatives import slopes, virials
 from zonemelt.tasks.potentials.potential import Evaluated, Potential
 
 if TYPE_CHECKING:
@@ -64,7 +66,7 @@ class EdgePotential(Potential):
             energies_G = self.energies(edges)
             if not (forces or stress):
                 return Evaluated(energies_G=_array(energies_G))
-            slopes_E3 = _slopes(energies_G, edges.vectors_E3)
+            slopes_E3 = slopes(energies_G, edges.vectors_E3)
         return Evaluated(
             energies_G=_array(energies_G),
             forces_A3=_array(_forces(slopes_E3, edges)) if forces else None,
@@ -93,32 +95,22 @@ class EdgePotential(Potential):
         )
 
 
-def _slopes(energies_G: torch.Tensor, vectors_E3: torch.Tensor) -> torch.Tensor:
-    """∂E/∂r (E, 3), eV/Å; zero where no atom has a neighbour."""
-    import torch
-
-    if not energies_G.requires_grad:
-        return torch.zeros_like(vectors_E3)
-    (slopes_E3,) = torch.autograd.grad(energies_G.sum(), vectors_E3)
-    return slopes_E3
-
-
 def _forces(slopes_E3: torch.Tensor, edges: EdgeTensors) -> torch.Tensor:
-    forces_A3 = slopes_E3.new_zeros(len(edges.numbers_A), 3)
-    return forces_A3.index_add_(0, edges.centre_E, slopes_E3).index_add_(
-        0, edges.neighbour_E, slopes_E3, alpha=-1
-    )
+    return forces_of(slopes_E3, edges.centre_E, edges.neighbour_E, atoms=len(edges.numbers_A))
 
 
 def _stresses(slopes_E3: torch.Tensor, edges: EdgeTensors, crystals: Crystals) -> torch.Tensor:
     import numpy as np
     import torch
 
-    products_E33 = edges.vectors_E3.detach()[:, :, None] * slopes_E3[:, None, :]
-    virials_G33 = slopes_E3.new_zeros(edges.structures, 3, 3)
-    virials_G33.index_add_(0, edges.structure_A[edges.centre_E], products_E33)
+    virials_G33 = virials(
+        slopes_E3,
+        edges.vectors_E3.detach(),
+        edges.structure_A[edges.centre_E],
+        structures=edges.structures,
+    )
     volumes_G = torch.from_numpy(np.abs(np.linalg.det(crystals.cells_G33))).to(slopes_E3)
-    return 0.5 * (virials_G33 + virials_G33.transpose(1, 2)) / volumes_G[:, None, None]
+    return virials_G33 / volumes_G[:, None, None]
 
 
 def _array(values: torch.Tensor) -> Any:

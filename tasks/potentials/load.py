@@ -1,10 +1,12 @@
-"""Load an interatomic potential by name."""
+"""Load an interatomic potential by name, or from the folder where it was trained."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from zonemelt.tasks.errors import UnknownKeyError
+from zonemelt.tasks.train.model_folder import CARD
 
 if TYPE_CHECKING:
     from zonemelt.tasks.potentials.potential import Potential
@@ -17,16 +19,20 @@ def load_potential(name: str, *, device: str = "cpu", dtype: str = "float32") ->
     """Load one.
 
     Args:
-        name: one of :data:`NAMES`.
+        name: one of :data:`NAMES`, or the folder of a potential or a committee trained here.
         device: "cpu" or "cuda".
         dtype: "float32", in which they were trained, or "float64", for finite differences and long runs.
 
     Raises:
         UnknownKeyError: no potential has this name.
-        InputError: its package is not installed.
+        InputError: its package is not installed, or what is in the folder is damaged or no potential.
     """
-    from zonemelt.tasks.potentials import chgnet, sevennet
+    from zonemelt.tasks.potentials import chgnet, committee, sevennet, trained
 
+    if (Path(name) / CARD).is_file():
+        return trained.load(Path(name), device=device, dtype=dtype)
+    if (Path(name) / committee.COMMITTEE).is_file():
+        return committee.load(Path(name), device=device, dtype=dtype)
     if name in sevennet.FILES:
         return sevennet.load(name, device=device, dtype=dtype)
     if name in chgnet.FILES:

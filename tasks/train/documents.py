@@ -37,7 +37,7 @@ def architecture_of(document: Mapping[str, Any] | Architecture) -> Architecture:
     name = document.get("architecture")
     if name not in KINDS:
         raise UnknownKeyError.of(str(name), KINDS, where="architecture")
-    return _checked(KINDS[name], document, where=f"architecture {name}")
+    return checked(KINDS[name], document, where=f"architecture {name}")
 
 
 def settings_of(document: Mapping[str, Any] | TrainSettings) -> TrainSettings:
@@ -49,10 +49,16 @@ def settings_of(document: Mapping[str, Any] | TrainSettings) -> TrainSettings:
     """
     if isinstance(document, TrainSettings):
         return document
-    return _checked(TrainSettings, document, where="train settings")
+    return checked(TrainSettings, document, where="train settings")
 
 
-def _checked(kind: type[Model], document: Mapping[str, Any], *, where: str) -> Model:
+def checked(kind: type[Model], document: Mapping[str, Any], *, where: str) -> Model:
+    """Plain JSON as a model.
+
+    Raises:
+        UnknownKeyError: it has no such key; with the nearest name.
+        InputError: a value cannot be used, or one is missing.
+    """
     for key in document:
         if key not in kind.model_fields:
             raise UnknownKeyError.of(key, kind.model_fields, where=where)

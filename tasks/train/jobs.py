@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from zonemelt.tasks.models.registry import Architecture
     from zonemelt.tasks.train.loop import Outcome
-    from zonemelt.tasks.train.model_folder import ModelCard
+    from zonemelt.tasks.train.model_folder import Card
     from zonemelt.tasks.train.properties import Labelled
     from zonemelt.tasks.train.ranks import Ranks
     from zonemelt.tasks.train.settings import TrainSettings
@@ -187,7 +187,7 @@ def _read(
 
 
 def model_document(
-    folder: Path, card: ModelCard, outcome: Outcome, tally: Tally, *, world_size: int
+    folder: Path, card: Card, outcome: Outcome, tally: Tally, *, world_size: int
 ) -> dict[str, Any]:
     """What a finished training gives.
 

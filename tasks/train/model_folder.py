@@ -6,7 +6,7 @@ Nothing is unpickled: a file of another kind is refused.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -35,6 +35,19 @@ class Target(BaseModel):
     unit: str
     shift: float
     scale: float = Field(gt=0)
+
+
+class Card(Protocol):
+    """What every card offers, whatever it is of."""
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """How well it does."""
+        ...
+
+    def model_dump(self, *, mode: str) -> dict[str, Any]:
+        """All that it says, as plain JSON."""
+        ...
 
 
 class ModelCard(BaseModel):
@@ -75,7 +88,7 @@ class ModelCard(BaseModel):
         return np.array([target.scale for target in self.targets])
 
 
-def save_model(folder: Path, weights: Mapping[str, torch.Tensor], card: ModelCard) -> None:
+def save_model(folder: Path, weights: Mapping[str, torch.Tensor], card: BaseModel) -> None:
     """Write a model; the card last, so that a folder with a card is whole."""
     from safetensors.torch import save_file
 

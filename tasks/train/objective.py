@@ -29,6 +29,10 @@ class Objective(Protocol):
         """The weight of each term, by its name."""
         ...
 
+    def weights_in(self, epoch: int) -> Mapping[str, float]:
+        """The weights of the terms in an epoch, which may be others in another."""
+        ...
+
     def counts(self, batch: Batch) -> Mapping[str, int]:
         """How many numbers each term sums over, known before anything is computed."""
         ...
@@ -55,6 +59,10 @@ class MaskedProperties:
     names: tuple[str, ...]
     weights: Mapping[str, float]
     head: Head = field(default_factory=PointHead)
+
+    def weights_in(self, epoch: int) -> Mapping[str, float]:  # noqa: ARG002
+        """The same weights in every epoch."""
+        return self.weights
 
     def counts(self, batch: Batch) -> dict[str, int]:
         """How many samples have each property."""

@@ -178,7 +178,8 @@ class Stepper:
         """The summed losses of this rank, and their gradient in its weights."""
         import torch
 
-        state, weights = self._state, self._objective.weights
+        state = self._state
+        weights = self._objective.weights_in(state.epoch)
         state.model.train()
         found = torch.zeros_like(self._sums[0])
         for part in parts:

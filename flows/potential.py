@@ -1,0 +1,148 @@
+"""Train interatomic potentials: one, or a committee of several that differ by their seed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from jobflow import Flow, Maker, OnMissing
+
+from zonemelt.flows.train import RanksMaker
+from zonemelt.tasks.errors import InputError
+from zonemelt.tasks.potentials.committee import committee_job
+from zonemelt.tasks.potentials.jobs import potential_job, potential_of, terms_of
+from zonemelt.tasks.train.jobs import check_directory
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from jobflow import OutputReference
+
+
+@dataclass
+class PotentialMaker(RanksMaker):
+    """Wire the training of a potential, from random weights or from those of another.
+
+    Args:
+        architecture: see :class:`.PotentialArchitecture`, such as ``{"cutoff": 5.0, "channels": [32, 16]}``.
+        loss: see :class:`.Terms`, such as ``{"weights": {"energy": 1, "forces": 1, "stress": 0.1}}``.
+        start: of a fine-tuning: ``sevennet-0``, or the folder of a potential trained here.
+        double: whether to validate in double precision.
+    """
+
+    name: str = "potential"
+    architecture: dict[str, Any] = field(default_factory=dict)
+    loss: dict[str, Any] = field(default_factory=dict)
+    start: str = ""
+    double: bool = False
+
+    def make(
+        self, collection: Mapping[str, Any] | OutputReference, split: Mapping[str, Any] | OutputReference
+    ) -> Flow:
+        """Build the graph; all that can be checked without the data is checked here.
+
+        Args:
+            collection: see :func:`zonemelt.tasks.potentials.collection.read_structures`; its shards have all
+                edges within the cutoff (``k`` null). Or the output of a job.
+            split: see :func:`zonemelt.tasks.train.collection.split_of`; or the output of a job.
+
+        Returns:
+            A flow whose output is the potential, as :func:`.potential_job` returns it; ``load_potential``
+            opens its ``folder``.
+
+        Raises:
+            UnknownKeyError: there is no such setting.
+            InputError: a value cannot be used, the directory is not absolute, or there are more ranks than
+                samples in a step.
+        """
+        architecture, loss = potential_of(self.architecture), terms_of(self.loss)
+        settings = self.checked(split)
+        return self.flow_of(
+            potential_job(
+                collection=collection,
+                split=split,
+                architecture=architecture.model_dump(mode="json"),
+                settings=settings.model_dump(mode="json"),
+                directory=self.directory,
+                loss=loss.model_dump(mode="json"),
+                start=self.start,
+                double=self.double,
+                device=self.device,
+                threads=self.threads,
+            )
+        )
+
+
+@dataclass
+class CommitteeMaker(Maker):
+    """Wire trainings of potentials that differ by their seed, and the job that puts them together.
+
+    Args:
+        name: of the flow.
+        train: how a member is trained; the seed in its settings is that of the first, the next ones follow.
+        members: how many are asked for.
+        least: how many must be there in the end; None for more than half, and two at least.
+        directory: of the committee, absolute; each member has a folder in it.
+    """
+
+    name: str = "committee"
+    train: PotentialMaker = field(default_factory=PotentialMaker)
+    members: int = 4
+    least: int | None = None
+    directory: str = ""
+
+    def make(
+        self, collection: Mapping[str, Any] | OutputReference, split: Mapping[str, Any] | OutputReference
+    ) -> Flow:
+        """Build the graph.
+
+        Args:
+            collection: see :meth:`PotentialMaker.make`.
+            split: the same for all members.
+
+        Returns:
+            A flow whose output is what :func:`.committee_job` returns.
+
+        Raises:
+            InputError: there are too few members, the trainings have a directory already, or something of
+                theirs cannot be used.
+        """
+        folder = check_directory(self.directory)
+        least = max(2, self.members // 2 + 1) if self.least is None else self.least
+        if not 2 <= least <= self.members:  # noqa: PLR2004  one has no spread
+            raise InputError(
+                f"{self.members} members, of which {least} must be there",
+                where=self.name,
+                remedy="ask for two or more members, and for no more to be there than that",
+            )
+        if self.train.directory:
+            raise InputError(
+                f"the trainings have the directory '{self.train.directory}'",
+                where=self.name,
+                remedy="leave it out: each member has a folder in that of the committee",
+            )
+        names = [f"member-{number}" for number in range(self.members)]
+        flows = [
+            replace(
+                self.train,
+                name=f"{self.train.name} {number}",
+                directory=str(folder / name),
+                settings=self._settings(number),
+            ).make(collection, split)
+            for number, name in enumerate(names)
+        ]
+        together = committee_job(
+            members=[flow.output for flow in flows], names=names, directory=str(folder), least=least
+        )
+        together.name = "committee"
+        together.update_config({
+            "on_missing_references": OnMissing.NONE,  # a member that failed for good is None
+            "manager_config": {"pool": self.train.pool, "cache": False},
+        })  # fmt: skip
+        return Flow([*flows, together], output=together.output, name=self.name)
+
+    def _settings(self, number: int) -> dict[str, Any]:
+        settings = dict(self.train.settings)
+        if "seed" in settings:  # else the training says that it is missing
+            settings["seed"] = int(settings["seed"]) + number
+        return settings
