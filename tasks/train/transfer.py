@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from zonemelt.tasks.crystals import Crystals
+    from zonemelt.tasks.train.heads import Head
 
 HEADS = ("head", "heads")  # what the last layers of a network are called; all else is its trunk
 _TOGETHER = 256  # crystals in a batch that only asks
@@ -183,13 +184,13 @@ class Pretrained:
                 where=str(self.how.model),
                 remedy="begin with a new head",
             )
-        numbers = _numbers(self.weights) // len(before)
-        if numbers != _numbers(own) // len(card.targets):
+        if not _mean_the_same(self.card.head, card.head):
             raise InputError(
-                f"its heads give {numbers} numbers a property, the new ones {_numbers(own) // len(places)}",
+                f"its heads are '{self.card.head.head}', the new ones '{card.head.head}'",
                 where=str(self.how.model),
                 remedy="train with the loss of the trained model, or begin with a new head",
             )
+        numbers = card.head.outputs
         rows = [max(place, 0) * numbers + one for place in places for one in range(numbers)]
         found = {}
         for name in filter(in_head, own):
@@ -209,10 +210,9 @@ def in_head(name: str) -> bool:
     return name.split(".", 1)[0] in HEADS
 
 
-def _numbers(weights: Mapping[str, torch.Tensor]) -> int:
-    """How many numbers the heads of a network give: a head each, or a row each of the only one."""
-    each = {name.split(".")[1] for name in weights if name.startswith("heads.")}
-    return len(each) or len(weights["head.weight"])
+def _mean_the_same(one: Head, other: Head) -> bool:
+    """Whether the numbers of two heads are of the same things: both a mean and a variance, say."""
+    return type(one) is type(other) and getattr(one, "levels", None) == getattr(other, "levels", None)
 
 
 def freeze_trunk(network: torch.nn.Module) -> None:
