@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -27,10 +28,10 @@ def load_potential(name: str, *, device: str = "cpu", dtype: str = "float32") ->
         UnknownKeyError: no potential has this name.
         InputError: its package is not installed, or what is in the folder is damaged or no potential.
     """
-    from zonemelt.tasks.potentials import chgnet, committee, sevennet, trained
+    from zonemelt.tasks.potentials import chgnet, committee, sevennet
 
     if (Path(name) / CARD).is_file():
-        return trained.load(Path(name), device=device, dtype=dtype)
+        return _of_folder(Path(name), device=device, dtype=dtype)
     if (Path(name) / committee.COMMITTEE).is_file():
         return committee.load(Path(name), device=device, dtype=dtype)
     if name in sevennet.FILES:
@@ -38,3 +39,14 @@ def load_potential(name: str, *, device: str = "cpu", dtype: str = "float32") ->
     if name in chgnet.FILES:
         return chgnet.load(name, device=device, dtype=dtype)
     raise UnknownKeyError.of(name, NAMES, where="potential")
+
+
+def _of_folder(folder: Path, *, device: str, dtype: str) -> Potential:
+    from zonemelt.tasks.potentials import linear, trained
+
+    try:
+        kind = json.loads((folder / CARD).read_text(encoding="utf-8")).get("kind")
+    except (ValueError, AttributeError):
+        kind = None  # whoever reads the rest says what is wrong
+    load = linear.load if kind == "linear potential" else trained.load
+    return load(folder, device=device, dtype=dtype)

@@ -1,0 +1,191 @@
+"""A potential that is linear in what it learns: fitted in one go, the cheap one to compare others with."""
+
+# A atoms of all structures, E edges, C channels (element and radial function), D degrees (l, m)
+# F features of an atom, Z elements
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from zonemelt.tasks.errors import InputError
+from zonemelt.tasks.potentials.card import UNITS
+from zonemelt.tasks.potentials.edge_potential import EdgePotential
+from zonemelt.tasks.theory import Theory  # noqa: TC001 (pydantic reads it)
+from zonemelt.tasks.train.model_folder import CARD, WEIGHTS
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import torch
+
+    from zonemelt.tasks.potentials.edge_potential import EdgeTensors
+
+
+class Basis(BaseModel):
+    """Which functions of its neighbourhood the energy of an atom is a sum of.
+
+    Those of the atomic cluster expansion with one and two neighbours: sums over neighbours of radial
+    functions, and rotation-invariant products of two such sums with spherical harmonics (R. Drautz, Phys.
+    Rev. B 99, 014104 (2019), eqs. 20-24), apart for each element of the centre and of the neighbours.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    cutoff: float = Field(default=5.0, gt=0, description="Å")
+    radial: int = Field(default=6, ge=1, description="radial functions")
+    degree: int = Field(default=4, ge=0, description="highest l of spherical harmonics")
+    elements: tuple[str, ...] = Field(default=(), description="symbols; empty for those of the training set")
+
+    @property
+    def features(self) -> int:
+        """How many functions there are for a centre (F)."""
+        channels = self.radial * len(self.elements)
+        return channels + (self.degree + 1) * channels * (channels + 1) // 2
+
+    def functions(self, vectors_E3: torch.Tensor) -> torch.Tensor:
+        """Radial functions times spherical harmonics of each edge (E, radial, D), zero from the cutoff on."""
+        import torch
+        from e3nn.o3 import spherical_harmonics
+
+        lengths_E = vectors_E3.norm(dim=1)
+        share_E = (lengths_E / self.cutoff).clamp(max=1.0)
+        fading_E = (0.5 * (1 + torch.cos(math.pi * share_E))) ** 2
+        orders = torch.arange(1, self.radial + 1, dtype=vectors_E3.dtype, device=vectors_E3.device)
+        radial_EN = torch.sin(math.pi * share_E[:, None] * orders) * (fading_E / share_E)[:, None]
+        angular_ED = spherical_harmonics(list(range(self.degree + 1)), vectors_E3, normalize=True)
+        found: torch.Tensor = radial_EN[:, :, None] * angular_ED[:, None, :]
+        return found
+
+    def sums(
+        self, functions_END: torch.Tensor, centre_E: torch.Tensor, kind_E: torch.Tensor, atoms: int
+    ) -> torch.Tensor:
+        """Sums over the neighbours of each atom, apart for each of their elements (A, C, D)."""
+        kinds = len(self.elements)
+        sums = functions_END.new_zeros(atoms * kinds, *functions_END.shape[1:])
+        return sums.index_add(0, centre_E * kinds + kind_E, functions_END).reshape(
+            atoms, kinds * self.radial, -1
+        )
+
+    def invariants(self, one_ACD: torch.Tensor, other_ACD: torch.Tensor) -> torch.Tensor:
+        """Products of two sums that do not change under rotation (A, F - C): both orders added up."""
+        import torch
+
+        channels = one_ACD.shape[1]
+        row, column = torch.triu_indices(channels, channels, device=one_ACD.device)
+        found = []
+        for degree in range(self.degree + 1):
+            part = slice(degree**2, (degree + 1) ** 2)
+            products = one_ACD[:, :, part] @ other_ACD[:, :, part].transpose(1, 2) / (2 * degree + 1)
+            found.append((products + products.transpose(1, 2))[:, row, column])
+        return torch.cat(found, dim=1)
+
+    def of_atoms(self, sums_ACD: torch.Tensor) -> torch.Tensor:
+        """All functions of each atom (A, F)."""
+        import torch
+
+        return torch.cat([sums_ACD[:, :, 0], 0.5 * self.invariants(sums_ACD, sums_ACD)], dim=1)
+
+
+class LinearCard(BaseModel):
+    """What a linear potential is."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: Literal["linear potential"] = "linear potential"
+    basis: Basis
+    references: dict[str, float] = Field(description="symbol → energy of an atom, eV")
+    theory: Theory = Field(description="of the labels")
+    units: dict[str, str] = UNITS
+    ridge: float = Field(description="chosen on the validation part, in units of the mean curvature")
+    training: dict[str, Any] = Field(default_factory=dict)
+    metrics: dict[str, float] = Field(default_factory=dict)
+    versions: dict[str, str] = Field(default_factory=dict)
+    licence: str = ""
+
+
+def kinds_of(numbers_A: torch.Tensor, elements: tuple[str, ...]) -> torch.Tensor:
+    """Which of some elements each atom is of (A,), in their order."""
+    import torch
+    from ase.data import atomic_numbers
+
+    table = torch.zeros(max(atomic_numbers.values()) + 1, dtype=torch.long)
+    for place, symbol in enumerate(elements):
+        table[atomic_numbers[symbol]] = place
+    return table.to(numbers_A.device)[numbers_A]
+
+
+class Linear(EdgePotential):
+    """Energies of atoms as weighted sums of the functions of a basis, plus reference energies.
+
+    Args:
+        name: for messages.
+        card: of it.
+        weights_ZF: eV, of each element of the centre.
+        device: where to compute.
+        dtype: in which.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        card: LinearCard,
+        weights_ZF: torch.Tensor,
+        *,
+        device: str = "cpu",
+        dtype: str = "float64",
+    ) -> None:
+        import torch
+
+        self.name, self.card, self.device, self.dtype = name, card, device, dtype
+        self.elements, self.theory, self.licence = frozenset(card.references), card.theory, card.licence
+        self.cutoff = card.basis.cutoff
+        self._weights_ZF = weights_ZF.to(device, getattr(torch, dtype))
+        references = [card.references[symbol] for symbol in card.basis.elements]
+        self._references_Z = torch.tensor(references, dtype=torch.float64, device=device)
+
+    def energies(self, edges: EdgeTensors) -> torch.Tensor:
+        """The energy of each structure (G,), eV, in double precision."""
+        basis = self.card.basis
+        kind_A = kinds_of(edges.numbers_A, basis.elements)
+        sums_ACD = basis.sums(
+            basis.functions(edges.vectors_E3),
+            edges.centre_E,
+            kind_A[edges.neighbour_E],
+            len(edges.numbers_A),
+        )
+        energies_A = (basis.of_atoms(sums_ACD) * self._weights_ZF[kind_A]).sum(dim=1).double()
+        return energies_A.new_zeros(edges.structures).index_add(
+            0, edges.structure_A, energies_A + self._references_Z[kind_A]
+        )
+
+
+def load(folder: Path, *, device: str = "cpu", dtype: str = "float64") -> Linear:
+    """Load one from its folder.
+
+    Raises:
+        InputError: there is none, or it is damaged.
+    """
+    from pydantic import ValidationError
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        card = LinearCard.model_validate_json((folder / CARD).read_text(encoding="utf-8"))
+        weights_ZF = load_file(folder / WEIGHTS)["weights_ZF"]
+    except (OSError, KeyError, ValidationError, SafetensorError) as error:
+        said = " ".join(str(error).splitlines()[:3])
+        raise InputError(
+            f"it is no linear potential: {said}",
+            where=str(folder),
+            remedy=f"name a folder with {WEIGHTS} and {CARD}; pickles are not read",
+        ) from None
+    if weights_ZF.shape != (len(card.basis.elements), card.basis.features):
+        raise InputError(
+            f"{tuple(weights_ZF.shape)} weights for {card.basis.features} functions",
+            where=str(folder),
+            remedy="its two files do not belong together: fit it again",
+        )
+    return Linear(str(folder), card, weights_ZF, device=device, dtype=dtype)

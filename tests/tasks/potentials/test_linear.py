@@ -1,0 +1,103 @@
+"""The linear potential: physics, derivatives, and that it finds what the labels were made with."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from potential_contract import PotentialContract
+from trained_potentials_for_tests import SPLIT, THEORY, labelled, structures
+
+from zonemelt.tasks.crystals import Crystals
+from zonemelt.tasks.errors import InputError
+from zonemelt.tasks.featurize.graphs import Edges, graphs_of
+from zonemelt.tasks.potentials.committee import Committee
+from zonemelt.tasks.potentials.linear import Basis, Linear, LinearCard
+from zonemelt.tasks.potentials.linear_fit import design, fit_linear
+from zonemelt.tasks.potentials.load import load_potential
+from zonemelt.tasks.train.model_folder import CARD
+
+torch.set_num_threads(1)
+BASIS = Basis(cutoff=4.0, radial=2, degree=1)
+EDGES = Edges(cutoff=4.0, k=None)
+
+
+def made(elements, seed=0):
+    """With random weights."""
+    card = LinearCard(
+        basis=BASIS.model_copy(update={"elements": elements}),
+        references={symbol: -1.0 - place for place, symbol in enumerate(elements)},
+        theory=THEORY,
+        ridge=0.0,
+    )
+    draw = torch.Generator().manual_seed(seed)
+    weights = torch.randn(len(elements), card.basis.features, generator=draw, dtype=torch.float64)
+    return Linear("made", card, weights)
+
+
+class TestLinear(PotentialContract):
+    @pytest.fixture(scope="class")
+    @classmethod
+    def potential(cls):
+        return made(("Cl", "Cu", "Na"))
+
+
+def test_the_design_is_linear_in_the_weights():
+    potential = made(("Al", "Cu"))
+    crystals = Crystals.of_atoms(structures(4))
+    energy_GK, forces_AK3 = design(graphs_of(crystals, EDGES), potential.card.basis)
+    weights = potential._weights_ZF.reshape(-1).numpy()
+    found = potential.evaluate(crystals)
+    references = [
+        sum(potential.card.references[symbol] for symbol in atoms.symbols) for atoms in structures(4)
+    ]
+    np.testing.assert_allclose(energy_GK @ weights * 4 + references, found.energies_G, atol=1e-10)
+    np.testing.assert_allclose(np.einsum("akx,k->ax", forces_AK3, weights), found.forces_A3, atol=1e-10)
+
+
+@pytest.fixture(scope="module")
+def fitted(tmp_path_factory):
+    """To labels of a linear potential: nothing is left to chance but the ridge."""
+    found = labelled(edges=EDGES)
+    said = made(("Al", "Cu")).evaluate(Crystals.of_atoms(structures()))
+    found.source.energies = said.energies_G
+    found.source.forces = list(said.forces_A3.reshape(16, 4, 3))
+    folder = tmp_path_factory.mktemp("linear")
+    return folder, fit_linear(found, SPLIT, BASIS, theory=THEORY, directory=folder), said
+
+
+def test_it_finds_what_the_labels_were_made_with(fitted):
+    folder, card, said = fitted
+    assert card.metrics["forces mae (eV/Å)"] < 0.1 * np.abs(said.forces_A3).mean()
+    found = load_potential(str(folder), dtype="float64").evaluate(Crystals.of_atoms(structures()[12:]))
+    errors = found.forces_A3 - said.forces_A3[48:]
+    assert np.abs(errors).mean() == pytest.approx(card.metrics["forces mae (eV/Å)"], rel=1e-6)
+    assert np.abs(found.energies_G - said.energies_G[12:]).mean() / 4 == pytest.approx(
+        card.metrics["energy mae (eV/atom)"], rel=1e-5
+    )
+
+
+def test_a_member_of_a_committee(fitted):
+    linear = load_potential(str(fitted[0]), dtype="float64")
+    committee = Committee("two", [linear, made(("Al", "Cu"), seed=1)])
+    spread = committee.spread(Crystals.of_atoms(structures(2)))
+    assert (spread.forces_A > 0).all()
+    stranger = made(("Al", "Cu"))
+    stranger.theory = THEORY.model_copy(update={"functional": "PBE"})
+    with pytest.raises(InputError, match=r"mixed: emt EMT; emt PBE"):
+        Committee("two", [linear, stranger])
+
+
+def test_what_cannot_be_fitted(tmp_path):
+    with pytest.raises(InputError, match="no validation part"):
+        fit_linear(labelled(edges=EDGES), {"train": np.arange(4)}, BASIS, theory=THEORY, directory=tmp_path)
+
+
+def test_weights_of_another_basis(fitted, tmp_path):
+    folder, card, _ = fitted
+    for path in folder.iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    other = card.model_copy(update={"basis": card.basis.model_copy(update={"radial": 4})})
+    (tmp_path / CARD).write_text(other.model_dump_json())
+    with pytest.raises(InputError, match="do not belong together"):
+        load_potential(str(tmp_path))
