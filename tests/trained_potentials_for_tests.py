@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
+import torch
 from ase.build import bulk
 from ase.calculators.emt import EMT
 
@@ -88,3 +95,27 @@ def fit(
             found, split, architecture, chosen, terms or Terms(weights=given),
             theory=THEORY, ranks=ranks, directory=directory, **more,
         )  # fmt: skip
+
+
+def in_ranks(directory, count):
+    """Train in so many processes over gloo, two epochs; the potential is in the directory then."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    shared = {
+        **os.environ, "WORLD_SIZE": str(count), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port),
+        "GLOO_SOCKET_IFNAME": "lo", "OMP_NUM_THREADS": "1",
+    }  # fmt: skip
+    started = [
+        subprocess.Popen(
+            [sys.executable, __file__, str(directory)],
+            env={**shared, "RANK": str(rank), "LOCAL_RANK": str(rank)},
+        )
+        for rank in range(count)
+    ]
+    assert [process.wait(timeout=240) for process in started] == [0] * count
+
+
+if __name__ == "__main__":  # as a rank: python trained_potentials_for_tests.py DIRECTORY
+    torch.set_num_threads(1)
+    fit(labelled(), Path(sys.argv[1]), settings={"epochs": 2})

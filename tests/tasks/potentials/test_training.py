@@ -9,13 +9,23 @@ import pytest
 import torch
 from ase.build import bulk
 from potential_contract import PotentialContract, metal
-from trained_potentials_for_tests import SHIFT, SMALL, SPLIT, THEORY, Source, fit, labelled, structures
+from trained_potentials_for_tests import (
+    SHIFT,
+    SMALL,
+    SPLIT,
+    THEORY,
+    Source,
+    fit,
+    in_ranks,
+    labelled,
+    structures,
+)
 
 from zonemelt.tasks.crystals import Crystals
 from zonemelt.tasks.errors import InputError, UnknownKeyError
 from zonemelt.tasks.potentials.architecture import PotentialArchitecture
 from zonemelt.tasks.potentials.by_ase import calculator
-from zonemelt.tasks.potentials.card import PotentialCard
+from zonemelt.tasks.potentials.card import PotentialCard, read_potential
 from zonemelt.tasks.potentials.labels import read_labels, reference_energies
 from zonemelt.tasks.potentials.load import load_potential
 from zonemelt.tasks.potentials.objective import PotentialObjective, Terms
@@ -134,6 +144,15 @@ def test_parts_of_a_step_add_up_to_it(metals, tmp_path):
     _, whole = fit(metals, tmp_path / "whole", settings={"epochs": 1})
     _, parts = fit(metals, tmp_path / "parts", settings={"epochs": 1, "accumulate": 4})
     assert parts.metrics == pytest.approx(whole.metrics, rel=1e-9)
+
+
+@pytest.mark.slow
+def test_two_ranks_are_one(metals, tmp_path):
+    _, one = fit(metals, tmp_path / "one", settings={"epochs": 2})
+    in_ranks(tmp_path / "two", 2)
+    _, two = read_potential(tmp_path / "two")
+    assert two.metrics == pytest.approx(one.metrics, rel=1e-9)
+    assert two.references == one.references
 
 
 def test_reference_energies_are_exact_where_atoms_do_not_interact():
