@@ -70,5 +70,5 @@ def check_same(place: Path, plan: Plan) -> None:
         raise CampaignError(
             f"this directory holds another campaign: {shown}",
             where=str(place),
-            remedy="give another --directory, or go on with that one: `zonemelt resume`",
+            remedy="begin in another directory, or go on with that one: `zonemelt resume`",
         )
