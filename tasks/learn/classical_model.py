@@ -15,17 +15,18 @@ from dataclasses import dataclass, replace
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from jobflow import job
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from zonemelt.tasks.errors import InputError
 from zonemelt.tasks.learn.deviations import predict
 from zonemelt.tasks.learn.nested import Protocol, choose_and_fit
 from zonemelt.tasks.learn.property_table import PropertyTable
 from zonemelt.tasks.learn.shallow import ModelSpec
+from zonemelt.tasks.train.model_folder import CARD, WEIGHTS, reading
 from zonemelt.tasks.train.said import Said
 from zonemelt.tasks.train.uncertainty import Uncertainty, uncertainty_of
 from zonemelt.tasks.whole_files import write_whole
@@ -39,9 +40,6 @@ if TYPE_CHECKING:
     from zonemelt.tasks.train.predictor import Predictor
 
     Floats = NDArray[np.float64]
-
-ARRAYS: Final = "model.safetensors"
-CARD: Final = "card.json"
 
 
 class ClassicalCard(BaseModel):
@@ -146,7 +144,7 @@ class ClassicalModel:
         from safetensors.numpy import save
 
         arrays = {"x_NF": self.x_NF, "y_N": self.y_N, "said_N": self.said(self.x_NF).mean_NP[:, 0]}
-        write_whole(folder / ARRAYS, save({k: np.ascontiguousarray(v) for k, v in arrays.items()}))
+        write_whole(folder / WEIGHTS, save({k: np.ascontiguousarray(v) for k, v in arrays.items()}))
         write_whole(folder / CARD, self.card.model_dump_json(indent=1).encode() + b"\n")
 
     def _check(self, x_MF: Floats) -> None:
@@ -237,26 +235,17 @@ def load_classical(folder: Path) -> ClassicalModel:
     Raises:
         InputError: there is none, or it is of another kind, or damaged.
     """
-    from safetensors import SafetensorError
     from safetensors.numpy import load_file
 
     place = Path(folder)
-    remedy = f"name a folder with {ARRAYS} and {CARD}, as it was saved; pickles are not read"
-    try:
+    with reading(place, "classical model"):
         card = ClassicalCard.model_validate_json((place / CARD).read_text(encoding="utf-8"))
-        arrays = load_file(place / ARRAYS)
+        arrays = load_file(place / WEIGHTS)
         x_NF, y_N, said_N = (arrays[name] for name in ("x_NF", "y_N", "said_N"))
-    except OSError as error:
-        raise InputError(f"{error.strerror}: {error.filename}", where=str(place), remedy=remedy) from None
-    except (ValidationError, SafetensorError, KeyError) as error:
-        said = " ".join(str(error).splitlines()[:3])
-        raise InputError(
-            f"it is no classical model of ours: {said}", where=str(place), remedy=remedy
-        ) from None
     if x_NF.shape != (len(y_N), len(card.columns)) or said_N.shape != y_N.shape:
         raise InputError(
             f"features {x_NF.shape}, labels {y_N.shape} and {len(card.columns)} columns do not fit",
-            where=str(place), remedy=remedy,
+            where=str(place), remedy="save the model again",
         )  # fmt: skip
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what was complained of is in the card

@@ -5,12 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
-from zonemelt.tasks.errors import InputError
 from zonemelt.tasks.potentials.architecture import PotentialArchitecture  # noqa: TC001 (pydantic reads it)
 from zonemelt.tasks.theory import Theory  # noqa: TC001 (pydantic reads it)
-from zonemelt.tasks.train.model_folder import CARD, WEIGHTS
+from zonemelt.tasks.train.model_folder import CARD, WEIGHTS, reading
 
 if TYPE_CHECKING:
     from zonemelt.tasks.potentials.equivariant import Equivariant
@@ -49,19 +48,12 @@ def read_potential(folder: Path) -> tuple[Equivariant, PotentialCard]:
     Raises:
         InputError: there is none, or it is of another kind, or damaged.
     """
-    from safetensors import SafetensorError
     from safetensors.torch import load_file
 
     place = Path(folder)
-    remedy = f"name a folder with {WEIGHTS} and {CARD} of a potential; pickles are not read"
-    try:
+    with reading(place, "potential"):
         card = PotentialCard.model_validate_json((place / CARD).read_text(encoding="utf-8"))
         weights = load_file(place / WEIGHTS)
         network = card.network.make()
         network.give(weights)
-    except OSError as error:
-        raise InputError(str(error), where=str(place), remedy=remedy) from None
-    except (ValidationError, SafetensorError, RuntimeError) as error:
-        said = " ".join(str(error).splitlines()[:3])
-        raise InputError(f"it is no potential of ours: {said}", where=str(place), remedy=remedy) from None
     return network, card

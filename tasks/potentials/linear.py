@@ -14,7 +14,7 @@ from zonemelt.tasks.errors import InputError
 from zonemelt.tasks.potentials.card import UNITS
 from zonemelt.tasks.potentials.edge_potential import EdgePotential
 from zonemelt.tasks.theory import Theory  # noqa: TC001 (pydantic reads it)
-from zonemelt.tasks.train.model_folder import CARD, WEIGHTS
+from zonemelt.tasks.train.model_folder import CARD, WEIGHTS, reading
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -168,20 +168,11 @@ def load(folder: Path, *, device: str = "cpu", dtype: str = "float64") -> Linear
     Raises:
         InputError: there is none, or it is damaged.
     """
-    from pydantic import ValidationError
-    from safetensors import SafetensorError
     from safetensors.torch import load_file
 
-    try:
+    with reading(folder, "linear potential"):
         card = LinearCard.model_validate_json((folder / CARD).read_text(encoding="utf-8"))
         weights_ZF = load_file(folder / WEIGHTS)["weights_ZF"]
-    except (OSError, KeyError, ValidationError, SafetensorError) as error:
-        said = " ".join(str(error).splitlines()[:3])
-        raise InputError(
-            f"it is no linear potential: {said}",
-            where=str(folder),
-            remedy=f"name a folder with {WEIGHTS} and {CARD}; pickles are not read",
-        ) from None
     if weights_ZF.shape != (len(card.basis.elements), card.basis.features):
         raise InputError(
             f"{tuple(weights_ZF.shape)} weights for {card.basis.features} functions",

@@ -5,6 +5,7 @@ Nothing is unpickled: a file of another kind is refused.
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
@@ -18,7 +19,7 @@ from zonemelt.tasks.train.uncertainty import Uncertainty  # noqa: TC001 (pydanti
 from zonemelt.tasks.whole_files import settle, write_whole
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     import torch
     from numpy.typing import NDArray
@@ -100,29 +101,43 @@ def save_model(folder: Path, weights: Mapping[str, torch.Tensor], card: BaseMode
     write_whole(folder / CARD, card.model_dump_json(indent=1).encode() + b"\n")
 
 
+@contextmanager
+def reading(folder: Path, kind: str) -> Iterator[None]:
+    """Say of a folder that is read within the block what is wrong with it.
+
+    Args:
+        folder: of a model.
+        kind: of model that it should hold, such as ``potential``.
+
+    Raises:
+        InputError: it is not there, of another kind, or damaged.
+    """
+    from safetensors import SafetensorError
+
+    remedy = f"name a folder with the {WEIGHTS} and {CARD} of a {kind}; pickles are not read"
+    try:
+        yield
+    except OSError as error:
+        raise InputError(str(error), where=str(folder), remedy=remedy) from None
+    except (ValidationError, SafetensorError, RuntimeError, KeyError) as error:
+        said = " ".join(str(error).splitlines()[:3])
+        raise InputError(f"it is no {kind} of ours: {said}", where=str(folder), remedy=remedy) from None
+
+
 def load_model(folder: Path) -> tuple[torch.nn.Module, ModelCard]:
     """Read a model, ready to predict.
 
     Raises:
         InputError: there is none, or it is of another kind, or damaged.
     """
-    from safetensors import SafetensorError
     from safetensors.torch import load_file
 
     place = Path(folder)
-    remedy = f"name a folder with {WEIGHTS} and {CARD}, as `train_properties` writes it; pickles are not read"
-    try:
+    with reading(place, "model"):
         card = ModelCard.model_validate_json((place / CARD).read_text(encoding="utf-8"))
         weights = load_file(place / WEIGHTS)
         model = card.network.make(outputs=card.outputs)
         model.load_state_dict(weights)
-    except OSError as error:
-        raise InputError(str(error), where=str(place), remedy=remedy) from None
-    except (ValidationError, SafetensorError, RuntimeError) as error:
-        said = str(error).splitlines()
-        raise InputError(
-            f"it is no model of ours: {' '.join(said[:3])}", where=str(place), remedy=remedy
-        ) from None
     return model.eval(), card
 
 

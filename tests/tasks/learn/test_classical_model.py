@@ -14,10 +14,11 @@ from tables_for_tests import document
 from zonemelt.tasks.crystals import Crystals
 from zonemelt.tasks.errors import InputError
 from zonemelt.tasks.featurize.fractions import composition_blocks
-from zonemelt.tasks.learn.classical_model import ARRAYS, CARD, fit_classical, formulas_of, load_classical
+from zonemelt.tasks.learn.classical_model import fit_classical, formulas_of, load_classical
 from zonemelt.tasks.learn.nested import Protocol
 from zonemelt.tasks.learn.property_table import PropertyTable
 from zonemelt.tasks.learn.shallow import FAMILIES, ModelSpec
+from zonemelt.tasks.train.model_folder import CARD, WEIGHTS
 from zonemelt.tasks.train.predictor import open_model
 
 FORMULAS = ["NaCl", "KCl", "MgO", "CaO", "Fe", "Ni", "GaAs", "InP", "Si", "Ge", "LiF", "CsI"]
@@ -48,7 +49,7 @@ def test_an_opened_model_predicts_as_the_saved_one_to_the_last_bit(family, tmp_p
         assert after.deviation_NP.tolist() == before.deviation_NP.tolist()
     assert opened.card == model.card
     assert opened.differences == ""
-    assert {path.name for path in tmp_path.iterdir()} == {ARRAYS, CARD}
+    assert {path.name for path in tmp_path.iterdir()} == {WEIGHTS, CARD}
 
 
 def test_settings_that_were_chosen_are_kept(tmp_path):
@@ -119,9 +120,9 @@ def test_other_libraries_are_said(tmp_path):
     (tmp_path / CARD).write_text(json.dumps(card))
     said = load_classical(tmp_path).differences
     assert "and not 0.1; its predictions of training rows are the same" in said
-    arrays = load_file(tmp_path / ARRAYS)
+    arrays = load_file(tmp_path / WEIGHTS)
     arrays["said_N"][3] += 0.25
-    save_file(arrays, tmp_path / ARRAYS)
+    save_file(arrays, tmp_path / WEIGHTS)
     with pytest.warns(UserWarning, match=r"scikit-learn .* and not 0\.1.* differ by up to 0\.25 eV"):
         assert load_classical(tmp_path).differences
 
@@ -131,7 +132,7 @@ def test_a_folder_that_is_none_is_refused(tmp_path):
         load_classical(tmp_path)
     model = fitted({"family": "ridge", "grid": {}})
     model.save(tmp_path)
-    (tmp_path / ARRAYS).write_bytes((tmp_path / ARRAYS).read_bytes()[:50])
+    (tmp_path / WEIGHTS).write_bytes((tmp_path / WEIGHTS).read_bytes()[:50])
     with pytest.raises(InputError, match="no classical model of ours"):
         load_classical(tmp_path)
     model.save(tmp_path)
