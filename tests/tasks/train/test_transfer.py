@@ -146,7 +146,7 @@ def test_what_is_refused(trained, tmp_path):
         fit(target(name="volume"), tmp_path / "c", transfer=Transfer(model=trained / "cogn"))
     with pytest.raises(InputError, match="No such file"):
         fit(target(), tmp_path / "d", transfer=Transfer(model=tmp_path / "nowhere"))
-    with pytest.raises(InputError, match="heads are .point., the new ones .gaussian."):
+    with pytest.raises(InputError, match="heads are 'point', the new ones 'gaussian'"):
         fit(target(), tmp_path / "e", transfer=Transfer(model=trained / "cogn"), loss="gaussian")
 
 
