@@ -19,7 +19,7 @@ from benchmarks.learn_matbench import ORDER, phonon_folds, phonons, published
 from benchmarks.report import Row, say
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from benchmarks.learn_speed_data import Structures
@@ -129,10 +129,13 @@ def rows(quick: bool, work: Path) -> Iterator[Row]:
             peer_name=f"{best['algorithm']}, the best ({best['source']})", seconds=took,
             target="ours <= 30" if name in ORDER else "",
             note=(
-                f"official folds, ± {mae['std']:.3g} over them; ENCE {doubt['ence']:.3g}, area "
-                f"{doubt['miscalibration_area']:.3g}, Spearman "
-                + ("none" if doubt["spearman"] is None else f"{doubt['spearman']:.3g}")
-                + f", {doubt['coverage']:.3f} within intervals that promise 0.9; "
+                f"official folds, ± {mae['std']:.3g} over them; {_doubt(doubt)}; "
                 f"with {' and '.join(POTENTIALS)}, {took:.0f} s of processor time in all"
             ), **common,
         )  # fmt: skip
+
+
+def _doubt(found: Mapping[str, float | None]) -> str:
+    """How far deviations and intervals can be trusted; what so few rows do not tell is left out."""
+    names = {"ence": "ENCE", "miscalibration_area": "area", "spearman": "Spearman", "coverage": "within 0.9"}
+    return ", ".join(f"{said} {found[name]:.3g}" for name, said in names.items() if found[name] is not None)

@@ -18,13 +18,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-from jobflow import job
 from pydantic import BaseModel, ConfigDict, Field
 
 from zonemelt.tasks.errors import InputError
 from zonemelt.tasks.learn.deviations import predict
 from zonemelt.tasks.learn.nested import Protocol, choose_and_fit
-from zonemelt.tasks.learn.property_table import PropertyTable
 from zonemelt.tasks.learn.shallow import ModelSpec
 from zonemelt.tasks.train.model_folder import CARD, WEIGHTS, reading
 from zonemelt.tasks.train.said import Said
@@ -32,11 +30,12 @@ from zonemelt.tasks.train.uncertainty import Uncertainty, uncertainty_of
 from zonemelt.tasks.whole_files import write_whole
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
     from zonemelt.tasks.crystals import Crystals
+    from zonemelt.tasks.learn.property_table import PropertyTable
     from zonemelt.tasks.train.predictor import Predictor
 
     Floats = NDArray[np.float64]
@@ -330,34 +329,3 @@ def _check_columns(columns: Sequence[str], blocks: Sequence[str]) -> None:
             f"formulas have no '{strange[0]}'", where=f"blocks {', '.join(blocks)}",
             remedy="name the blocks that the table was made of, or none",
         )  # fmt: skip
-
-
-@job
-def classical_model_job(
-    *,
-    table: dict[str, Any],
-    model: Mapping[str, Any],
-    protocol: dict[str, Any],
-    name: str,
-    formulas: list[str],
-    directory: str,
-) -> dict[str, Any]:
-    """Fit a model and write it; see :func:`fit_classical`.
-
-    Args:
-        table: see :class:`.PropertyTable`.
-        model: see :class:`.ModelSpec`.
-        protocol: see :class:`.Protocol`.
-        name: of the property.
-        formulas: blocks of features that formulas give.
-        directory: absolute, for the two files.
-
-    Returns:
-        ``directory`` and the ``card``.
-    """
-    fitted = fit_classical(
-        PropertyTable.of(table), ModelSpec.of(model), protocol=Protocol(**protocol), name=name,
-        formulas=formulas,
-    )  # fmt: skip
-    fitted.save(Path(directory))
-    return {"directory": directory, "card": fitted.card.model_dump(mode="json")}

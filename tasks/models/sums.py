@@ -6,21 +6,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import torch
-
 if TYPE_CHECKING:
+    import torch
+
     from zonemelt.tasks.models.batch import Batch
 
 
 def sum_over_centres(values_EF: torch.Tensor, centre_E: torch.Tensor, atoms: int) -> torch.Tensor:
     """Add up what edges bring to their centres (A, F)."""
     return values_EF.new_zeros(atoms, values_EF.shape[1]).index_add_(0, centre_E, values_EF)
-
-
-def mean_over_centres(values_EF: torch.Tensor, centre_E: torch.Tensor, atoms: int) -> torch.Tensor:
-    """The mean of what edges bring to their centres (A, F); 0 where there is no edge."""
-    counts_A = torch.bincount(centre_E, minlength=atoms).clamp(min=1).to(values_EF.dtype)
-    return sum_over_centres(values_EF, centre_E, atoms) / counts_A[:, None]
 
 
 def mean_over_graphs(values_AF: torch.Tensor, batch: Batch) -> torch.Tensor:
