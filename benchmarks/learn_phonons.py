@@ -49,9 +49,9 @@ def features(
     """
     from safetensors.numpy import load_file, save
 
+    from zonemelt.tasks.atomistic.vibration_features import vibration_features
     from zonemelt.tasks.crystals import Crystals
     from zonemelt.tasks.potentials.load import load_potential
-    from zonemelt.tasks.potentials.vibration_features import vibration_features
     from zonemelt.tasks.whole_files import write_whole
 
     potential = load_potential(name)

@@ -67,9 +67,9 @@ def seconds_of(work: Callable[[], Any]) -> tuple[float, Any]:
 
 def model_rows(name: str, quick: bool) -> Iterator[Row]:
     """Energies and forces, and relaxations, of one model."""
+    from zonemelt.tasks.atomistic.relax import RelaxSettings, relax
     from zonemelt.tasks.crystals import Crystals
     from zonemelt.tasks.potentials.load import load_potential
-    from zonemelt.tasks.potentials.relax import RelaxSettings, relax
 
     say(name)
     ours, theirs = load_potential(name), their_calculator(name)
@@ -134,9 +134,9 @@ def vibration_rows(quick: bool) -> Iterator[Row]:
         return
     from ase import Atoms
 
+    from zonemelt.tasks.atomistic.vibration_features import vibration_features
     from zonemelt.tasks.crystals import Crystals
     from zonemelt.tasks.potentials.load import load_potential
-    from zonemelt.tasks.potentials.vibration_features import vibration_features
 
     say(name)
     lines = gzip.decompress(path.read_bytes()).splitlines()

@@ -44,8 +44,8 @@ def rows(quick: bool) -> Iterator[Row]:
 def _element(element: str, places: Sequence[Path], *, quick: bool) -> Iterator[Row]:
     from ase.io import read
 
+    from zonemelt.tasks.potentials.fitting.linear_fit import fit_linear
     from zonemelt.tasks.potentials.linear import Basis
-    from zonemelt.tasks.potentials.linear_fit import fit_linear
     from zonemelt.tasks.theory import Theory
 
     parts = []

@@ -10,7 +10,7 @@ from jobflow import Flow, Maker, OnMissing
 from zonemelt.flows.train import RanksMaker
 from zonemelt.tasks.errors import InputError
 from zonemelt.tasks.potentials.committee import committee_job
-from zonemelt.tasks.potentials.jobs import potential_job, potential_of, terms_of
+from zonemelt.tasks.potentials.fitting.jobs import potential_job, potential_of, terms_of
 from zonemelt.tasks.train.jobs import check_directory
 
 if TYPE_CHECKING:
@@ -42,8 +42,8 @@ class PotentialMaker(RanksMaker):
         """Build the graph; all that can be checked without the data is checked here.
 
         Args:
-            collection: see :func:`zonemelt.tasks.potentials.collection.read_structures`; its shards have all
-                edges within the cutoff (``k`` null). Or the output of a job.
+            collection: see :func:`.read_structures`; its shards have all edges within the cutoff
+                (``k`` null). Or the output of a job.
             split: see :func:`zonemelt.tasks.train.collection.split_of`; or the output of a job.
 
         Returns:

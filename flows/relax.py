@@ -7,8 +7,8 @@ from typing import Any
 
 from jobflow import Flow, Maker
 
+from zonemelt.tasks.atomistic.relax_jobs import all_relaxed_job, relax_job, settings_of
 from zonemelt.tasks.errors import InputError
-from zonemelt.tasks.potentials.relax_jobs import all_relaxed_job, relax_job, settings_of
 from zonemelt.tasks.train.jobs import check_directory
 
 

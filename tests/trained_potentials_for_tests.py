@@ -16,8 +16,8 @@ from ase.calculators.emt import EMT
 from zonemelt.tasks.crystals import Crystals
 from zonemelt.tasks.featurize.graphs import graphs_of
 from zonemelt.tasks.potentials.architecture import PotentialArchitecture
-from zonemelt.tasks.potentials.objective import Terms
-from zonemelt.tasks.potentials.training import train_potential
+from zonemelt.tasks.potentials.fitting.objective import Terms
+from zonemelt.tasks.potentials.fitting.training import train_potential
 from zonemelt.tasks.theory import Theory
 from zonemelt.tasks.train.properties import Labelled
 from zonemelt.tasks.train.ranks import joined

@@ -1,1 +1,1 @@
-"""Interatomic potentials: energies and forces of many structures at once, and what is made of them."""
+"""Interatomic potentials: energies, forces and stresses of many structures in one pass."""

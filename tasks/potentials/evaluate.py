@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from zonemelt.tasks.potentials.objective import differentiated, errors, present
+from zonemelt.tasks.potentials.fitting.objective import differentiated, errors, present
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

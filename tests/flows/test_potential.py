@@ -15,8 +15,8 @@ from zonemelt.tasks.crystals import Crystals
 from zonemelt.tasks.datasets import commit, open_dataset, write_part
 from zonemelt.tasks.errors import InputError, JobError, UnknownKeyError
 from zonemelt.tasks.featurize.graphs import Edges
-from zonemelt.tasks.potentials.collection import read_structures
 from zonemelt.tasks.potentials.committee import Committee, assemble
+from zonemelt.tasks.potentials.fitting.collection import read_structures
 from zonemelt.tasks.potentials.load import load_potential
 from zonemelt.tasks.records import Quality
 from zonemelt.tasks.shards.jobs import shard_of
@@ -93,7 +93,7 @@ def test_a_committee_from_a_collection(metals, tmp_path):
 
 
 def test_a_training_goes_on_as_another_job(metals, tmp_path, monkeypatch):
-    monkeypatch.setattr("zonemelt.tasks.potentials.jobs.deadline_of_job", lambda: 0.0)
+    monkeypatch.setattr("zonemelt.tasks.potentials.fitting.jobs.deadline_of_job", lambda: 0.0)
     monkeypatch.setattr("zonemelt.tasks.train.tally._HURRIED", 100)
     one = maker(tmp_path / "model", settings=SETTINGS | {"epochs": 1})
     said = run(one.make(metals, {"train": SPLIT["train"]}), tmp_path / "campaign")

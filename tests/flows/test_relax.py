@@ -8,11 +8,11 @@ from maggma.stores import MemoryStore
 from potentials_for_tests import Morse
 
 from zonemelt.flows.relax import RelaxMaker
+from zonemelt.tasks.atomistic import relax_jobs
+from zonemelt.tasks.atomistic.relax import RelaxSettings, relax
 from zonemelt.tasks.crystals import Crystals
 from zonemelt.tasks.deadline import DEADLINE_VARIABLE
 from zonemelt.tasks.errors import InputError
-from zonemelt.tasks.potentials import relax_jobs
-from zonemelt.tasks.potentials.relax import RelaxSettings, relax
 from zonemelt.tasks.records import Geometry
 
 ATOMS = [bulk("Cu", a=3.9), bulk("NaCl", "rocksalt", a=5.6), bulk("Al", cubic=True, a=4.2)]

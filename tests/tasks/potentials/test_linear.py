@@ -12,8 +12,8 @@ from zonemelt.tasks.crystals import Crystals
 from zonemelt.tasks.errors import InputError
 from zonemelt.tasks.featurize.graphs import Edges, graphs_of
 from zonemelt.tasks.potentials.committee import Committee
+from zonemelt.tasks.potentials.fitting.linear_fit import design, fit_linear
 from zonemelt.tasks.potentials.linear import Basis, Linear, LinearCard
-from zonemelt.tasks.potentials.linear_fit import design, fit_linear
 from zonemelt.tasks.potentials.load import load_potential
 from zonemelt.tasks.train.model_folder import CARD
 

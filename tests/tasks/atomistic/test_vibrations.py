@@ -7,11 +7,11 @@ from ase.spacegroup import crystal
 from potential_contract import PotentialContract, metal, salt
 from potentials_for_tests import Morse
 
+from zonemelt.tasks.atomistic.symmetric_displacements import displacements
+from zonemelt.tasks.atomistic.vibration_features import vibration_features
+from zonemelt.tasks.atomistic.vibrations import vibrations
 from zonemelt.tasks.crystals import Crystals
 from zonemelt.tasks.errors import InputError
-from zonemelt.tasks.potentials.symmetric_displacements import displacements
-from zonemelt.tasks.potentials.vibration_features import vibration_features
-from zonemelt.tasks.potentials.vibrations import vibrations
 
 
 class TestMorse(PotentialContract):

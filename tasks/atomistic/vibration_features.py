@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from zonemelt.tasks.potentials.vibrations import STEP, TOLERANCE, vibrations
+from zonemelt.tasks.atomistic.vibrations import STEP, TOLERANCE, vibrations
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from zonemelt.tasks.atomistic.vibrations import Vibrations
     from zonemelt.tasks.crystals import Crystals
     from zonemelt.tasks.potentials.potential import Potential
-    from zonemelt.tasks.potentials.vibrations import Vibrations
 
 QUANTILES: Final = (0.1, 0.25, 0.5, 0.75, 0.9)
 _NO_SPREAD: Final = 1.0  # cm⁻¹: less is noise

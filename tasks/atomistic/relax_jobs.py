@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING, Any
 
 from jobflow import CURRENT_JOB, Response, job
 
+from zonemelt.tasks.atomistic.relax import Outcome, RelaxSettings, relax
 from zonemelt.tasks.crystals import Crystals
 from zonemelt.tasks.deadline import deadline_of_job
 from zonemelt.tasks.errors import InputError, JobError
 from zonemelt.tasks.potentials.load import load_potential
-from zonemelt.tasks.potentials.relax import Outcome, RelaxSettings, relax
 from zonemelt.tasks.records import Geometry
 from zonemelt.tasks.train.jobs import check_directory
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from zonemelt.tasks.potentials.relax import Relaxed
+    from zonemelt.tasks.atomistic.relax import Relaxed
 
 _SPARE = 10.0
 """Seconds before the deadline that are left for the checkpoint."""

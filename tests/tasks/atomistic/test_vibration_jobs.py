@@ -6,9 +6,9 @@ from jobflow import JobStore, run_locally
 from maggma.stores import MemoryStore
 from potentials_for_tests import Morse
 
+from zonemelt.tasks.atomistic import vibration_jobs
+from zonemelt.tasks.atomistic.vibration_features import vibration_features
 from zonemelt.tasks.crystals import Crystals
-from zonemelt.tasks.potentials import vibration_jobs
-from zonemelt.tasks.potentials.vibration_features import vibration_features
 from zonemelt.tasks.records import Geometry
 
 SALT, COPPER = bulk("NaCl", "rocksalt", a=5.5), bulk("Cu", cubic=True, a=3.7)

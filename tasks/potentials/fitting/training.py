@@ -13,9 +13,9 @@ import numpy as np
 from zonemelt.tasks.errors import InputError
 from zonemelt.tasks.potentials.card import PotentialCard
 from zonemelt.tasks.potentials.evaluate import METRIC, mean_errors
-from zonemelt.tasks.potentials.labels import read_labels, reference_energies
-from zonemelt.tasks.potentials.objective import PotentialObjective
-from zonemelt.tasks.potentials.start import start_of
+from zonemelt.tasks.potentials.fitting.labels import read_labels, reference_energies
+from zonemelt.tasks.potentials.fitting.objective import PotentialObjective
+from zonemelt.tasks.potentials.fitting.start import start_of
 from zonemelt.tasks.train.checkpoint import after_epoch, weights_of
 from zonemelt.tasks.train.graph_samples import GraphSamples
 from zonemelt.tasks.train.loop import Outcome, train
@@ -33,9 +33,9 @@ if TYPE_CHECKING:
 
     from zonemelt.tasks.potentials.architecture import PotentialArchitecture
     from zonemelt.tasks.potentials.equivariant import Equivariant
-    from zonemelt.tasks.potentials.labels import Labels
-    from zonemelt.tasks.potentials.objective import Terms
-    from zonemelt.tasks.potentials.start import Start
+    from zonemelt.tasks.potentials.fitting.labels import Labels
+    from zonemelt.tasks.potentials.fitting.objective import Terms
+    from zonemelt.tasks.potentials.fitting.start import Start
     from zonemelt.tasks.theory import Theory
     from zonemelt.tasks.train.properties import Labelled
     from zonemelt.tasks.train.ranks import Ranks

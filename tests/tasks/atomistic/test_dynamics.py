@@ -7,10 +7,10 @@ from ase.build import bulk
 from ase.md.verlet import VelocityVerlet
 from potentials_for_tests import Morse
 
+from zonemelt.tasks.atomistic.dynamics import DynamicsSettings, simulate
 from zonemelt.tasks.crystals import Crystals
 from zonemelt.tasks.errors import InputError
 from zonemelt.tasks.potentials.by_ase import calculator
-from zonemelt.tasks.potentials.dynamics import DynamicsSettings, simulate
 
 
 def solid(seed=0):

@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from zonemelt.tasks.atomistic.symmetric_displacements import displacements, force_constants
 from zonemelt.tasks.crystals import Crystals
 from zonemelt.tasks.errors import InputError
-from zonemelt.tasks.potentials.symmetric_displacements import displacements, force_constants
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from numpy.typing import NDArray
 
+    from zonemelt.tasks.atomistic.symmetric_displacements import Displacements
     from zonemelt.tasks.potentials.potential import Evaluated, Potential
-    from zonemelt.tasks.potentials.symmetric_displacements import Displacements
 
 STEP: Final = 0.015
 """Å: far enough for single precision, near enough for central differences to be good to about 0.1 %."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from zonemelt.tasks.errors import InputError
-from zonemelt.tasks.potentials.labels import read_labels, reference_energies
+from zonemelt.tasks.potentials.fitting.labels import read_labels, reference_energies
 from zonemelt.tasks.potentials.linear import Basis, LinearCard, kinds_of
 from zonemelt.tasks.train.model_folder import save_model, versions
 from zonemelt.tasks.train.properties import check_split
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from zonemelt.tasks.featurize.graphs import Graphs
-    from zonemelt.tasks.potentials.labels import Labels
+    from zonemelt.tasks.potentials.fitting.labels import Labels
     from zonemelt.tasks.theory import Theory
     from zonemelt.tasks.train.properties import Labelled
 

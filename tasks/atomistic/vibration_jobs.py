@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from jobflow import job
 
+from zonemelt.tasks.atomistic.vibration_features import vibration_features
+from zonemelt.tasks.atomistic.vibrations import check_vibrations
 from zonemelt.tasks.crystals import Crystals
 from zonemelt.tasks.errors import InputError
 from zonemelt.tasks.potentials.load import load_potential
-from zonemelt.tasks.potentials.vibration_features import vibration_features
-from zonemelt.tasks.potentials.vibrations import check_vibrations
 from zonemelt.tasks.records import Geometry
 
 if TYPE_CHECKING:

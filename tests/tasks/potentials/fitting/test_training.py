@@ -26,10 +26,10 @@ from zonemelt.tasks.errors import InputError, UnknownKeyError
 from zonemelt.tasks.potentials.architecture import PotentialArchitecture
 from zonemelt.tasks.potentials.by_ase import calculator
 from zonemelt.tasks.potentials.card import PotentialCard, read_potential
-from zonemelt.tasks.potentials.labels import read_labels, reference_energies
+from zonemelt.tasks.potentials.fitting.labels import read_labels, reference_energies
+from zonemelt.tasks.potentials.fitting.objective import PotentialObjective, Terms
+from zonemelt.tasks.potentials.fitting.start import start_of
 from zonemelt.tasks.potentials.load import load_potential
-from zonemelt.tasks.potentials.objective import PotentialObjective, Terms
-from zonemelt.tasks.potentials.start import start_of
 from zonemelt.tasks.potentials.trained import Trained
 from zonemelt.tasks.train.model_folder import CARD, WEIGHTS, save_model
 

@@ -9,9 +9,9 @@ from jobflow import CURRENT_JOB, Response, job
 
 from zonemelt.tasks.deadline import deadline_of_job
 from zonemelt.tasks.potentials.architecture import PotentialArchitecture
-from zonemelt.tasks.potentials.collection import read_structures
-from zonemelt.tasks.potentials.objective import Terms
-from zonemelt.tasks.potentials.training import train_potential
+from zonemelt.tasks.potentials.fitting.collection import read_structures
+from zonemelt.tasks.potentials.fitting.objective import Terms
+from zonemelt.tasks.potentials.fitting.training import train_potential
 from zonemelt.tasks.train.collection import split_of
 from zonemelt.tasks.train.documents import checked, settings_of
 from zonemelt.tasks.train.jobs import (

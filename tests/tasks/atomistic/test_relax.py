@@ -8,10 +8,10 @@ from ase.optimize import FIRE
 from potential_contract import PotentialContract, metal, salt
 from potentials_for_tests import Morse
 
+from zonemelt.tasks.atomistic.relax import Outcome, RelaxSettings, relax
 from zonemelt.tasks.crystals import Crystals
 from zonemelt.tasks.errors import InputError
 from zonemelt.tasks.potentials.by_ase import OfCalculator, calculator
-from zonemelt.tasks.potentials.relax import Outcome, RelaxSettings, relax
 from zonemelt.tasks.theory import Theory
 
 SETTINGS = RelaxSettings(force=1e-3, steps=400)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from zonemelt.tasks.potentials.equivariant import Equivariant
-    from zonemelt.tasks.potentials.labels import Labels
+    from zonemelt.tasks.potentials.fitting.labels import Labels
     from zonemelt.tasks.train.properties import Labelled
 
 _TOGETHER = 16  # structures in a batch
@@ -81,7 +81,7 @@ class Start:
             labels: of the training rows.
             device: where to compute.
         """
-        from zonemelt.tasks.potentials.labels import reference_energies
+        from zonemelt.tasks.potentials.fitting.labels import reference_energies
 
         self.check(labels.elements)
         own = {symbol: self.references[symbol] for symbol in labels.elements}

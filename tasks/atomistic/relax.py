@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from zonemelt.tasks.atomistic.fire import State, advanced, begin, generalized
 from zonemelt.tasks.crystals import Crystals
 from zonemelt.tasks.errors import InputError
-from zonemelt.tasks.potentials.fire import State, advanced, begin, generalized
 from zonemelt.tasks.whole_files import write_whole
 
 if TYPE_CHECKING:

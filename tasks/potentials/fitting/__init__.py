@@ -1,0 +1,1 @@
+"""How potentials of our own are made: from labelled structures to weights in a folder."""
