@@ -1,0 +1,1 @@
+"""Where new structures come from: explorers propose candidates, none of which has a label yet."""
