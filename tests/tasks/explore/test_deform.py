@@ -95,7 +95,7 @@ def test_several_documents_as_one():
 @pytest.mark.parametrize(
     ("document", "words"),
     [
-        ({"explorer": "deform", "copys": 3}, "deform.copys"),
+        ({"explorer": "deform", "number": 3}, "deform.number"),
         ({"explorer": "deforme"}, "deform"),
         ({"copies": 3}, "explorer without a name"),
         ({"explorer": "deform", "copies": 0}, "greater than or equal to 1"),
