@@ -35,8 +35,8 @@ def strains(settings: Deform, generator: np.random.Generator) -> NDArray[np.floa
     """A random symmetric strain (3, 3); the volume changes by its trace, to first order."""
     raw = generator.normal(0.0, settings.strain, (3, 3))
     symmetric: NDArray[np.float64] = np.triu(raw) + np.triu(raw, 1).T
-    low, high = settings.volume
-    return symmetric + np.eye(3) * ((1 + generator.uniform(low, high)) ** (1 / 3) - 1)
+    symmetric += np.eye(3) * ((1 + generator.uniform(*settings.volume)) ** (1 / 3) - 1)
+    return symmetric
 
 
 def deformed(parent: Geometry, settings: Deform, generator: np.random.Generator) -> tuple[Geometry, Any]:
