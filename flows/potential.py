@@ -1,4 +1,4 @@
-"""Train interatomic potentials: one, or a committee of several that differ by their seed."""
+"""Train interatomic potentials, networks or linear ones: one, or a committee that differ by their seed."""
 
 from __future__ import annotations
 
@@ -10,7 +10,13 @@ from jobflow import Flow, Maker, OnMissing
 from zonemelt.flows.train import RanksMaker
 from zonemelt.tasks.errors import InputError
 from zonemelt.tasks.potentials.committee import committee_job
-from zonemelt.tasks.potentials.fitting.jobs import potential_job, potential_of, terms_of
+from zonemelt.tasks.potentials.fitting.jobs import (
+    basis_of,
+    linear_job,
+    potential_job,
+    potential_of,
+    terms_of,
+)
 from zonemelt.tasks.train.jobs import check_directory
 
 if TYPE_CHECKING:
@@ -72,6 +78,92 @@ class PotentialMaker(RanksMaker):
             )
         )
 
+    def member(self, number: int, directory: str) -> PotentialMaker:
+        """One of a committee: they differ by the seed of the first weights and of the order."""
+        settings = dict(self.settings)
+        if "seed" in settings:  # else the training says that it is missing
+            settings["seed"] = int(settings["seed"]) + number
+        return replace(self, name=f"{self.name} {number}", directory=directory, settings=settings)
+
+
+@dataclass
+class LinearPotentialMaker(Maker):
+    """Wire the fit of a linear potential: one job of one process, seconds to minutes.
+
+    Args:
+        name: of the flow and its job.
+        basis: see :class:`.Basis`, such as ``{"cutoff": 5.0, "radial": 6, "degree": 4}``.
+        energy_weight: of energies beside forces, see :func:`.fit_linear`.
+        seed: of a bootstrap of the training structures; None to count each once.
+        directory: of the potential; absolute, on a file system that all workers see.
+        threads: of the job.
+        pool: of the site; empty for its default.
+        walltime: of the job, seconds or ``HH:MM:SS``; 0 for as long as the block lasts.
+        memory: that the job may allocate, bytes or such as ``4GB``; 0 for no limit.
+    """
+
+    name: str = "linear potential"
+    basis: dict[str, Any] = field(default_factory=dict)
+    energy_weight: float = 10.0
+    seed: int | None = None
+    directory: str = ""
+    threads: int = 1
+    pool: str = ""
+    walltime: float | str = 0
+    memory: float | str = 0
+
+    def make(
+        self, collection: Mapping[str, Any] | OutputReference, split: Mapping[str, Any] | OutputReference
+    ) -> Flow:
+        """Build the graph; all that can be checked without the data is checked here.
+
+        Args:
+            collection: see :func:`.read_structures`; its shards have all edges within the cutoff of the basis
+                (``k`` null). Or the output of a job.
+            split: see :func:`zonemelt.tasks.train.collection.split_of`, with a part ``validation``, on which
+                the ridge is chosen; or the output of a job.
+
+        Returns:
+            A flow whose output is what :func:`.linear_job` returns; ``load_potential`` opens its ``folder``.
+
+        Raises:
+            UnknownKeyError: there is no such setting.
+            InputError: a value cannot be used, or the directory is not absolute.
+        """
+        basis = basis_of(self.basis)
+        check_directory(self.directory)
+        if self.energy_weight < 0 or self.threads < 1 or (self.seed is not None and self.seed < 0):
+            raise InputError(
+                f"energy_weight {self.energy_weight}, threads {self.threads}, seed {self.seed}",
+                where=self.name,
+                remedy="give a weight and a seed of 0 or more, and at least one thread",
+            )
+        one = linear_job(
+            collection=collection,
+            split=split,
+            basis=basis.model_dump(mode="json"),
+            directory=self.directory,
+            energy_weight=self.energy_weight,
+            seed=self.seed,
+            threads=self.threads,
+        )
+        one.name = self.name
+        resources = {
+            "pool": self.pool, "threads": self.threads, "walltime": self.walltime, "memory": self.memory,
+            "cache": False,  # a result without its directory would be of no use
+        }  # fmt: skip
+        one.update_config({"manager_config": resources})
+        return Flow([one], output=one.output, name=self.name)
+
+    def member(self, number: int, directory: str) -> LinearPotentialMaker:
+        """One of a committee: each is fitted to a bootstrap of the training structures of its own.
+
+        The fit has one solution, so only the data can make members differ; and a bootstrap makes them differ
+        by as much as the data leaves the weights open, which other bases would not.
+        """
+        seed = (self.seed or 0) + number
+        return replace(self, name=f"{self.name} {number}", directory=directory, seed=seed)
+
 
 @dataclass
 class CommitteeMaker(Maker):
@@ -79,14 +171,14 @@ class CommitteeMaker(Maker):
 
     Args:
         name: of the flow.
-        train: how a member is trained; the seed in its settings is that of the first, the next ones follow.
+        train: how a member is trained; its seed is that of the first, the next ones follow.
         members: how many are asked for.
         least: how many must be there in the end; None for more than half, and two at least.
         directory: of the committee, absolute; each member has a folder in it.
     """
 
     name: str = "committee"
-    train: PotentialMaker = field(default_factory=PotentialMaker)
+    train: PotentialMaker | LinearPotentialMaker = field(default_factory=PotentialMaker)
     members: int = 4
     least: int | None = None
     directory: str = ""
@@ -97,7 +189,7 @@ class CommitteeMaker(Maker):
         """Build the graph.
 
         Args:
-            collection: see :meth:`PotentialMaker.make`.
+            collection: see :meth:`PotentialMaker.make` and :meth:`LinearPotentialMaker.make`.
             split: the same for all members.
 
         Returns:
@@ -123,12 +215,7 @@ class CommitteeMaker(Maker):
             )
         names = [f"member-{number}" for number in range(self.members)]
         flows = [
-            replace(
-                self.train,
-                name=f"{self.train.name} {number}",
-                directory=str(folder / name),
-                settings=self._settings(number),
-            ).make(collection, split)
+            self.train.member(number, str(folder / name)).make(collection, split)
             for number, name in enumerate(names)
         ]
         together = committee_job(
@@ -140,9 +227,3 @@ class CommitteeMaker(Maker):
             "manager_config": {"pool": self.train.pool, "cache": False},
         })  # fmt: skip
         return Flow([*flows, together], output=together.output, name=self.name)
-
-    def _settings(self, number: int) -> dict[str, Any]:
-        settings = dict(self.train.settings)
-        if "seed" in settings:  # else the training says that it is missing
-            settings["seed"] = int(settings["seed"]) + number
-        return settings

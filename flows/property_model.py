@@ -6,11 +6,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jobflow import Flow, Maker
+from jobflow import Flow
 
 from zonemelt.flows.ensemble import EnsembleMaker
 from zonemelt.flows.featurize import ShardsMaker
-from zonemelt.flows.train import TrainMaker
+from zonemelt.flows.train import RanksMaker, TrainMaker
 from zonemelt.tasks.errors import InputError, UnknownKeyError
 from zonemelt.tasks.learn.fit_property import fit_property_job
 from zonemelt.tasks.learn.nested import Protocol
@@ -29,8 +29,10 @@ GRAPHS = "graphs"  # within the directory of the model
 
 
 @dataclass
-class PropertyModelMaker(Maker):
+class PropertyModelMaker(RanksMaker):
     """Wire what makes one model of properties.
+
+    The job of a classical model takes the pool, the threads and the memory; the rest is of networks.
 
     Args:
         name: of the campaign.
@@ -47,7 +49,6 @@ class PropertyModelMaker(Maker):
         ignoring: fields of the level of theory that may differ among the records with one property.
         loss: of a network, see :func:`.head_of`.
         members: networks that differ by their seed and are one model; see :class:`.EnsembleMaker`.
-        nodes: of the training; and so on as :class:`.TrainMaker` has them.
     """
 
     name: str = "train"
@@ -55,19 +56,11 @@ class PropertyModelMaker(Maker):
     version: str = ""
     properties: list[str] = field(default_factory=list)
     model: dict[str, Any] = field(default_factory=lambda: {"architecture": "cogn"})
-    settings: dict[str, Any] = field(default_factory=dict)
     split: dict[str, Any] = field(default_factory=dict)
-    directory: str = ""
     graphs: str = ""
     ignoring: list[str] = field(default_factory=list)
     loss: str | dict[str, Any] = "mae"
     members: int = 1
-    nodes: int = 1
-    ranks_per_node: int = 1
-    gpus_per_rank: int = 0
-    threads: int = 1
-    pool: str = ""
-    walltime: float | str = 0
 
     def make(self) -> Flow:
         """Build the graph; what is wrong with the dataset, the split or the model is said here.
@@ -121,14 +114,8 @@ class PropertyModelMaker(Maker):
         }
         alone = TrainMaker(
             architecture=architecture.model_dump(mode="json"),
-            settings=settings.model_dump(mode="json"),
             loss=self.loss,
-            nodes=self.nodes,
-            ranks_per_node=self.ranks_per_node,
-            gpus_per_rank=self.gpus_per_rank,
-            threads=self.threads,
-            pool=self.pool,
-            walltime=self.walltime,
+            **self.shared(name="train", directory="", settings=settings.model_dump(mode="json")),
         )
         trained: TrainMaker | EnsembleMaker = replace(alone, directory=self.directory)
         if self.members > 1:
@@ -159,4 +146,6 @@ class PropertyModelMaker(Maker):
             directory=self.directory,
         )
         fitted.name = "fit"
+        resources = {name: getattr(self, name) for name in ("pool", "threads", "memory")}
+        fitted.update_config({"manager_config": resources})
         return [fitted]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
 from jobflow import Flow, Maker
@@ -50,6 +50,10 @@ class RanksMaker(Maker):
     pool: str = ""
     walltime: float | str = 0
     memory: float | str = 0
+
+    def shared(self, **changes: Any) -> dict[str, Any]:
+        """The values of all these fields, for another maker of trainings; with changes."""
+        return {one.name: getattr(self, one.name) for one in fields(RanksMaker)} | changes
 
     def checked(self, split: Any) -> TrainSettings:
         """The settings; refuses what can be refused without the data.

@@ -93,12 +93,12 @@ class Committee(Potential):
 
 
 def load(folder: Path, *, device: str = "cpu", dtype: str = "float32") -> Committee:
-    """Load a committee from its folder.
+    """Load a committee from its folder; its members may be of any kind that :func:`.load_potential` opens.
 
     Raises:
         InputError: it, or one of its members, is not there or damaged.
     """
-    from zonemelt.tasks.potentials import trained
+    from zonemelt.tasks.potentials.load import load_folder
 
     path = folder / COMMITTEE
     try:
@@ -108,7 +108,7 @@ def load(folder: Path, *, device: str = "cpu", dtype: str = "float32") -> Commit
         raise InputError(
             f"it cannot be read: {error}", where=str(path), remedy="name the folder of a committee"
         ) from None
-    return Committee(str(folder), [trained.load(place, device=device, dtype=dtype) for place in places])
+    return Committee(str(folder), [load_folder(place, device=device, dtype=dtype) for place in places])
 
 
 def assemble(

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from zonemelt.tasks.errors import InputError
+from zonemelt.tasks.featurize.graphs import Edges
 from zonemelt.tasks.potentials.card import UNITS
 from zonemelt.tasks.potentials.edge_potential import EdgePotential
 from zonemelt.tasks.theory import Theory  # noqa: TC001 (pydantic reads it)
@@ -38,6 +39,11 @@ class Basis(BaseModel):
     radial: int = Field(default=6, ge=1, description="radial functions")
     degree: int = Field(default=4, ge=0, description="highest l of spherical harmonics")
     elements: tuple[str, ...] = Field(default=(), description="symbols; empty for those of the training set")
+
+    @property
+    def edges(self) -> Edges:
+        """Of the graphs it reads: all within the cutoff, else the energy would jump."""
+        return Edges(cutoff=self.cutoff, k=None)
 
     @property
     def features(self) -> int:

@@ -31,7 +31,7 @@ def load_potential(name: str, *, device: str = "cpu", dtype: str = "float32") ->
     from zonemelt.tasks.potentials import chgnet, committee, sevennet
 
     if (Path(name) / CARD).is_file():
-        return _of_folder(Path(name), device=device, dtype=dtype)
+        return load_folder(Path(name), device=device, dtype=dtype)
     if (Path(name) / committee.COMMITTEE).is_file():
         return committee.load(Path(name), device=device, dtype=dtype)
     if name in sevennet.FILES:
@@ -41,7 +41,12 @@ def load_potential(name: str, *, device: str = "cpu", dtype: str = "float32") ->
     raise UnknownKeyError.of(name, NAMES, where="potential")
 
 
-def _of_folder(folder: Path, *, device: str, dtype: str) -> Potential:
+def load_folder(folder: Path, *, device: str = "cpu", dtype: str = "float32") -> Potential:
+    """Load one that was trained here, from its folder.
+
+    Raises:
+        InputError: there is none, or it is damaged.
+    """
     from zonemelt.tasks.potentials import linear, trained
 
     try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,10 +23,12 @@ from zonemelt.tasks.train.transfer import Transfer
 from zonemelt.tasks.whole_files import sha256_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
+    from jobflow import Job
     from numpy.typing import NDArray
 
+    from zonemelt.tasks.featurize.graphs import Edges
     from zonemelt.tasks.models.registry import Architecture
     from zonemelt.tasks.train.loop import Outcome
     from zonemelt.tasks.train.model_folder import Card
@@ -74,20 +77,20 @@ def check_world_size(world_size: int, settings: TrainSettings, *, samples: int |
             )
 
 
-def check_edges(labelled: Labelled, architecture: Architecture) -> None:
-    """Refuse shards whose graphs are not those that the network will be given when it predicts.
+def check_edges(labelled: Labelled, edges: Edges) -> None:
+    """Refuse shards whose graphs are not those that the model will be given when it predicts.
 
     Raises:
         InputError: naming both.
     """
     if not isinstance(labelled.source, ShardSet):
         return
-    found, wanted = dict(labelled.source.shard(0).about["edges"]), asdict(architecture.edges)
+    found, wanted = dict(labelled.source.shard(0).about["edges"]), asdict(edges)
     if found != wanted:
         raise InputError(
-            f"its graphs have edges {found}, the architecture reads {wanted}",
+            f"its graphs have edges {found}, the model reads {wanted}",
             where=str(labelled.source.directory),
-            remedy="write shards with the cutoff and k of the architecture, or change the architecture",
+            remedy="write shards with the cutoff and k of the model, or change the model",
         )
 
 
@@ -102,6 +105,47 @@ def threads_of_torch(number: int | None) -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
+
+
+def train_in_time(
+    train: Callable[[Ranks, float], tuple[Outcome, Card]],
+    again: Callable[..., Job],
+    *,
+    directory: str,
+    device: str,
+    threads: int | None,
+    tally: Mapping[str, Any] | None,
+) -> Any:
+    """The frame of every job that trains: it ends in time, and another one goes on where it stopped.
+
+    Args:
+        train: what to do, given the ranks and the time, as of :func:`time.time`, to be done by.
+        again: makes the job that goes on, given ``tally``.
+        directory: absolute; of checkpoints, metrics and the model.
+        device: see :func:`.joined`.
+        threads: of each rank; None for what its environment says.
+        tally: what the jobs before this one did, see :class:`.Tally`.
+
+    Returns:
+        The model, of :func:`model_document`; or a response with the job that goes on; None on all ranks but
+        the first.
+
+    Raises:
+        InputError: the directory is not absolute.
+        JobError: jobs in a row have made no headway.
+    """
+    folder = check_directory(directory)
+    before = Tally(**tally or {})
+    with threads_of_torch(threads), joined(device=device) as ranks:
+        outcome, card = train(ranks, deadline_of_job())
+        after = before.with_outcome(outcome, where=str(folder))
+        if not ranks.writes:
+            return None
+        if outcome.finished:
+            return model_document(folder, card, outcome, after, world_size=ranks.world_size)
+    following = again(tally=asdict(after))
+    following.name = CURRENT_JOB.job.name
+    return Response(replace=following)
 
 
 @job
@@ -146,29 +190,27 @@ def train_job(
         InputError: something given cannot be used.
         JobError: the training cannot go on: it diverges, is too large for memory, or has no time for a step.
     """
-    folder = check_directory(directory)
     network, chosen = architecture_of(architecture), settings_of(settings)
-    before = Tally(**tally or {})
-    with threads_of_torch(threads), joined(device=device) as ranks:
+
+    def train(ranks: Ranks, deadline: float) -> tuple[Outcome, Card]:
         labelled, parts = _read(collection, split, network, chosen, ranks=ranks)
-        outcome, card = train_properties(
+        return train_properties(
             labelled, parts, network, chosen,
-            ranks=ranks, directory=folder, loss=loss, deadline=deadline_of_job(),
+            ranks=ranks, directory=Path(directory), loss=loss, deadline=deadline,
             transfer=None if transfer is None else Transfer.model_validate(transfer),
             weights=weights, each=each,  # type: ignore[arg-type]
         )  # fmt: skip
-        after = before.with_outcome(outcome, where=str(folder))
-        if not ranks.writes:
-            return None
-        if outcome.finished:
-            return model_document(folder, card, outcome, after, world_size=ranks.world_size)
-    again = train_job(
-        collection=collection, split=split, architecture=architecture, settings=settings, directory=directory,
-        loss=loss, transfer=transfer, weights=weights, each=each, device=device, threads=threads,
-        tally=asdict(after),
+
+    return train_in_time(
+        train,
+        partial(
+            train_job,
+            collection=collection, split=split, architecture=architecture, settings=settings,
+            directory=directory, loss=loss, transfer=transfer, weights=weights, each=each,
+            device=device, threads=threads,
+        ),
+        directory=directory, device=device, threads=threads, tally=tally,
     )  # fmt: skip
-    again.name = CURRENT_JOB.job.name
-    return Response(replace=again)
 
 
 def _read(
@@ -180,7 +222,7 @@ def _read(
     ranks: Ranks,
 ) -> tuple[Labelled, dict[str, NDArray[Any]]]:
     labelled = read_collection(collection)
-    check_edges(labelled, architecture)
+    check_edges(labelled, architecture.edges)
     parts = split_of(split, labelled)
     check_world_size(ranks.world_size, settings, samples=len(parts["train"]))
     return labelled, parts

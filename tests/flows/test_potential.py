@@ -10,7 +10,7 @@ from labels_for_tests import VASP, record_of
 from trained_potentials_for_tests import SMALL, structures
 
 from zonemelt import run_flow
-from zonemelt.flows.potential import CommitteeMaker, PotentialMaker
+from zonemelt.flows.potential import CommitteeMaker, LinearPotentialMaker, PotentialMaker
 from zonemelt.tasks.crystals import Crystals
 from zonemelt.tasks.datasets import commit, open_dataset, write_part
 from zonemelt.tasks.errors import InputError, JobError, UnknownKeyError
@@ -26,6 +26,7 @@ from zonemelt.tasks.train.jobs import check_edges
 SPLIT = {"train": list(range(8)), "validation": [8, 9], "test": [10, 11]}
 SETTINGS = {"seed": 1, "epochs": 2, "batch_size": 4, "learning_rate": 0.01}
 ARCHITECTURE = SMALL.model_dump(mode="json")
+BASIS = {"cutoff": SMALL.cutoff, "radial": 2, "degree": 1}
 
 
 def stored(directory, *, cutoff=SMALL.cutoff, functionals=("PBE",)):
@@ -92,8 +93,51 @@ def test_a_committee_from_a_collection(metals, tmp_path):
     assert spread.forces_A.shape == (12,)
 
 
+def test_a_committee_of_linear_ones(metals, tmp_path):
+    linear = LinearPotentialMaker(basis=BASIS)
+    flow = CommitteeMaker(train=linear, members=3, directory=str(tmp_path / "model"))
+    said = run(flow.make(metals, SPLIT), tmp_path / "campaign")
+    assert said["metrics"]["test forces mae (eV/Å) spread"] > 0
+    committee = load_potential(said["folder"], dtype="float64")
+    assert [member.card.training["seed"] for member in committee.members] == [0, 1, 2]
+    assert all(member.card.references == committee.members[0].card.references for member in committee.members)
+    crystals = Crystals.of_atoms(structures(3))
+    assert (committee.spread(crystals).forces_A > 0).all()
+    again = run(
+        LinearPotentialMaker(basis=BASIS, seed=2, directory=str(tmp_path / "alone")).make(metals, SPLIT),
+        tmp_path / "second",
+    )
+    alone = load_potential(again["folder"], dtype="float64").evaluate(crystals)
+    np.testing.assert_array_equal(alone.forces_A3, committee.members[2].evaluate(crystals).forces_A3)
+
+
+def test_a_committee_of_two_kinds(metals, tmp_path):
+    members = {
+        "linear": LinearPotentialMaker(basis=BASIS, directory=str(tmp_path / "linear")),
+        "network": maker(tmp_path / "network", settings=SETTINGS | {"epochs": 1}),
+    }
+    done = {
+        name: run(one.make(metals, SPLIT), tmp_path / f"campaign-{name}") for name, one in members.items()
+    }
+    assemble(tmp_path, {name: one | {"metrics": {}} for name, one in done.items()}, least=2)
+    opened = load_potential(str(tmp_path))
+    assert [type(member).__name__ for member in opened.members] == ["Linear", "Trained"]
+    assert np.isfinite(opened.spread(Crystals.of_atoms(structures(2))).energies_G).all()
+
+
+def test_linear_ones_that_cannot_be(metals, tmp_path):
+    for more, error, match in (
+        ({"basis": {"radials": 3}}, UnknownKeyError, "did you mean 'radial'"),
+        ({"basis": {"cutoff": -1}}, InputError, "cutoff"),
+        ({"seed": -1}, InputError, "seed -1"),
+        ({"directory": "here"}, InputError, "not absolute"),
+    ):
+        with pytest.raises(error, match=match):
+            LinearPotentialMaker(**{"directory": str(tmp_path), **more}).make(metals, SPLIT)
+
+
 def test_a_training_goes_on_as_another_job(metals, tmp_path, monkeypatch):
-    monkeypatch.setattr("zonemelt.tasks.potentials.fitting.jobs.deadline_of_job", lambda: 0.0)
+    monkeypatch.setattr("zonemelt.tasks.train.jobs.deadline_of_job", lambda: 0.0)
     monkeypatch.setattr("zonemelt.tasks.train.tally._HURRIED", 100)
     one = maker(tmp_path / "model", settings=SETTINGS | {"epochs": 1})
     said = run(one.make(metals, {"train": SPLIT["train"]}), tmp_path / "campaign")
@@ -110,7 +154,7 @@ def test_mixed_functionals_are_refused_by_name(tmp_path):
 def test_shards_of_another_cutoff(tmp_path):
     labelled, _ = read_structures(stored(tmp_path, cutoff=4.0))
     with pytest.raises(InputError, match=r"'cutoff': 4\.0.*'cutoff': 3\.5"):
-        check_edges(labelled, SMALL)
+        check_edges(labelled, SMALL.edges)
 
 
 @pytest.mark.parametrize(

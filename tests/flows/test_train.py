@@ -170,7 +170,7 @@ def test_another_training_in_the_same_directory_is_refused(metals, tmp_path):
 def test_graphs_with_other_edges_are_refused(metals, tmp_path):
     of = maker(tmp_path / "model", architecture=NETWORK | {"cutoff": 6.0})
     failure = trained(of, metals, tmp_path / "campaign")
-    assert "edges {'cutoff': 5.0, 'k': 12}, the architecture reads {'cutoff': 6.0" in failure["message"]
+    assert "edges {'cutoff': 5.0, 'k': 12}, the model reads {'cutoff': 6.0" in failure["message"]
 
 
 @pytest.mark.parametrize(

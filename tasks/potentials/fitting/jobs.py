@@ -1,31 +1,37 @@
-"""The training of a potential as a job: it ends in time, and goes on as another until all is done."""
+"""The training of potentials as jobs: of networks, which end in time and go on; and of linear ones."""
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jobflow import CURRENT_JOB, Response, job
+from jobflow import job
 
-from zonemelt.tasks.deadline import deadline_of_job
 from zonemelt.tasks.potentials.architecture import PotentialArchitecture
 from zonemelt.tasks.potentials.fitting.collection import read_structures
+from zonemelt.tasks.potentials.fitting.linear_fit import fit_linear
 from zonemelt.tasks.potentials.fitting.objective import Terms
 from zonemelt.tasks.potentials.fitting.training import train_potential
+from zonemelt.tasks.potentials.linear import Basis
 from zonemelt.tasks.train.collection import split_of
 from zonemelt.tasks.train.documents import checked, settings_of
 from zonemelt.tasks.train.jobs import (
     check_directory,
     check_edges,
     check_world_size,
-    model_document,
     threads_of_torch,
+    train_in_time,
 )
-from zonemelt.tasks.train.ranks import joined
-from zonemelt.tasks.train.tally import Tally
+from zonemelt.tasks.train.model_folder import WEIGHTS
+from zonemelt.tasks.whole_files import sha256_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from zonemelt.tasks.train.loop import Outcome
+    from zonemelt.tasks.train.model_folder import Card
+    from zonemelt.tasks.train.ranks import Ranks
 
 
 def potential_of(document: Mapping[str, Any] | PotentialArchitecture) -> PotentialArchitecture:
@@ -50,6 +56,18 @@ def terms_of(document: Mapping[str, Any] | Terms) -> Terms:
     return (
         document if isinstance(document, Terms) else checked(Terms, document, where="loss of the potential")
     )
+
+
+def basis_of(document: Mapping[str, Any] | Basis) -> Basis:
+    """The functions of a linear potential from what a person says of them.
+
+    Raises:
+        UnknownKeyError: there is no such setting; with the nearest name.
+        InputError: a value cannot be used.
+    """
+    if isinstance(document, Basis):
+        return document
+    return checked(Basis, document, where="basis of the potential")
 
 
 @job
@@ -92,27 +110,69 @@ def potential_job(
         InputError: something given cannot be used.
         JobError: the training cannot go on: it diverges, is too large for memory, or has no time for a step.
     """
-    folder = check_directory(directory)
     network, chosen = potential_of(architecture), settings_of(settings)
-    before = Tally(**tally or {})
-    with threads_of_torch(threads), joined(device=device) as ranks:
+
+    def train(ranks: Ranks, deadline: float) -> tuple[Outcome, Card]:
         labelled, theory = read_structures(collection)
-        check_edges(labelled, network)
+        check_edges(labelled, network.edges)
         parts = split_of(split, labelled)
         check_world_size(ranks.world_size, chosen, samples=len(parts["train"]))
-        outcome, card = train_potential(
+        return train_potential(
             labelled, parts, network, chosen, terms_of(loss),
-            theory=theory, ranks=ranks, directory=folder, start=start, double=double,
-            deadline=deadline_of_job(),
+            theory=theory, ranks=ranks, directory=Path(directory), start=start, double=double,
+            deadline=deadline,
         )  # fmt: skip
-        after = before.with_outcome(outcome, where=str(folder))
-        if not ranks.writes:
-            return None
-        if outcome.finished:
-            return model_document(folder, card, outcome, after, world_size=ranks.world_size)
-    again = potential_job(
-        collection=collection, split=split, architecture=architecture, settings=settings, directory=directory,
-        loss=loss, start=start, double=double, device=device, threads=threads, tally=asdict(after),
+
+    return train_in_time(
+        train,
+        partial(
+            potential_job,
+            collection=collection, split=split, architecture=architecture, settings=settings,
+            directory=directory, loss=loss, start=start, double=double, device=device, threads=threads,
+        ),
+        directory=directory, device=device, threads=threads, tally=tally,
     )  # fmt: skip
-    again.name = CURRENT_JOB.job.name
-    return Response(replace=again)
+
+
+@job
+def linear_job(
+    *,
+    collection: dict[str, Any],
+    split: dict[str, Any],
+    basis: dict[str, Any],
+    directory: str,
+    energy_weight: float = 10.0,
+    seed: int | None = None,
+    threads: int | None = None,
+) -> dict[str, Any]:
+    """Fit a linear potential to a collection, in one go: what was killed begins anew.
+
+    Args:
+        collection: see :func:`.read_structures`.
+        split: see :func:`.split_of`; with a part ``validation``.
+        basis: see :class:`.Basis`.
+        directory: absolute; of the potential.
+        energy_weight: see :func:`.fit_linear`.
+        seed: of the bootstrap; see :func:`.fit_linear`.
+        threads: to compute with; None for what the environment says.
+
+    Returns:
+        ``folder``; ``weights``, the SHA-256 of the file with the weights; ``card``; and ``metrics``.
+
+    Raises:
+        InputError: something given cannot be used.
+    """
+    folder, functions = check_directory(directory), basis_of(basis)
+    with threads_of_torch(threads):
+        labelled, theory = read_structures(collection)
+        check_edges(labelled, functions.edges)
+        card = fit_linear(
+            labelled, split_of(split, labelled), functions,
+            theory=theory, directory=folder, energy_weight=energy_weight, seed=seed,
+        )  # fmt: skip
+    return {
+        "folder": str(folder),
+        "weights": sha256_of(folder / WEIGHTS),
+        "card": card.model_dump(mode="json"),
+        "metrics": card.metrics,
+    }

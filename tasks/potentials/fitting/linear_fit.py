@@ -37,8 +37,10 @@ class _Rows:
 
     energy_GK: NDArray[np.float64]  # per atom
     energy_G: NDArray[np.float64]
+    place_G: NDArray[np.int64]  # of its structure among all
     forces_RK: NDArray[np.float64]
     forces_R: NDArray[np.float64]
+    place_R: NDArray[np.int64]
 
 
 def fit_linear(
@@ -49,6 +51,7 @@ def fit_linear(
     theory: Theory,
     directory: Path,
     energy_weight: float = 10.0,
+    seed: int | None = None,
 ) -> LinearCard:
     """Fit one, choose its ridge on the validation part, and write it into the directory.
 
@@ -59,6 +62,9 @@ def fit_linear(
         theory: of the labels.
         directory: of the potential.
         energy_weight: of the mean squared error of energies per atom, eV, beside that of forces, eV/Å.
+        seed: of a bootstrap (B. Efron, Ann. Stat. 7, 1 (1979)): each training structure counts as often as it
+            is drawn, so that fits with several seeds differ by as much as the data leaves them open. None to
+            count each once.
 
     Raises:
         InputError: a part is missing or overlaps another, an element is not in the training set, or there are
@@ -83,7 +89,8 @@ def fit_linear(
     energies_Z = reference_energies(labels["train"].counts_NZ, labels["train"].energies_N).tolist()
     references = dict(zip(elements, energies_Z, strict=True))
 
-    square_KK, right_K = _normal(labelled, labels["train"], basis, references, energy_weight)
+    times_N = _drawn(len(split["train"]), seed)
+    square_KK, right_K = _normal(labelled, labels["train"], basis, references, energy_weight, times_N)
     judged = {
         part: list(_rows(labelled, labels[part], basis, references)) for part in split if part != "train"
     }
@@ -112,6 +119,7 @@ def fit_linear(
         ridge=ridge,
         training={
             "samples": len(split["train"]),
+            "seed": seed,
             "energy_weight": energy_weight,
             "force_rms": scale,
             "training_set": labelled.digest(split["train"]),
@@ -123,21 +131,35 @@ def fit_linear(
     return card
 
 
-def _normal(
-    labelled: Labelled, labels: Labels, basis: Basis, references: Mapping[str, float], energy_weight: float
+def _drawn(count: int, seed: int | None) -> NDArray[np.int64]:
+    """How often each training structure counts (N,)."""
+    if seed is None:
+        return np.ones(count, np.int64)
+    return np.bincount(np.random.default_rng(seed).integers(count, size=count), minlength=count)
+
+
+def _normal(  # noqa: PLR0917  what the equations are made of
+    labelled: Labelled,
+    labels: Labels,
+    basis: Basis,
+    references: Mapping[str, float],
+    energy_weight: float,
+    times_N: NDArray[np.int64],
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """The normal equations of the training part: means over energies and over components of forces."""
     size = len(basis.elements) * basis.features
     square_KK, right_K = np.zeros((size, size)), np.zeros(size)
-    energies = max(int(np.isfinite(labels.energies_N).sum()), 1)
-    forces = max(int(3 * labels.sizes_N[np.isfinite(labels.forces_N)].sum()), 1)
+    known_N = np.isfinite(labels.forces_N)
+    energies = max(int(times_N[np.isfinite(labels.energies_N)].sum()), 1)
+    forces = max(int(3 * (times_N * labels.sizes_N)[known_N].sum()), 1)
     for rows in _rows(labelled, labels, basis, references):
-        for left, right, weight in (
-            (rows.energy_GK, rows.energy_G, energy_weight / energies),
-            (rows.forces_RK, rows.forces_R, 1.0 / forces),
+        for left, right, place, weight in (
+            (rows.energy_GK, rows.energy_G, rows.place_G, energy_weight / energies),
+            (rows.forces_RK, rows.forces_R, rows.place_R, 1.0 / forces),
         ):
-            square_KK += weight * left.T @ left
-            right_K += weight * left.T @ right
+            weighted = (weight * times_N[place])[:, None] * left
+            square_KK += weighted.T @ left
+            right_K += weighted.T @ right
     return square_KK, right_K
 
 
@@ -164,11 +186,15 @@ def _rows(
         forces_RK = forces_AK3.transpose(0, 2, 1).reshape(-1, size)
         forces_R = np.asarray(graphs.labels_A["forces"], float).reshape(-1)
         known_G, known_R = np.isfinite(left_N[some]), np.isfinite(forces_R)
+        place_G = np.arange(start, start + len(graphs))
+        place_R = np.repeat(place_G, 3 * graphs.crystals.sizes_G)
         yield _Rows(
             energy_GK=energy_GK[known_G],
             energy_G=left_N[some][known_G],
+            place_G=place_G[known_G],
             forces_RK=forces_RK[known_R],
             forces_R=forces_R[known_R],
+            place_R=place_R[known_R],
         )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -101,3 +103,30 @@ def test_weights_of_another_basis(fitted, tmp_path):
     (tmp_path / CARD).write_text(other.model_dump_json())
     with pytest.raises(InputError, match="do not belong together"):
         load_potential(str(tmp_path))
+
+
+def test_a_bootstrap_counts_structures_as_often_as_they_are_drawn(tmp_path):
+    found = labelled(edges=EDGES)
+    drawn = np.random.default_rng(5).integers(12, size=12)
+    fit_linear(found, SPLIT, BASIS, theory=THEORY, directory=tmp_path / "weighed", seed=5)
+    weighed = load_potential(str(tmp_path / "weighed"), dtype="float64")
+
+    class Repeated:
+        def read(self, indices):
+            return source.read(np.concatenate([drawn, np.arange(12, 16)])[np.asarray(indices)])
+
+    source, rows = found.source, np.concatenate([drawn, np.arange(12, 16)])
+    copies = replace(
+        found,
+        source=Repeated(),
+        names_N=[f"c{number}" for number in range(16)],
+        costs_N=found.costs_N[rows],
+        elements_N=[found.elements_N[row] for row in rows],
+        values_NP=found.values_NP[rows],
+    )
+    fit_linear(copies, SPLIT, BASIS, theory=THEORY, directory=tmp_path / "copied")
+    copied = load_potential(str(tmp_path / "copied"), dtype="float64")
+    crystals = Crystals.of_atoms(structures()[12:])
+    np.testing.assert_allclose(
+        weighed.evaluate(crystals).forces_A3, copied.evaluate(crystals).forces_A3, atol=0.02
+    )
