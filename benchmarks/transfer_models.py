@@ -4,6 +4,9 @@ One small network is pre-trained twice: first on formation energies and band gap
 which is the network for gaps and dielectric constants; then, for shear moduli and for phonon peaks, on all
 properties but the one that it is for. Structures have 24 atoms at most. What has the composition of a test
 structure of the target is left out; of the first pre-training, what has that of any test structure.
+
+Apart from these, the layers of a potential that others have trained (SevenNet-0: energies, forces and
+stresses of the Materials Project) describe the crystals. It has seen many of them, but none of the labels.
 """
 
 from __future__ import annotations
@@ -35,12 +38,17 @@ FOLDS: Final = {True: 5, False: 3}  # within a trial: of few labels, of many
 TREES: Final = {True: 100, False: 40}  # of a forest: for few labels, for many
 FEW: Final = 200  # labels; no more are needed to fit a kernel
 SCRATCH: Final = ("CS",)
-ALL: Final = ("CS", "CST", "ST", "T")
+TRANSFER: Final = (*SCRATCH, "CST", "ST", "T")
+ALL: Final = (*TRANSFER, "CSF", "SF", "F")
+POTENTIAL: Final = "sevennet-0"
 MODELS: Final = {
     "CS": ("forest", "process"),
     "CST": ("forest", "process"),
     "ST": ("process",),
     "T": ("forest",),
+    "CSF": ("forest", "process"),
+    "SF": ("process",),
+    "F": ("forest", "process"),
 }
 
 
@@ -130,7 +138,8 @@ class Described:
 
     Attributes:
         rows: of the collection, ascending.
-        blocks: ``C`` of compositions, ``S`` of structures, ``T`` of a pre-trained trunk and its heads.
+        blocks: ``C`` of compositions, ``S`` of structures, ``T`` of a pre-trained trunk and its heads,
+            ``F`` of the layers of a potential.
     """
 
     rows: Rows
@@ -145,18 +154,22 @@ def described(target: str, directory: Path, *, rows: Rows, quick: bool) -> Descr
     """Features of some samples of a target; those of compositions and structures are kept."""
     from zonemelt.tasks.featurize.fractions import composition_blocks
     from zonemelt.tasks.featurize.structural import structural
+    from zonemelt.tasks.potentials.latent import latent_features
+    from zonemelt.tasks.potentials.load import load_potential
     from zonemelt.tasks.train.model_folder import load_model
     from zonemelt.tasks.train.transfer import features_of_graphs
 
     rows = np.unique(rows)
     found = collection(target)
+    directory.mkdir(parents=True, exist_ok=True)
     kept = directory / f"features_{target}_{len(rows)}.npz"
     if not kept.exists():
         values = structural(found.crystals.take(rows))
         structures = np.full((len(rows), len(values.labels)), np.nan)
         structures[values.rows_N] = values.values_NF
         compositions = composition_blocks([found.formulas[row] for row in rows.tolist()])["values"]
-        np.savez(kept, rows=rows, C=compositions, S=structures)
+        layers, _ = latent_features(load_potential(POTENTIAL), found.crystals.take(rows))
+        np.savez(kept, rows=rows, C=compositions, S=structures, F=layers)
     file = np.load(kept, allow_pickle=False)
     if (file["rows"] != rows).any():
         raise RuntimeError(f"{kept} is of other samples: remove it")
@@ -166,7 +179,8 @@ def described(target: str, directory: Path, *, rows: Rows, quick: bool) -> Descr
     for start in range(0, len(rows), 256):
         graphs = source.read(rows[start : start + 256])
         trunk.append(np.hstack([features_of_graphs(model, card, graphs), _heads(model, card, graphs)]))
-    return Described(rows=rows, blocks={"C": file["C"], "S": file["S"], "T": np.concatenate(trunk)})
+    blocks = {name: file[name] for name in "CSF"} | {"T": np.concatenate(trunk)}
+    return Described(rows=rows, blocks=blocks)
 
 
 def _heads(model: Any, card: Any, graphs: Any) -> Floats:

@@ -53,6 +53,11 @@ class SevenNet(EdgePotential):
         self._fidelity = self._chosen(fidelity)
         self.theory = _theory(fidelity)
 
+    @property
+    def layers(self) -> Any:
+        """The modules of the network, in their order."""
+        return self.model
+
     def _chosen(self, fidelity: str | None) -> int | None:
         known = self.model.modal_map or {}
         self.model.eval_modal_map = False  # the number of the fidelity is given below

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from zonemelt.tasks.potentials.bonds import bonds
 from zonemelt.tasks.potentials.card import read_potential
@@ -55,6 +55,11 @@ class Trained(EdgePotential):
         self.network = network.to(device, getattr(torch, dtype)).eval()
         self.network.requires_grad_(requires_grad=False)
         self.network.refine()
+
+    @property
+    def layers(self) -> Any:
+        """The modules of the network, in their order."""
+        return self.network.layers
 
     def energies(self, edges: EdgeTensors) -> torch.Tensor:
         """The energy of each structure (G,), eV, in double precision."""
