@@ -13,7 +13,7 @@ from typing import Any
 
 from jobflow import Flow, Job, Maker, OutputReference, Response, job
 
-from zonemelt.tasks.acquire.selection import initial_job, select_job
+from zonemelt.tasks.acquire.arms import initial_job, select_job
 from zonemelt.tasks.featurize.describe import featurize_job
 from zonemelt.tasks.generate.candidates import enumerate_job, reference_crystals
 from zonemelt.tasks.judge.references import fit_references_job

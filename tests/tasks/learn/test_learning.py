@@ -5,12 +5,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import RBF, ConstantKernel, DotProduct
 
-from zonemelt.tasks.acquire.selection import at_random, choose, most_uncertain
 from zonemelt.tasks.errors import InputError
 from zonemelt.tasks.featurize.describe import FEATURES, describe
 from zonemelt.tasks.generate.candidates import decorate, pure_fcc
@@ -75,33 +72,6 @@ def test_training_hash_ignores_order_and_sees_values() -> None:
     one = training_hash(["a", "b"], np.array([1.0, 2.0]))
     assert one == training_hash(["b", "a"], np.array([2.0, 1.0]))
     assert one != training_hash(["a", "b"], np.array([1.0, 2.1]))
-
-
-@settings(max_examples=30, deadline=None)
-@given(st.integers(0, 10_000), st.integers(1, 8))
-def test_batches_do_not_repeat_and_start_with_the_least_known(seed: int, count: int) -> None:
-    root = np.random.default_rng(seed).normal(size=(12, 5))
-    covariance = root @ root.T
-    picked = most_uncertain(covariance, noise=0.01, count=count)
-    assert len(set(picked)) == count
-    assert picked[0] == covariance.diagonal().argmax()
-
-
-def test_batch_avoids_duplicates_of_its_own() -> None:
-    covariance = np.array([[1.0, 0.999, 0.0], [0.999, 0.998, 0.0], [0.0, 0.0, 0.5]])
-    assert most_uncertain(covariance, noise=1e-3, count=2) == [0, 2]
-
-
-def test_random_choice_is_reproducible_and_excludes_the_chosen() -> None:
-    pool = [f"c{i}" for i in range(10)]
-    arm = {"strategy": "random", "seed": 1, "chosen": pool[:7]}
-    assert choose(arm, {}, pool, count=5) == pool[7:]
-    assert at_random(pool, count=3, seed=4) == at_random(pool, count=3, seed=4)
-
-
-def test_unknown_strategy_is_named() -> None:
-    with pytest.raises(InputError, match="'greedy'"):
-        choose({"strategy": "greedy", "seed": 0, "chosen": []}, {}, ["a"], count=1)
 
 
 @pytest.mark.parametrize("kind", FEATURES)
