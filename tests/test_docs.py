@@ -12,6 +12,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PAGES = [
     ROOT / "README.md",
+    ROOT / "docs" / "atomistic.md",
     ROOT / "docs" / "datasets.md",
     ROOT / "docs" / "descriptors.md",
     ROOT / "docs" / "engine.md",

@@ -4,18 +4,17 @@
 
 from __future__ import annotations
 
-import hashlib
-import io
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
 
-from zonemelt.tasks.atomistic.fire import State, advanced, begin, generalized
+from zonemelt.tasks.atomistic import fire, lbfgs
+from zonemelt.tasks.atomistic.fleet import ATOMS_IN_FLIGHT, Fleet, OutOfTimeError, Pace, key_of, run
+from zonemelt.tasks.atomistic.place import Place, generalized
 from zonemelt.tasks.crystals import Crystals
 from zonemelt.tasks.errors import InputError
-from zonemelt.tasks.whole_files import write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -46,17 +45,41 @@ class RelaxSettings:
         force: largest on an atom, and on the cell per atom (as in ASE's filters), eV/Å.
         steps: most of one structure.
         cell: whether the cell relaxes too.
+        strains: which of its strains xx, yy, zz, yz, xz, xy may change; None: all.
+        pressure: outside, eV/Å³; what is minimal is then the enthalpy.
+        method: "fire", or "lbfgs", which takes fewer steps near a minimum.
         atoms_in_flight: about how many atoms are on their way together.
     """
 
     force: float = 0.05
     steps: int = 500
     cell: bool = True
-    atoms_in_flight: int = 2000
+    strains: tuple[bool, bool, bool, bool, bool, bool] | None = None
+    pressure: float = 0.0
+    method: Literal["fire", "lbfgs"] = "fire"
+    atoms_in_flight: int = ATOMS_IN_FLIGHT
 
     def __post_init__(self) -> None:
         if not (self.force > 0 and self.steps > 0 and self.atoms_in_flight > 0):
-            raise InputError(f"{self}", where="relax", remedy="all must be positive")
+            raise InputError(
+                f"{self}", where="relax", remedy="force, steps and atoms_in_flight must be positive"
+            )
+        if not self.cell and (self.strains is not None or self.pressure):
+            raise InputError(
+                f"{self}", where="relax", remedy="strains and pressure are of cells that relax: set cell"
+            )
+        if self.method not in _METHODS:
+            raise InputError(
+                f"'{self.method}'", where="relax: method", remedy=f"one of {', '.join(_METHODS)}"
+            )
+
+    @property
+    def strains_33(self) -> NDArray[np.bool_] | None:
+        """Which components of the cell's deformation may change (3, 3)."""
+        if self.strains is None:
+            return None
+        xx, yy, zz, yz, xz, xy = self.strains
+        return np.array([[xx, xy, xz], [xy, yy, yz], [xz, yz, zz]])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,24 +111,37 @@ class _Arrived:
     outcome: Outcome
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Method:
+    """A state, its beginning and its step."""
+
+    state: type[Place]
+    begin: Callable[[NDArray[np.float64], NDArray[np.float64]], Place]
+    advanced: Callable[..., Place]
+
+
+_METHODS: Final = {
+    "fire": _Method(state=fire.Inert, begin=fire.begin, advanced=fire.advanced),
+    "lbfgs": _Method(state=lbfgs.Learning, begin=lbfgs.begin, advanced=lbfgs.advanced),
+}
+
+
 def relax(
     potential: Potential,
     crystals: Crystals,
     settings: RelaxSettings | None = None,
     *,
     checkpoint: Path | None = None,
-    every: int = 50,
-    go_on: Callable[[], bool] = lambda: True,
+    pace: Pace | None = None,
 ) -> Relaxed:
-    """Relax positions, and the cells on request, by FIRE.
+    """Relax positions, and the cells on request.
 
     Args:
         potential: gives forces and stresses.
         crystals: where to begin.
         settings: see :class:`RelaxSettings`.
         checkpoint: a file to go on from, if it is there, and to write now and then.
-        every: after how many evaluations it is written.
-        go_on: asked before every evaluation; once it says no, what is on its way is kept in the checkpoint.
+        pace: when to stop, and how often to write it.
 
     Raises:
         InputError: an element the potential does not know, a cell to relax that does not repeat in all
@@ -113,109 +149,115 @@ def relax(
     """
     settings = settings or RelaxSettings()
     potential.check(crystals, stress=settings.cell)
-    moving: dict[int, State] = {}
-    arrived: dict[int, _Arrived] = {}
-    key = _key(potential, crystals, settings)
-    if checkpoint is not None and checkpoint.is_file():
-        moving, arrived = _read(checkpoint, key)
-    waiting = [index for index in range(len(crystals)) if index not in moving and index not in arrived]
-    waiting.reverse()
-    evaluations = 0
-    while go_on() and _fill(moving, waiting, crystals, settings.atoms_in_flight):
-        _step(potential, crystals, settings, moving, arrived)
-        evaluations += 1
-        if checkpoint is not None and evaluations % every == 0:
-            _write(checkpoint, key, moving, arrived)
-    if checkpoint is not None:
-        _write(checkpoint, key, moving, arrived)
-    return _relaxed(crystals, moving, arrived)
+    method = _METHODS[settings.method]
 
-
-def _fill(moving: dict[int, State], waiting: list[int], crystals: Crystals, most: int) -> bool:
-    """Let structures join while there is room; whether any is on its way."""
-    sizes_G = crystals.sizes_G
-    atoms = sum(int(sizes_G[index]) for index in moving)
-    while waiting and (not moving or atoms + sizes_G[waiting[-1]] <= most):
-        index = waiting.pop()
+    def begin(index: int) -> Place:
         rows = slice(int(crystals.first_G[index]), int(crystals.first_G[index + 1]))
-        moving[index] = begin(crystals.positions_A3[rows], crystals.cells_G33[index])
-        atoms += int(sizes_G[index])
-    return bool(moving)
+        return method.begin(crystals.positions_A3[rows], crystals.cells_G33[index])
 
-
-def _step(
-    potential: Potential,
-    crystals: Crystals,
-    settings: RelaxSettings,
-    moving: dict[int, State],
-    arrived: dict[int, _Arrived],
-) -> None:
-    """Evaluate all that are on their way once, and move them."""
-    indices = np.array(sorted(moving))
-    now = _as_crystals(crystals.take(indices), [moving[index] for index in indices.tolist()])
-    found = potential.evaluate(now, stress=settings.cell)
-    for row, index in enumerate(indices.tolist()):
-        state = moving[index]
-        forces_M3 = _forces(state, now, found, row)
-        force = float(np.linalg.norm(forces_M3, axis=1).max())
-        outcome = _outcome(state, force, float(found.energies_G[row]), settings)
-        if outcome is None:
-            moving[index] = advanced(state, forces_M3)
-            continue
-        del moving[index]
-        arrived[index] = _Arrived(
-            positions_N3=state.moved_N3,
-            cell_33=state.cell_33,
-            energy=float(found.energies_G[row]),
-            force=force,
-            steps=state.steps,
-            outcome=outcome,
-        )
-
-
-def _forces(state: State, now: Crystals, found: Evaluated, row: int) -> NDArray[np.float64]:
-    assert found.forces_A3 is not None
-    rows = slice(int(now.first_G[row]), int(now.first_G[row + 1]))
-    return generalized(
-        state, found.forces_A3[rows], None if found.stresses_G33 is None else found.stresses_G33[row]
+    fleet = Fleet(
+        atoms=crystals.sizes_G.tolist(),
+        most=settings.atoms_in_flight,
+        begin=begin,
+        step=lambda moving: _step(potential, crystals, settings, moving),
+        moving=method.state,
+        arrived=_Arrived,
+        key=key_of(potential, crystals, repr(settings)),
+    )
+    moving, arrived = run(fleet, checkpoint=checkpoint, pace=pace or Pace())
+    return _relaxed(
+        crystals,
+        {
+            **{
+                index: moving.get(index) or begin(index)
+                for index in range(len(crystals))
+                if index not in arrived
+            },
+            **arrived,
+        },
     )
 
 
-def _outcome(state: State, force: float, energy: float, settings: RelaxSettings) -> Outcome | None:
-    swollen = abs(np.linalg.det(state.deformation_33))
+def relaxed_stage(
+    potential: Potential, crystals: Crystals, settings: RelaxSettings, *, pace: Pace, stage: str
+) -> Relaxed:
+    """Relax as one stage of a calculation.
+
+    Raises:
+        OutOfTimeError: some have not arrived.
+        InputError: see :func:`relax`.
+    """
+    found = relax(potential, crystals, settings, checkpoint=pace.checkpoint(stage), pace=pace)
+    if Outcome.UNFINISHED in found.outcomes:
+        raise OutOfTimeError(
+            f"{found.outcomes.count(Outcome.UNFINISHED)} structures have not arrived",
+            where=stage,
+            remedy="give the same directory again, and it goes on",
+        )
+    return found
+
+
+def _step(
+    potential: Potential, crystals: Crystals, settings: RelaxSettings, moving: dict[int, Place]
+) -> dict[int, Place | _Arrived]:
+    """Evaluate all that are on their way once, and move them."""
+    now = _as_crystals(crystals.take(np.array(list(moving))), list(moving.values()))
+    found = potential.evaluate(now, stress=settings.cell)
+    after: dict[int, Place | _Arrived] = {}
+    for row, (index, place) in enumerate(moving.items()):
+        forces_M3 = _forces(place, now, found, row, settings)
+        force = float(np.linalg.norm(forces_M3, axis=1).max())
+        outcome = _outcome(place, force, float(found.energies_G[row]), settings)
+        if outcome is None:
+            after[index] = _METHODS[settings.method].advanced(place, forces_M3)
+        else:
+            after[index] = _Arrived(
+                positions_N3=place.moved_N3,
+                cell_33=place.cell_33,
+                energy=float(found.energies_G[row]),
+                force=force,
+                steps=place.steps,
+                outcome=outcome,
+            )
+    return after
+
+
+def _forces(
+    place: Place, now: Crystals, found: Evaluated, row: int, settings: RelaxSettings
+) -> NDArray[np.float64]:
+    assert found.forces_A3 is not None
+    rows = slice(int(now.first_G[row]), int(now.first_G[row + 1]))
+    return generalized(
+        place,
+        found.forces_A3[rows],
+        None if found.stresses_G33 is None else found.stresses_G33[row],
+        strains_33=settings.strains_33,
+        pressure=settings.pressure,
+    )
+
+
+def _outcome(place: Place, force: float, energy: float, settings: RelaxSettings) -> Outcome | None:
+    swollen = abs(np.linalg.det(place.deformation_33))
     if not (np.isfinite(force) and np.isfinite(energy) and 1 / SWOLLEN < swollen < SWOLLEN):
         return Outcome.EXPLODED
     if force < settings.force:
         return Outcome.CONVERGED
-    return Outcome.OUT_OF_STEPS if state.steps >= settings.steps else None
+    return Outcome.OUT_OF_STEPS if place.steps >= settings.steps else None
 
 
-def _as_crystals(like: Crystals, states: list[State]) -> Crystals:
+def _as_crystals(like: Crystals, places: list[Place]) -> Crystals:
     return Crystals(
         numbers_A=like.numbers_A,
-        positions_A3=np.concatenate([state.moved_N3 for state in states]),
-        cells_G33=np.array([state.cell_33 for state in states]),
+        positions_A3=np.concatenate([place.moved_N3 for place in places]),
+        cells_G33=np.array([place.cell_33 for place in places]),
         periodic_G3=like.periodic_G3,
         first_G=like.first_G,
     )
 
 
-def _relaxed(crystals: Crystals, moving: dict[int, State], arrived: dict[int, _Arrived]) -> Relaxed:
+def _relaxed(crystals: Crystals, found: dict[int, Place | _Arrived]) -> Relaxed:
     """What arrived, what is on its way, and what has not begun, in the given order."""
-    ends = []
-    for index in range(len(crystals)):
-        if (end := arrived.get(index)) is None:
-            rows = slice(int(crystals.first_G[index]), int(crystals.first_G[index + 1]))
-            state = moving.get(index) or begin(crystals.positions_A3[rows], crystals.cells_G33[index])
-            end = _Arrived(
-                positions_N3=state.moved_N3,
-                cell_33=state.cell_33,
-                energy=np.nan,
-                force=np.nan,
-                steps=state.steps,
-                outcome=Outcome.UNFINISHED,
-            )
-        ends.append(end)
+    ends = [_end(found[index]) for index in range(len(crystals))]
     return Relaxed(
         crystals=Crystals(
             numbers_A=crystals.numbers_A,
@@ -227,50 +269,18 @@ def _relaxed(crystals: Crystals, moving: dict[int, State], arrived: dict[int, _A
         energies_G=np.array([end.energy for end in ends], float),
         forces_G=np.array([end.force for end in ends], float),
         steps_G=np.array([end.steps for end in ends], np.int64),
-        outcomes=tuple(end.outcome for end in ends),
+        outcomes=tuple(Outcome(end.outcome) for end in ends),
     )
 
 
-def _key(potential: Potential, crystals: Crystals, settings: RelaxSettings) -> str:
-    """What a checkpoint belongs to."""
-    said = hashlib.sha256(f"{potential.name} {settings.force} {settings.steps} {settings.cell}".encode())
-    for field in fields(crystals):
-        said.update(np.ascontiguousarray(getattr(crystals, field.name)).tobytes())
-    return said.hexdigest()
-
-
-def _write(path: Path, key: str, moving: dict[int, State], arrived: dict[int, _Arrived]) -> None:
-    arrays: dict[str, Any] = {"key": np.array(key)}
-    for kind, members in (("moving", moving), ("arrived", arrived)):
-        for index, member in members.items():
-            for field in fields(member):
-                value = getattr(member, field.name)
-                arrays[f"{kind}/{index}/{field.name}"] = np.array(
-                    str(value) if isinstance(value, str) else value
-                )
-    buffer = io.BytesIO()
-    np.savez(buffer, **arrays)
-    write_whole(path, buffer.getvalue())
-
-
-def _read(path: Path, key: str) -> tuple[dict[int, State], dict[int, _Arrived]]:
-    members: dict[tuple[str, int], dict[str, Any]] = {}
-    with np.load(path, allow_pickle=False) as file:
-        if str(file["key"]) != key:
-            raise InputError(
-                "it is of other structures, settings, or another potential",
-                where=str(path),
-                remedy="remove it, or give another file",
-            )
-        for name in file.files:
-            if name != "key":
-                kind, index, field = name.split("/")
-                value = file[name]
-                members.setdefault((kind, int(index)), {})[field] = value if value.ndim else value.item()
-    moving = {index: State(**of) for (kind, index), of in members.items() if kind == "moving"}
-    arrived = {
-        index: _Arrived(**(of | {"outcome": Outcome(of["outcome"])}))
-        for (kind, index), of in members.items()
-        if kind == "arrived"
-    }
-    return moving, arrived
+def _end(now: Place | _Arrived) -> _Arrived:
+    if isinstance(now, _Arrived):
+        return now
+    return _Arrived(
+        positions_N3=now.moved_N3,
+        cell_33=now.cell_33,
+        energy=np.nan,
+        force=np.nan,
+        steps=now.steps,
+        outcome=Outcome.UNFINISHED,
+    )

@@ -8,6 +8,7 @@ from ase.optimize import FIRE
 from potential_contract import PotentialContract, metal, salt
 from potentials_for_tests import Morse
 
+from zonemelt.tasks.atomistic.fleet import Pace
 from zonemelt.tasks.atomistic.relax import Outcome, RelaxSettings, relax
 from zonemelt.tasks.crystals import Crystals
 from zonemelt.tasks.errors import InputError
@@ -81,7 +82,11 @@ def test_what_was_stopped_goes_on_as_if_nothing_had_happened(tmp_path, evaluatio
     answers = iter([True] * evaluations)
     settings = RelaxSettings(force=1e-3, steps=400, atoms_in_flight=6)
     stopped = relax(
-        Morse(), all_of_them(), settings, checkpoint=tmp_path / "c.npz", go_on=lambda: next(answers, False)
+        Morse(),
+        all_of_them(),
+        settings,
+        checkpoint=tmp_path / "c.npz",
+        pace=Pace(go_on=lambda: next(answers, False)),
     )
     assert Outcome.UNFINISHED in stopped.outcomes
     found = relax(Morse(), all_of_them(), settings, checkpoint=tmp_path / "c.npz")

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import json
+from importlib.util import find_spec
+
 import numpy as np
 import pytest
 from ase.build import bulk
@@ -7,8 +10,8 @@ from jobflow import JobStore, run_locally
 from maggma.stores import MemoryStore
 from potentials_for_tests import Morse
 
-from zonemelt.flows.relax import RelaxMaker
-from zonemelt.tasks.atomistic import relax_jobs
+from zonemelt.flows.atomistic import ElasticMaker, EosMaker, PhononMaker, RelaxMaker
+from zonemelt.tasks.atomistic import jobs
 from zonemelt.tasks.atomistic.relax import RelaxSettings, relax
 from zonemelt.tasks.crystals import Crystals
 from zonemelt.tasks.deadline import DEADLINE_VARIABLE
@@ -21,7 +24,7 @@ DOCUMENTS = [Geometry.of(atoms).model_dump(mode="json") for atoms in ATOMS]
 
 @pytest.fixture
 def _morse(monkeypatch):
-    monkeypatch.setattr(relax_jobs, "load_potential", lambda name, device: Morse())
+    monkeypatch.setattr(jobs, "load_potential", lambda name, device, dtype: Morse())
 
 
 def outputs(flow):
@@ -47,7 +50,7 @@ def test_what_has_no_time_is_replaced_by_what_goes_on(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     made = []
 
-    class Impatient(relax_jobs.Watch):
+    class Impatient(jobs.Watch):
         def __init__(self, deadline):
             super().__init__(deadline)
             made.append(self)
@@ -55,7 +58,7 @@ def test_what_has_no_time_is_replaced_by_what_goes_on(tmp_path, monkeypatch):
         def __call__(self):
             return self.evaluations < 7 and super().__call__()
 
-    monkeypatch.setattr(relax_jobs, "Watch", Impatient)
+    monkeypatch.setattr(jobs, "Watch", Impatient)
     maker = RelaxMaker(directory=str(tmp_path / "c"), settings={"force": 0.01})
     flow = maker.make(DOCUMENTS)
     found = outputs(flow)
@@ -63,6 +66,28 @@ def test_what_has_no_time_is_replaced_by_what_goes_on(tmp_path, monkeypatch):
     assert len(made) > 2
     assert [one["steps"] for one in found] == expected.steps_G.tolist()
     np.testing.assert_allclose([one["energy"] for one in found], expected.energies_G, atol=1e-10)
+
+
+@pytest.mark.usefixtures("_morse")
+@pytest.mark.parametrize(
+    ("maker", "settings", "numbers"),
+    [
+        (EosMaker, {"points": 5}, "fit"),
+        (ElasticMaker, {"strains": [-0.01, 0.01]}, "stiffness"),
+        pytest.param(
+            PhononMaker,
+            {"length": 5, "mesh": 10, "points": 3},
+            "numbers",
+            marks=pytest.mark.skipif(find_spec("phonopy") is None, reason="phonopy is not installed"),
+        ),
+    ],
+)
+def test_properties_as_flows(tmp_path, monkeypatch, maker, settings, numbers):
+    monkeypatch.chdir(tmp_path)
+    found = outputs(maker(directory=str(tmp_path / "c"), settings=settings).make(DOCUMENTS[:1]))
+    assert found[0]["reason"] is None
+    assert found[0][numbers]
+    json.dumps(found, allow_nan=False)
 
 
 @pytest.mark.usefixtures("_morse")
@@ -76,8 +101,8 @@ def test_no_time_at_all_is_an_error(tmp_path, monkeypatch):
 
 def test_a_watch_keeps_time_for_three_evaluations(monkeypatch):
     now = iter([0.0, 10.0, 15.0, 61.0])
-    monkeypatch.setattr(relax_jobs.time, "time", lambda: next(now))
-    watch = relax_jobs.Watch(100.0)
+    monkeypatch.setattr(jobs.time, "time", lambda: next(now))
+    watch = jobs.Watch(100.0)
     assert [watch() for _ in range(4)] == [True, True, True, False]
     assert watch.evaluations == 3
 
@@ -87,6 +112,9 @@ def test_a_watch_keeps_time_for_three_evaluations(monkeypatch):
     [
         (RelaxMaker(directory="/d"), [], "0 structures"),
         (RelaxMaker(directory="/d", settings={"fmax": 1}), DOCUMENTS, "fmax"),
+        (EosMaker(directory="/d", settings={"span": "wide"}), DOCUMENTS, "eos: span.*wide"),
+        (ElasticMaker(directory="/d", settings={"strains": [0.0]}), DOCUMENTS, "none of them 0"),
+        (PhononMaker(directory="/d", settings={"temperatures": [-1]}), DOCUMENTS, "not negative"),
         (RelaxMaker(directory="d"), DOCUMENTS, "absolute"),
     ],
 )

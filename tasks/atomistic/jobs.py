@@ -1,0 +1,212 @@
+"""Calculations with a potential as jobs that end before their walltime and go on where they were stopped."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import time
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any, Final
+
+from jobflow import CURRENT_JOB, Response, job
+from pydantic import TypeAdapter, ValidationError
+
+from zonemelt.tasks.atomistic.elastic import ElasticSettings, elasticities
+from zonemelt.tasks.atomistic.eos import EosSettings, equations_of_state
+from zonemelt.tasks.atomistic.fleet import OutOfTimeError, Pace
+from zonemelt.tasks.atomistic.phonons import PhononSettings, phonons
+from zonemelt.tasks.atomistic.relax import RelaxSettings, relaxed_stage
+from zonemelt.tasks.crystals import Crystals
+from zonemelt.tasks.deadline import deadline_of_job
+from zonemelt.tasks.errors import InputError, JobError, UnknownKeyError
+from zonemelt.tasks.potentials.load import load_potential
+from zonemelt.tasks.records import Geometry
+from zonemelt.tasks.train.jobs import check_directory
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from zonemelt.tasks.atomistic.relax import Relaxed
+    from zonemelt.tasks.potentials.potential import Potential
+
+_SPARE = 10.0
+"""Seconds before the deadline that are left for the checkpoint."""
+
+
+class Watch:
+    """Says whether there is time for one more evaluation: three times the longest, and some to spare."""
+
+    def __init__(self, deadline: float) -> None:
+        self._deadline = deadline
+        self._last: float | None = None
+        self._longest = 0.0
+        self.evaluations = 0
+
+    def __call__(self) -> bool:
+        """Asked before every evaluation."""
+        now = time.time()
+        if self._last is not None:
+            self._longest = max(self._longest, now - self._last)
+        self._last = now
+        if now + 3 * self._longest + _SPARE > self._deadline:
+            return False
+        self.evaluations += 1
+        return True
+
+
+@dataclass(frozen=True, kw_only=True)
+class Calculation:
+    """One kind of calculation.
+
+    Attributes:
+        settings: their dataclass.
+        run: takes the potential, the inputs as JSON has them, settings and pace; gives a JSON document for
+            each input.
+        dtype: of the potential where nobody says: double where differences are taken.
+    """
+
+    settings: type[Any]
+    run: Callable[[Potential, list[Any], Any, Pace], list[dict[str, Any]]]
+    dtype: str = "float64"
+
+
+def relaxed_documents(relaxed: Relaxed) -> list[dict[str, Any]]:
+    """What became of each structure: geometry, energy (eV), largest force (eV/Å), steps and outcome."""
+    return [
+        {
+            "geometry": Geometry.of(relaxed.crystals.atoms(index)).model_dump(mode="json"),
+            "energy": _finite(relaxed.energies_G[index]),
+            "force": _finite(relaxed.forces_G[index]),
+            "steps": int(relaxed.steps_G[index]),
+            "outcome": str(outcome),
+        }
+        for index, outcome in enumerate(relaxed.outcomes)
+    ]
+
+
+def _finite(value: float) -> float | None:
+    """JSON has no other numbers."""
+    return float(value) if math.isfinite(value) else None
+
+
+def _relaxations(
+    potential: Potential, inputs: list[Any], settings: RelaxSettings, pace: Pace
+) -> list[dict[str, Any]]:
+    return relaxed_documents(relaxed_stage(potential, _crystals(inputs), settings, pace=pace, stage="relax"))
+
+
+def _of_crystals(
+    function: Callable[..., list[Any]],
+) -> Callable[[Potential, list[Any], Any, Pace], list[dict[str, Any]]]:
+    """A function of crystals as one of geometries that gives dictionaries."""
+
+    def run(potential: Potential, inputs: list[Any], settings: Any, pace: Pace) -> list[dict[str, Any]]:
+        found = function(potential, _crystals(inputs), settings, pace=pace)
+        return [one.model_dump(mode="json") for one in found]
+
+    return run
+
+
+def _crystals(inputs: list[Any]) -> Crystals:
+    return Crystals.of(Geometry.model_validate(one) for one in inputs)
+
+
+CALCULATIONS: Final[dict[str, Calculation]] = {
+    "relax": Calculation(settings=RelaxSettings, run=_relaxations, dtype="float32"),
+    "eos": Calculation(settings=EosSettings, run=_of_crystals(equations_of_state)),
+    "elastic": Calculation(settings=ElasticSettings, run=_of_crystals(elasticities)),
+    "phonons": Calculation(settings=PhononSettings, run=_of_crystals(phonons)),
+}
+
+
+def settings_of(kind: str, document: Mapping[str, Any]) -> Any:
+    """Read the settings of a kind of calculation.
+
+    Raises:
+        UnknownKeyError: there is no such kind, or no such setting.
+        InputError: a setting makes no sense.
+    """
+    if kind not in CALCULATIONS:
+        raise UnknownKeyError.of(kind, CALCULATIONS, where="calculation")
+    of_kind = CALCULATIONS[kind].settings
+    known = {field.name for field in fields(of_kind)}
+    for name in document:
+        if name not in known:
+            raise UnknownKeyError.of(name, known, where=kind)
+    try:
+        return TypeAdapter(of_kind).validate_python(dict(document))
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise InputError(
+            f"{first['msg']}: {first['input']!r}",
+            where=f"{kind}: {'.'.join(map(str, first['loc']))}",
+            remedy=f"see {of_kind.__name__}",
+        ) from None
+
+
+@job
+def calculate_job(
+    *,
+    kind: str,
+    potential: str,
+    inputs: list[Any],
+    settings: dict[str, Any],
+    directory: str,
+    device: str = "cpu",
+    dtype: str | None = None,
+) -> Any:
+    """Do one kind of calculation with a potential.
+
+    Args:
+        kind: one of :data:`CALCULATIONS`.
+        potential: see :func:`.load_potential`.
+        inputs: :class:`Geometry` as dictionaries, or what the kind takes instead.
+        settings: of the kind.
+        directory: absolute; of the checkpoints, from which the job goes on that takes over.
+        device: "cpu" or "cuda".
+        dtype: "float32" or "float64"; None: what the kind needs.
+
+    Returns:
+        A document for each input; or a response with the job that goes on.
+
+    Raises:
+        InputError: something given cannot be used.
+        JobError: there is no time for a single evaluation.
+    """
+    chosen, calculation = settings_of(kind, settings), CALCULATIONS[kind]
+    precision = dtype or calculation.dtype
+    what = json.dumps([potential, precision, settings, inputs], sort_keys=True)
+    place = check_directory(directory) / f"{kind}-{hashlib.sha256(what.encode()).hexdigest()[:16]}"
+    watch = Watch(deadline_of_job())
+    try:
+        return calculation.run(
+            load_potential(potential, device=device, dtype=precision),
+            inputs,
+            chosen,
+            Pace(directory=place, go_on=watch),
+        )
+    except OutOfTimeError as error:
+        if not watch.evaluations:
+            raise JobError(
+                "no time for a single evaluation before the deadline",
+                where=kind,
+                remedy="ask for more walltime",
+            ) from error
+    again = calculate_job(
+        kind=kind,
+        potential=potential,
+        inputs=inputs,
+        settings=settings,
+        directory=directory,
+        device=device,
+        dtype=dtype,
+    )
+    again.name = CURRENT_JOB.job.name
+    return Response(replace=again)
+
+
+@job
+def all_parts_job(*, parts: list[list[dict[str, Any]]]) -> list[dict[str, Any]]:
+    """Put the results of several jobs one after the other."""
+    return [one for part in parts for one in part]
