@@ -1,4 +1,4 @@
-"""Load an interatomic potential by name, or from the folder where it was trained."""
+"""Load an interatomic potential: by name, from the folder where it was trained, or of another library."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from zonemelt.tasks.errors import UnknownKeyError
+from zonemelt.tasks.errors import InputError, UnknownKeyError
+from zonemelt.tasks.potentials.foreign.library import SEE_ITS_PAGE
+from zonemelt.tasks.theory import Theory
 from zonemelt.tasks.train.model_folder import CARD
 
 if TYPE_CHECKING:
@@ -14,21 +16,35 @@ if TYPE_CHECKING:
 
 NAMES: Final = ("chgnet-0.3.0", "chgnet-r2scan", "sevennet-0", "sevennet-l3i5", "sevennet-mf-0")
 """Potentials whose weights come inside a package."""
+_CHECKPOINTS: Final = ("sevennet", "chgnet")
 
 
-def load_potential(name: str, *, device: str = "cpu", dtype: str = "float32") -> Potential:
+def load_potential(
+    name: str,
+    *,
+    device: str = "cpu",
+    dtype: str = "float32",
+    trust: bool = False,
+    theory: Theory | None = None,
+) -> Potential:
     """Load one.
 
     Args:
-        name: one of :data:`NAMES`, or the folder of a potential or a committee trained here.
+        name: one of :data:`NAMES`; the folder of a potential or a committee trained here; ``library:model``
+            with a published model of another library, or a file of it, see :data:`.LIBRARIES`; or
+            ``sevennet:FILE`` with a checkpoint of SevenNet, ``chgnet:FILE`` with one of CHGNet.
         device: "cpu" or "cuda".
         dtype: "float32", in which they were trained, or "float64", for finite differences and long runs.
+        trust: that whoever made a file of another library may run programs here.
+        theory: what the labels were computed with, where nothing says so: files of other libraries.
 
     Raises:
         UnknownKeyError: no potential has this name.
-        InputError: its package is not installed, or what is in the folder is damaged or no potential.
+        InputError: its package is not installed, or what is in the folder or file is damaged or no potential.
     """
     from zonemelt.tasks.potentials import chgnet, committee, sevennet
+    from zonemelt.tasks.potentials.foreign.libraries import LIBRARIES
+    from zonemelt.tasks.potentials.foreign.load import is_foreign, load
 
     if (Path(name) / CARD).is_file():
         return load_folder(Path(name), device=device, dtype=dtype)
@@ -38,7 +54,18 @@ def load_potential(name: str, *, device: str = "cpu", dtype: str = "float32") ->
         return sevennet.load(name, device=device, dtype=dtype)
     if name in chgnet.FILES:
         return chgnet.load(name, device=device, dtype=dtype)
-    raise UnknownKeyError.of(name, NAMES, where="potential")
+    if is_foreign(name):
+        return load(name, device=device, dtype=dtype, trust=trust, theory=theory)
+    kind, colon, file = name.partition(":")
+    if colon and kind in _CHECKPOINTS:
+        return _of_checkpoint(kind, Path(file), device=device, dtype=dtype, theory=theory)
+    if Path(name).exists():
+        raise InputError(
+            "it is no potential trained here, and does not say of which library it is",
+            where=name,
+            remedy=f"name the library: {', '.join((*_CHECKPOINTS, *LIBRARIES))}; such as mace:{name}",
+        )
+    raise UnknownKeyError.of(name, (*NAMES, *(f"{library}:…" for library in LIBRARIES)), where="potential")
 
 
 def load_folder(folder: Path, *, device: str = "cpu", dtype: str = "float32") -> Potential:
@@ -55,3 +82,19 @@ def load_folder(folder: Path, *, device: str = "cpu", dtype: str = "float32") ->
         kind = None  # whoever reads the rest says what is wrong
     load = linear.load if kind == "linear potential" else trained.load
     return load(folder, device=device, dtype=dtype)
+
+
+def _of_checkpoint(kind: str, path: Path, *, device: str, dtype: str, theory: Theory | None) -> Potential:
+    """A file of weights of a network that is known here: nothing in it is run."""
+    from zonemelt.tasks.potentials.chgnet import Chgnet
+    from zonemelt.tasks.potentials.sevennet import SevenNet
+    from zonemelt.tasks.whole_files import sha256_of
+
+    if not path.is_file():
+        raise InputError("there is no such file", where=f"{kind}:{path}", remedy="name a checkpoint")
+    said = theory or Theory(code="not said", version=f"{kind} {sha256_of(path)[:16]}")
+    if kind == "chgnet":
+        return Chgnet(f"{kind}:{path}", path, theory=said, device=device, dtype=dtype)
+    found = SevenNet(f"{kind}:{path}", path, device=device, dtype=dtype)
+    found.theory, found.licence = said, SEE_ITS_PAGE
+    return found

@@ -1,0 +1,1 @@
+"""Potentials of other libraries, through the calculators of ASE that these offer."""
