@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from jobflow import Flow, Maker
 
-from zonemelt.tasks.atomistic.jobs import all_parts_job, calculate_job, settings_of
+from zonemelt.tasks.atomistic.jobs import all_parts_job, calculate_job, inputs_of, settings_of
 from zonemelt.tasks.errors import InputError
 from zonemelt.tasks.train.jobs import check_directory
 
@@ -40,7 +40,7 @@ class AtomisticMaker(Maker):
         """Build the graph.
 
         Args:
-            inputs: :class:`zonemelt.tasks.records.Geometry` as dictionaries, or what the kind takes instead.
+            inputs: :class:`zonemelt.tasks.records.Geometry` as dictionaries, or :class:`.PathEnds`.
 
         Returns:
             A flow whose output is a document for each, in the given order.
@@ -56,6 +56,8 @@ class AtomisticMaker(Maker):
             )
         settings_of(self.kind, self.settings)
         check_directory(self.directory)
+        if all(isinstance(one, dict) for one in inputs):  # else they are outputs of jobs
+            inputs_of(self.kind, inputs)
         jobs = []
         for start in range(0, len(inputs), self.structures):
             one = calculate_job(
@@ -107,3 +109,12 @@ class PhononMaker(AtomisticMaker):
     kind: ClassVar[str] = "phonons"
     name: str = "phonons"
     structures: int = 10
+
+
+@dataclass
+class NebMaker(AtomisticMaker):
+    """Paths of :class:`.PathEnds`: settings of :class:`.NebSettings`, output :class:`.MinimumEnergyPath`."""
+
+    kind: ClassVar[str] = "neb"
+    name: str = "paths"
+    structures: int = 20

@@ -15,6 +15,8 @@ from pydantic import TypeAdapter, ValidationError
 from zonemelt.tasks.atomistic.elastic import ElasticSettings, elasticities
 from zonemelt.tasks.atomistic.eos import EosSettings, equations_of_state
 from zonemelt.tasks.atomistic.fleet import OutOfTimeError, Pace
+from zonemelt.tasks.atomistic.neb import NebSettings, minimum_energy_paths
+from zonemelt.tasks.atomistic.path_ends import PathEnds, check_ends
 from zonemelt.tasks.atomistic.phonons import PhononSettings, phonons
 from zonemelt.tasks.atomistic.relax import RelaxSettings, relaxed_stage
 from zonemelt.tasks.crystals import Crystals
@@ -61,13 +63,14 @@ class Calculation:
 
     Attributes:
         settings: their dataclass.
-        run: takes the potential, the inputs as JSON has them, settings and pace; gives a JSON document for
-            each input.
+        read: the inputs as JSON has them → what is calculated with.
+        run: takes the potential, what was read, settings and pace; gives a JSON document for each input.
         dtype: of the potential where nobody says: double where differences are taken.
     """
 
     settings: type[Any]
-    run: Callable[[Potential, list[Any], Any, Pace], list[dict[str, Any]]]
+    read: Callable[[list[Any]], Any]
+    run: Callable[[Potential, Any, Any, Pace], list[dict[str, Any]]]
     dtype: str = "float64"
 
 
@@ -91,19 +94,19 @@ def _finite(value: float) -> float | None:
 
 
 def _relaxations(
-    potential: Potential, inputs: list[Any], settings: RelaxSettings, pace: Pace
+    potential: Potential, crystals: Crystals, settings: RelaxSettings, pace: Pace
 ) -> list[dict[str, Any]]:
-    return relaxed_documents(relaxed_stage(potential, _crystals(inputs), settings, pace=pace, stage="relax"))
+    return relaxed_documents(relaxed_stage(potential, crystals, settings, pace=pace, stage="relax"))
 
 
-def _of_crystals(
+def _documents(
     function: Callable[..., list[Any]],
-) -> Callable[[Potential, list[Any], Any, Pace], list[dict[str, Any]]]:
-    """A function of crystals as one of geometries that gives dictionaries."""
+) -> Callable[[Potential, Any, Any, Pace], list[dict[str, Any]]]:
+    """A function of crystals, or of several, whose documents become dictionaries."""
 
-    def run(potential: Potential, inputs: list[Any], settings: Any, pace: Pace) -> list[dict[str, Any]]:
-        found = function(potential, _crystals(inputs), settings, pace=pace)
-        return [one.model_dump(mode="json") for one in found]
+    def run(potential: Potential, given: Any, settings: Any, pace: Pace) -> list[dict[str, Any]]:
+        given = given if isinstance(given, tuple) else (given,)
+        return [one.model_dump(mode="json") for one in function(potential, *given, settings, pace=pace)]
 
     return run
 
@@ -112,12 +115,39 @@ def _crystals(inputs: list[Any]) -> Crystals:
     return Crystals.of(Geometry.model_validate(one) for one in inputs)
 
 
+def _ends(inputs: list[Any]) -> tuple[Crystals, Crystals]:
+    pairs = [PathEnds.model_validate(one) for one in inputs]
+    ends = Crystals.of(pair.initial for pair in pairs), Crystals.of(pair.final for pair in pairs)
+    check_ends(*ends)
+    return ends
+
+
 CALCULATIONS: Final[dict[str, Calculation]] = {
-    "relax": Calculation(settings=RelaxSettings, run=_relaxations, dtype="float32"),
-    "eos": Calculation(settings=EosSettings, run=_of_crystals(equations_of_state)),
-    "elastic": Calculation(settings=ElasticSettings, run=_of_crystals(elasticities)),
-    "phonons": Calculation(settings=PhononSettings, run=_of_crystals(phonons)),
+    "relax": Calculation(settings=RelaxSettings, read=_crystals, run=_relaxations, dtype="float32"),
+    "eos": Calculation(settings=EosSettings, read=_crystals, run=_documents(equations_of_state)),
+    "elastic": Calculation(settings=ElasticSettings, read=_crystals, run=_documents(elasticities)),
+    "phonons": Calculation(settings=PhononSettings, read=_crystals, run=_documents(phonons)),
+    "neb": Calculation(
+        settings=NebSettings, read=_ends, run=_documents(minimum_energy_paths), dtype="float32"
+    ),
 }
+
+
+def inputs_of(kind: str, inputs: list[Any]) -> Any:
+    """Read the inputs of a kind of calculation.
+
+    Raises:
+        InputError: one is not what the kind takes, or ends of a path do not belong together.
+    """
+    try:
+        return CALCULATIONS[kind].read(inputs)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise InputError(
+            f"{first['msg']}: {first['input']!r:.200}",
+            where=f"{kind}: {error.title}: {'.'.join(map(str, first['loc']))}",
+            remedy="give documents of that form",
+        ) from None
 
 
 def settings_of(kind: str, document: Mapping[str, Any]) -> Any:
@@ -161,7 +191,7 @@ def calculate_job(
     Args:
         kind: one of :data:`CALCULATIONS`.
         potential: see :func:`.load_potential`.
-        inputs: :class:`Geometry` as dictionaries, or what the kind takes instead.
+        inputs: :class:`Geometry` as dictionaries; for paths :class:`.PathEnds`.
         settings: of the kind.
         directory: absolute; of the checkpoints, from which the job goes on that takes over.
         device: "cpu" or "cuda".
@@ -182,7 +212,7 @@ def calculate_job(
     try:
         return calculation.run(
             load_potential(potential, device=device, dtype=precision),
-            inputs,
+            inputs_of(kind, inputs),
             chosen,
             Pace(directory=place, go_on=watch),
         )

@@ -10,7 +10,7 @@ from jobflow import JobStore, run_locally
 from maggma.stores import MemoryStore
 from potentials_for_tests import Morse
 
-from zonemelt.flows.atomistic import ElasticMaker, EosMaker, PhononMaker, RelaxMaker
+from zonemelt.flows.atomistic import ElasticMaker, EosMaker, NebMaker, PhononMaker, RelaxMaker
 from zonemelt.tasks.atomistic import jobs
 from zonemelt.tasks.atomistic.relax import RelaxSettings, relax
 from zonemelt.tasks.crystals import Crystals
@@ -88,6 +88,25 @@ def test_properties_as_flows(tmp_path, monkeypatch, maker, settings, numbers):
     assert found[0]["reason"] is None
     assert found[0][numbers]
     json.dumps(found, allow_nan=False)
+
+
+@pytest.mark.usefixtures("_morse")
+def test_paths_as_a_flow(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    first = bulk("Cu", cubic=True, a=3.6).repeat((2, 2, 1))
+    hole, jumper = first.positions[0].copy(), 1
+    del first[0]
+    last = first.copy()
+    last.positions[jumper - 1] = hole
+    initial, final = (Geometry.of(atoms).model_dump(mode="json") for atoms in (first, last))
+    maker = NebMaker(directory=str(tmp_path / "c"), settings={"images": 1, "relax": False})
+    found = outputs(maker.make([{"initial": initial, "final": final}]))
+    assert found[0]["outcome"] == "converged"
+    assert found[0]["barrier"] > 0.1
+    with pytest.raises(InputError, match="path 0: 15 atoms at the first end, 4 at the last"):
+        maker.make([{"initial": initial, "final": DOCUMENTS[2]}])
+    with pytest.raises(InputError, match="neb: PathEnds: final"):
+        maker.make([{"initial": initial}])
 
 
 @pytest.mark.usefixtures("_morse")
