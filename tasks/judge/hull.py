@@ -1,48 +1,163 @@
-"""Energy above the convex hull, from formation energies."""
+"""Energy above the convex hull of known crystals, for many candidates at once.
+
+pymatgen's phase diagrams do the geometry (S. P. Ong et al., Chem. Mater. 20, 1798 (2008)). A hull is built
+once for a chemical system, from the references that lie in it, and all candidates of the system are placed on
+it.
+"""
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
+from dataclasses import dataclass, field
+from itertools import combinations
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from zonemelt.tasks.datasets.levels import one_level
+from zonemelt.tasks.errors import InputError
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
+    from zonemelt.tasks.datasets.dataset import Dataset
 
-ON_HULL: Final = 1e-9  # eV/atom, rounding
+ON_HULL: Final = 1e-9
+"""eV/atom: nearer to the hull is rounding."""
+_COLUMNS: Final = (
+    "identifier", "theory", "hubbard_u", "setups", "elements", "numbers", "energy_sigma0",
+    "correction_energy",
+)  # fmt: skip
 
 
 class Phase(NamedTuple):
-    """One crystal to be placed on the hull."""
+    """One crystal to be placed on a hull, or to span it."""
 
     identifier: str
-    composition: Mapping[str, int]  # element → atoms in the cell
-    formation_energy: float  # eV/atom
+    composition: Mapping[str, float]  # element → atoms in the cell
+    energy: float  # eV/atom: of formation, or all of it; alike for all that are compared
+
+    @property
+    def elements(self) -> frozenset[str]:
+        """The chemical system."""
+        return frozenset(self.composition)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Placed:
+    """Where a crystal lies.
+
+    Attributes:
+        identifier: of the crystal.
+        above_hull: eV/atom above the hull of the references; negative for what is more stable than they
+            are. None where there is no hull.
+        formation_energy: eV/atom, from the elements of the references. None where there is no hull.
+        decomposition: what it would fall apart into: identifier of a reference → fraction of the atoms.
+        undefined: why there is no hull; empty where there is one.
+    """
+
+    identifier: str
+    above_hull: float | None = None
+    formation_energy: float | None = None
+    decomposition: dict[str, float] = field(default_factory=dict)
+    undefined: str = ""
+
+
+class References:
+    """What candidates are compared with.
+
+    Args:
+        phases: known crystals, of one level of theory; of each element there is one of it alone.
+        elements: of which ``phases`` gives energies of formation: their pure crystals are at zero.
+    """
+
+    def __init__(self, phases: Iterable[Phase], *, elements: Iterable[str] = ()) -> None:
+        self._in_system: defaultdict[frozenset[str], list[Phase]] = defaultdict(list)
+        for phase in (*phases, *(Phase(element, {element: 1}, 0.0) for element in elements)):
+            self._in_system[phase.elements].append(phase)
+
+    def __len__(self) -> int:
+        return sum(map(len, self._in_system.values()))
+
+    @property
+    def elements(self) -> frozenset[str]:
+        """Those with a crystal of their own: within these there are hulls."""
+        return frozenset().union(*(system for system in self._in_system if len(system) == 1))
+
+    def within(self, elements: Collection[str]) -> list[Phase]:
+        """The references of a chemical system and of all that lie in it."""
+        return [
+            phase
+            for size in range(1, len(elements) + 1)
+            for some in combinations(sorted(elements), size)
+            for phase in self._in_system.get(frozenset(some), ())
+        ]
+
+    def place(self, candidates: Iterable[Phase]) -> Iterator[Placed]:
+        """Where each candidate lies; in the order of their chemical systems, not in the one given."""
+        systems: defaultdict[frozenset[str], list[Phase]] = defaultdict(list)
+        for one in candidates:
+            systems[one.elements].append(one)
+        known = self.elements
+        for system in sorted(systems, key=sorted):
+            if missing := sorted(system - known):
+                reason = f"there is no reference for {', '.join(missing)}"
+                yield from (Placed(identifier=one.identifier, undefined=reason) for one in systems[system])
+            else:
+                yield from _placed(systems[system], self.within(system))
+
+
+def _placed(candidates: Sequence[Phase], references: Sequence[Phase]) -> Iterator[Placed]:
+    """The candidates of one chemical system on the hull of the references within it."""
+    from pymatgen.analysis.phase_diagram import PhaseDiagram
+    from pymatgen.core import Composition
+
+    diagram = PhaseDiagram([_entry(phase) for phase in references])
+    of_elements = {str(el): one.energy_per_atom for el, one in diagram.el_refs.items()}
+    found: dict[Any, tuple[float, dict[str, float]]] = {}  # crystals of one composition share these
+    for one in candidates:
+        atoms = sum(one.composition.values())
+        composition = Composition(dict(one.composition)).fractional_composition
+        if composition not in found:
+            parts = diagram.get_decomposition(composition)
+            energy = sum(entry.energy_per_atom * amount for entry, amount in parts.items())
+            found[composition] = energy, {str(entry.name): float(amount) for entry, amount in parts.items()}
+        energy, decomposition = found[composition]
+        from_elements = sum(of_elements[el] * number for el, number in one.composition.items()) / atoms
+        yield Placed(
+            identifier=one.identifier,
+            above_hull=float(one.energy - energy),
+            formation_energy=float(one.energy - from_elements),
+            decomposition=decomposition,
+        )
+
+
+def _entry(phase: Phase) -> Any:
+    from pymatgen.analysis.phase_diagram import PDEntry
+
+    atoms = sum(phase.composition.values())
+    return PDEntry(dict(phase.composition), phase.energy * atoms, name=phase.identifier)
 
 
 def above_hull(phases: Sequence[Phase], hull: Sequence[Phase], elements: Sequence[str]) -> dict[str, float]:
-    """Energy of each phase above the convex hull of ``hull`` and the pure elements.
+    """Energy of each phase above the hull of ``hull`` and the pure elements.
 
     Args:
-        phases: what is judged; need not be part of the hull.
-        hull: the crystals that span it.
-        elements: the pure elements, at zero formation energy.
+        phases: what is judged, with energies of formation; need not be part of the hull.
+        hull: the crystals that span it, likewise.
+        elements: the pure elements.
 
     Returns:
         Identifier → eV/atom; negative for a phase below the hull, of which it is then no part.
+
+    Raises:
+        InputError: a phase has another element.
     """
-    from pymatgen.analysis.phase_diagram import PDEntry, PhaseDiagram
-
-    def entry(phase: Phase) -> Any:
-        atoms = sum(phase.composition.values())
-        return PDEntry(dict(phase.composition), phase.formation_energy * atoms, name=phase.identifier)
-
-    pure = [PDEntry({element: 1}, 0.0, name=element) for element in elements]
-    diagram = PhaseDiagram([*pure, *(entry(phase) for phase in hull)])
-    placed = {}
-    for phase in phases:
-        above = diagram.get_e_above_hull(entry(phase), allow_negative=True)
-        assert above is not None, phase
-        placed[phase.identifier] = float(above)
+    placed: dict[str, float] = {}
+    for one in References(hull, elements=elements).place(phases):
+        if one.above_hull is None:
+            raise InputError(
+                one.undefined, where=one.identifier, remedy="add a crystal of that element alone to the hull"
+            )
+        placed[one.identifier] = one.above_hull
     return placed
 
 
@@ -50,3 +165,41 @@ def hull_vertices(hull: Sequence[Phase], elements: Sequence[str]) -> list[str]:
     """Identifiers of the phases on the hull, pure elements left out."""
     lowest = above_hull(hull, hull, elements)
     return [identifier for identifier, energy in lowest.items() if abs(energy) < ON_HULL]
+
+
+def phases_of(
+    dataset: Dataset, *, ignoring: Collection[str] = (), theory: str | None = None
+) -> Iterator[Phase]:
+    """The records of a dataset as phases: energies extrapolated to zero smearing, with their corrections.
+
+    Args:
+        dataset: of one level of theory, or of levels that may be compared.
+        ignoring: fields of the level of theory that may differ, because somebody who knows said so.
+        theory: key of the level that it must have, without the fields ignored; None for any.
+
+    Raises:
+        InputError: levels of theory are mixed, it is another one, or a record has no such energy.
+    """
+    from ase.data import chemical_symbols
+
+    batches = list(dataset.batches(list(_COLUMNS)))
+    found = one_level(batches, dataset.theories, ignoring=ignoring)
+    if theory is not None and found != theory:
+        raise InputError(
+            f"its level of theory is {found}, that of the candidates {theory}",
+            where=f"references in {dataset.directory}",
+            remedy="compare only energies of one level of theory; name in 'ignoring' what may differ",
+        )
+    for batch in batches:
+        columns = (
+            batch.column(name) for name in ("identifier", "numbers", "energy_sigma0", "correction_energy")
+        )
+        for identifier, numbers, energy, correction in zip(*(c.to_pylist() for c in columns), strict=True):
+            if energy is None:
+                raise InputError(
+                    "it has no energy extrapolated to zero smearing",
+                    where=f"record {identifier} of {dataset.directory}",
+                    remedy="leave it out of the references",
+                )
+            composition = Counter(chemical_symbols[number] for number in numbers)
+            yield Phase(identifier, composition, (energy + (correction or 0.0)) / len(numbers))

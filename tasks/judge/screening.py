@@ -31,7 +31,7 @@ def placed(
         {
             "identifier": phase.identifier,
             "fraction": phase.composition.get(element, 0) / sum(phase.composition.values()),
-            "formation_energy": phase.formation_energy,
+            "formation_energy": phase.energy,
             "above_hull": above[phase.identifier],
             "deviation": deviations.get(phase.identifier),
         }

@@ -1,0 +1,50 @@
+"""The benchmark of discovery says what it lacks, and measures what it has."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+CRYSTALS = [  # formula, atomic numbers, energy of formation, energy above the hull
+    ([3, 3, 8], -2.0, 0.0),
+    ([3, 8], -1.0, 0.6),
+    ([11, 11, 8], -1.5, 0.0),
+]
+
+
+@pytest.fixture
+def hull(monkeypatch, tmp_path):
+    monkeypatch.syspath_prepend(str(ROOT))
+    monkeypatch.setenv("ZONEMELT_DATA", str(tmp_path))
+    from benchmarks import discovery_hull
+
+    return discovery_hull
+
+
+def test_absent_data_are_said_to_be_absent(hull):
+    (row,) = hull.rows(quick=True)
+    assert row.ours is None
+    assert "absent" in row.note
+
+
+def test_what_is_measured(hull, tmp_path):
+    place = tmp_path / "06_mp_hull"
+    place.mkdir()
+    lines = "".join(
+        json.dumps({"id": i, "Z": z, "y": {"formation_energy_per_atom": e, "e_above_hull": above}}) + "\n"
+        for i, (z, e, above) in enumerate(CRYSTALS)
+    )
+    for name in ("mp_20_biternary_val_test", "mpts_52_val"):
+        (place / f"{name}.jsonl.gz").write_bytes(gzip.compress(lines.encode()))
+    (place / "pdentries_test.csv").write_text(
+        "Name,Li,Fe,O,Final energy\nLi,1,0,0,-2\nFe,0,1,0,-8\nO2,0,0,2,-10\nLiO,1,0,1,-6\n"
+    )
+    never, equal, stable, speed = hull.rows(quick=True)
+    assert never.met is True
+    assert equal.ours == pytest.approx(2 / 3)  # LiO is 0.5 above Li2O and oxygen here
+    assert stable.ours == 11 - 3  # the elements are found, LiO is not stable, the others are not there
+    assert speed.ours > 0
