@@ -108,7 +108,7 @@ class References:
 def _placed(candidates: Sequence[Phase], references: Sequence[Phase]) -> Iterator[Placed]:
     """The candidates of one chemical system on the hull of the references within it."""
     from pymatgen.analysis.phase_diagram import PhaseDiagram
-    from pymatgen.core import Composition
+    from pymatgen.core.composition import Composition
 
     diagram = PhaseDiagram([_entry(phase) for phase in references])
     of_elements = {str(el): one.energy_per_atom for el, one in diagram.el_refs.items()}
@@ -117,7 +117,7 @@ def _placed(candidates: Sequence[Phase], references: Sequence[Phase]) -> Iterato
         atoms = sum(one.composition.values())
         composition = Composition(dict(one.composition)).fractional_composition
         if composition not in found:
-            parts = diagram.get_decomposition(composition)
+            parts: dict[Any, float] = diagram.get_decomposition(composition)
             energy = sum(entry.energy_per_atom * amount for entry, amount in parts.items())
             found[composition] = energy, {str(entry.name): float(amount) for entry, amount in parts.items()}
         energy, decomposition = found[composition]
