@@ -8,7 +8,7 @@ from jobflow import job
 from pydantic import Field, TypeAdapter, ValidationError
 
 from zonemelt.tasks.errors import InputError
-from zonemelt.tasks.explore import deform, dynamics
+from zonemelt.tasks.explore import defects, deform, dynamics, phonons, sources, surfaces
 from zonemelt.tasks.explore.candidate import read_parents
 
 if TYPE_CHECKING:
@@ -16,8 +16,16 @@ if TYPE_CHECKING:
 
     from zonemelt.tasks.potentials.potential import Potential
 
-AnyExplorer = Annotated[deform.Deform | dynamics.Dynamics, Field(discriminator="explorer")]
-EXPLORERS: Final = ("deform", "dynamics")
+AnyExplorer = Annotated[
+    deform.Deform
+    | dynamics.Dynamics
+    | phonons.Phonons
+    | defects.Defects
+    | surfaces.Surfaces
+    | sources.Sources,
+    Field(discriminator="explorer"),
+]
+EXPLORERS: Final = ("deform", "dynamics", "phonons", "defects", "surfaces", "sources")
 _KNOWN: Final[TypeAdapter[AnyExplorer]] = TypeAdapter(AnyExplorer)
 
 
@@ -49,7 +57,8 @@ def explore(
 
     Args:
         settings: of the explorer, see :func:`explorer_of`.
-        parents: structures to start from: documents with ``identifier`` and ``geometry``.
+        parents: structures to start from: documents with ``identifier`` and ``geometry``; none for
+            ``sources``.
         potential: for explorers that move atoms by forces.
         seed: of everything random: the same seed finds the same.
 
@@ -60,12 +69,19 @@ def explore(
     Raises:
         InputError: there are no parents, or the explorer needs a potential, or cannot use what it is given.
     """
+    if isinstance(settings, sources.Sources):
+        return sources.explore(settings).document()
+    start = read_parents(map(dict, parents))
     if isinstance(settings, dynamics.Dynamics):
-        found = dynamics.explore(
-            settings, read_parents(map(dict, parents)), _needed(potential, settings.explorer), seed=seed
-        )
+        found = dynamics.explore(settings, start, _needed(potential, settings.explorer), seed=seed)
+    elif isinstance(settings, phonons.Phonons):
+        found = phonons.explore(settings, start, _needed(potential, settings.explorer), seed=seed)
+    elif isinstance(settings, defects.Defects):
+        found = defects.explore(settings, start, seed=seed)
+    elif isinstance(settings, surfaces.Surfaces):
+        found = surfaces.explore(settings, start, seed=seed)
     else:
-        found = deform.explore(settings, read_parents(map(dict, parents)), seed=seed)
+        found = deform.explore(settings, start, seed=seed)
     return found.document()
 
 

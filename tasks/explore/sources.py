@@ -1,0 +1,102 @@
+"""Candidates from elsewhere: files of structures, directories of them, datasets, and OPTIMADE databases."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from zonemelt.tasks.errors import InputError
+from zonemelt.tasks.explore.candidate import Explorer, Found
+from zonemelt.tasks.structure_files import Read, read_structures
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+class Query(BaseModel):
+    """What to ask a database that speaks OPTIMADE."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    database: str = Field(description="a name such as 'alexandria', or an address")
+    query: str = Field(default="", description='in its language: elements HAS ALL "Li","O"')
+    limit: int = Field(default=100, ge=1, description="structures at most")
+
+
+class Sources(Explorer):
+    """Structures as they are; they need no parents."""
+
+    explorer: Literal["sources"] = "sources"
+    paths: tuple[str, ...] = Field(default=(), description="files, directories of files, datasets")
+    queries: tuple[Query, ...] = Field(default=(), description="of databases")
+    elements: tuple[str, ...] = Field(default=(), description="wanted; empty for all")
+    atoms: int | None = Field(default=None, ge=1, description="of a structure at most")
+
+
+def explore(settings: Sources) -> Found:
+    """Read everything that is named; what is no structure is refused and counted.
+
+    Raises:
+        InputError: nothing is named, a path is not there or holds no structure, or a database is silent.
+    """
+    if not settings.paths and not settings.queries:
+        raise InputError(
+            "neither paths nor queries",
+            where="explorer sources",
+            remedy="name a file, a directory or a query",
+        )
+    found = Found(explorer=settings.explorer, closest=settings.closest)
+    for path in settings.paths:
+        before = len(found.candidates)
+        for one in _of_path(Path(path)):
+            _add(found, one, settings)
+        if len(found.candidates) == before and not found.counts:
+            raise InputError("there is no structure in it", where=path, remedy="name another place")
+    for query in settings.queries:
+        for one in _of_query(query):
+            _add(found, one, settings)
+    return found
+
+
+def _add(found: Found, one: Read, settings: Sources) -> None:
+    if one.geometry is None:
+        found.refuse("no structure")
+    elif settings.elements and set(one.geometry.symbols) - set(settings.elements):
+        found.refuse("other elements")
+    elif settings.atoms is not None and len(one.geometry.symbols) > settings.atoms:
+        found.refuse(f"more than {settings.atoms} atoms")
+    else:
+        found.add(one.geometry, parent=one.name)
+
+
+def _of_path(place: Path) -> Iterator[Read]:
+    """The structures of a file, of a dataset, or of every file below a directory that can be read."""
+    from zonemelt.tasks.datasets.versions import VERSIONS
+
+    if not place.is_dir() or (place / VERSIONS).is_dir():
+        yield from read_structures(place)
+        return
+    from zonemelt.tasks.ingest.walk import walk
+
+    for file in walk(place):
+        if file.verdict is not None:
+            yield Read(name=file.source, reason=file.reason)
+            continue
+        try:
+            yield from read_structures(file.path)
+        except InputError as error:
+            yield Read(name=file.source, reason=error.what)
+
+
+def _of_query(query: Query) -> Iterator[Read]:
+    from zonemelt.tasks.ingest.origin import BadRow
+    from zonemelt.tasks.ingest.tables.optimade import read_optimade
+
+    answers: Any = read_optimade(query.database, query=query.query, limit=query.limit)
+    for one in answers:
+        if isinstance(one, BadRow):
+            yield Read(name=one.where, reason=one.reason)
+        else:
+            yield Read(name=one.identifier, geometry=one.geometry)
