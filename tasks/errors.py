@@ -9,6 +9,9 @@
     ├── StoreError            a store cannot be reached or refuses a document
     ├── SiteError             the machine lacks something the campaign needs
     ├── OracleError           a label could not be computed
+    │   ├── OracleAbsentError    its program, its files or its licence are not there: no label ever will be
+    │   ├── UnfitStructureError  refused before anything was spent
+    │   └── UnconvergedError     the electronic cycle did not come to an end
     └── JobError              a job did not succeed
 
 The words of an error are for a person: the file, the field, the value, the remedy.
@@ -89,6 +92,18 @@ class SiteError(ZonemeltError):
 
 class OracleError(ZonemeltError):
     """A label could not be computed."""
+
+
+class OracleAbsentError(OracleError):
+    """What an oracle needs is not there: no structure could be labelled, the next one neither."""
+
+
+class UnfitStructureError(OracleError):
+    """A structure that the oracle must not be asked about: atoms too close, no pseudopotential, no spin."""
+
+
+class UnconvergedError(OracleError):
+    """The electronic cycle did not converge."""
 
 
 class JobError(ZonemeltError):

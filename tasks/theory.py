@@ -41,6 +41,9 @@ class Theory(Document):
     smearing: str | None = None
     smearing_width: float | None = Field(default=None, description="eV")
     spin: bool | None = None
+    protocol: str | None = Field(
+        default=None, description="hash of the protocol that an oracle of ours followed; None for all others"
+    )
     is_dft: bool = True
 
     @property
@@ -51,6 +54,8 @@ class Theory(Document):
     def key_without(self, ignored: Collection[str]) -> str:
         """The key, but for some fields."""
         fields = self.model_dump(mode="json", exclude=_PER_ELEMENT | set(ignored))
+        if fields.get("protocol") is None:  # keys of what was labelled elsewhere stay what they were
+            fields.pop("protocol", None)
         return hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()[:16]
 
     @property

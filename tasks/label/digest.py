@@ -5,20 +5,23 @@ from __future__ import annotations
 import hashlib
 import json
 import platform
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from zonemelt.tasks.label.settings import OracleSettings
+    from collections.abc import Mapping
+
     from zonemelt.tasks.records import Geometry
 
 
-def digest(geometry: Geometry, settings: OracleSettings) -> str:
-    """SHA-256 of what was asked: the geometry and the settings."""
-    asked = {
-        "geometry": geometry.model_dump(mode="json"),
-        "settings": settings.model_dump(mode="json", exclude={"python"}),
-    }
-    return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
+def digest(geometry: Geometry, asked: Mapping[str, Any]) -> str:
+    """SHA-256 of what was asked.
+
+    Args:
+        geometry: the structure.
+        asked: all settings that count, as JSON has them: not where a program is.
+    """
+    whole = {"geometry": geometry.model_dump(mode="json"), "settings": asked}
+    return hashlib.sha256(json.dumps(whole, sort_keys=True).encode()).hexdigest()
 
 
 def host() -> str:

@@ -60,7 +60,7 @@ def label(geometry: Geometry, settings: EmtSettings, *, identifier: str, workdir
         convergence=Convergence(electronic=True, complete=True),
         provenance=Computed(
             oracle="emt",
-            input_digest=digest(geometry, settings),
+            input_digest=digest(geometry, settings.model_dump()),
             seconds=time.perf_counter() - started,
             cpu_seconds=time.process_time() - cpu,
             host=host(),

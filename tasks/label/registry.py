@@ -7,7 +7,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Protocol, cast
 
 from zonemelt.tasks.errors import InputError
-from zonemelt.tasks.label.settings import EmtSettings, GpawSettings, OracleSettings
+from zonemelt.tasks.label.settings import (
+    AbinitSettings,
+    EmtSettings,
+    EspressoSettings,
+    GpawSettings,
+    OracleSettings,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -49,11 +55,25 @@ ORACLES: Final[dict[str, Oracle]] = {
             function="zonemelt.tasks.label.emt:label",
         ),
         Oracle(
+            name="qe",
+            title="Quantum ESPRESSO, density-functional theory in plane waves",
+            is_dft=True,
+            settings=EspressoSettings,
+            function="zonemelt.tasks.label.dft:label",
+        ),
+        Oracle(
             name="gpaw",
             title="GPAW, density-functional theory in plane waves",
             is_dft=True,
             settings=GpawSettings,
-            function="zonemelt.tasks.label.gpaw:label",
+            function="zonemelt.tasks.label.dft:label",
+        ),
+        Oracle(
+            name="abinit",
+            title="ABINIT, density-functional theory in plane waves",
+            is_dft=True,
+            settings=AbinitSettings,
+            function="zonemelt.tasks.label.dft:label",
         ),
     )
 }

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+import os
+from pathlib import Path
+from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -17,21 +19,48 @@ class EmtSettings(OracleSettings):
     """ASE's effective-medium potential has nothing to set."""
 
 
-class GpawSettings(OracleSettings):
-    """GPAW in plane waves, run by its own Python as a subprocess."""
+class DftSettings(OracleSettings):
+    """What the DFT codes share: what is computed, and where the program and its files are."""
 
-    python: str | None = Field(
-        default=None,
-        description="the Python of GPAW's environment; None: $ZONEMELT_GPAW_PYTHON or .venv-gpaw/bin/python",
+    code: ClassVar[str] = ""
+    folder_variables: ClassVar[tuple[str, ...]] = ()
+    default_folder: ClassVar[str] = "."
+
+    protocol: str | dict[str, Any] = Field(
+        default="fast",
+        description="a ready protocol by name, a file, or its fields; based_on names what they begin from",
     )
-    functional: Literal["PBE", "LDA", "RPBE", "revPBE"] = "PBE"
-    cutoff: float = Field(default=300.0, gt=50, description="plane-wave cutoff, eV")
-    kpoint_density: float = Field(default=3.0, gt=0, description="points per Å⁻¹")
-    kpoint_mesh: int | None = Field(
-        default=None,
-        gt=0,
-        description="instead of the density: divisions of the parent lattice, folded into each cell",
+    command: str = Field(
+        default="", description="the program with its options; empty: looked for on the PATH"
     )
-    smearing_width: float = Field(default=0.1, gt=0, description="Fermi-Dirac width, eV")
-    max_iterations: int = Field(default=100, gt=0)
-    timeout: float = Field(default=3600.0, gt=0, description="wall time of one label, s")
+    pseudopotentials: str = Field(default="", description="folder of the files that the protocol names")
+    timeout: float = Field(default=3600.0, gt=0, description="wall time of one attempt, s")
+
+    def pseudopotential_folder(self) -> Path:
+        """The settings' folder, else the one that the environment names, else where Debian has it."""
+        named = [os.environ[name] for name in self.folder_variables if os.environ.get(name)]
+        return Path(
+            next(iter([self.pseudopotentials] * bool(self.pseudopotentials) + named), self.default_folder)
+        )
+
+
+class EspressoSettings(DftSettings):
+    """Quantum ESPRESSO's pw.x."""
+
+    code: ClassVar[str] = "qe"
+    folder_variables: ClassVar[tuple[str, ...]] = ("ZONEMELT_QE_PSEUDOPOTENTIALS", "ESPRESSO_PSEUDO")
+    default_folder: ClassVar[str] = "/usr/share/espresso/pseudo"
+
+
+class AbinitSettings(DftSettings):
+    """ABINIT with norm-conserving pseudopotentials."""
+
+    code: ClassVar[str] = "abinit"
+    folder_variables: ClassVar[tuple[str, ...]] = ("ZONEMELT_ABINIT_PSEUDOPOTENTIALS",)
+    default_folder: ClassVar[str] = "/usr/share/abinit/psp"
+
+
+class GpawSettings(DftSettings):
+    """GPAW in plane waves; its program is the Python of its environment."""
+
+    code: ClassVar[str] = "gpaw"

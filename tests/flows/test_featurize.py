@@ -152,7 +152,7 @@ def test_ranks_share_the_shards(tmp_path):
         given.append(job.function_kwargs)
     (tmp_path / "given.json").write_text(json.dumps(given))
     (tmp_path / "ranks.py").write_text(textwrap.dedent(RANKS))
-    command = [*mpi_command(2), sys.executable, "ranks.py"]
+    command = [*mpi_command(2, beside=Path(sys.executable).parent), sys.executable, "ranks.py"]
     subprocess.run(command, cwd=tmp_path, check=True, capture_output=True, timeout=300)
     ranks = [json.loads((tmp_path / f"rank-{rank}.json").read_text()) for rank in range(2)]
     assert ranks[0] == ranks[1]

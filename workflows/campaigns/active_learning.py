@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from zonemelt.tasks.label.registry import ORACLES
-from zonemelt.tasks.label.settings import EmtSettings, GpawSettings
+from zonemelt.tasks.label.settings import AbinitSettings, EmtSettings, EspressoSettings, GpawSettings
 from zonemelt.workflows.campaigns.base import CampaignSpec
 
 if TYPE_CHECKING:
@@ -23,7 +23,9 @@ class OraclesSpec(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     emt: EmtSettings = Field(default_factory=EmtSettings)
+    qe: EspressoSettings = Field(default_factory=EspressoSettings)
     gpaw: GpawSettings = Field(default_factory=GpawSettings)
+    abinit: AbinitSettings = Field(default_factory=AbinitSettings)
 
 
 class ActiveLearningSpec(CampaignSpec):
@@ -101,13 +103,9 @@ def build(spec: ActiveLearningSpec) -> Flow:
 
 
 def _settings(spec: ActiveLearningSpec) -> dict[str, Any]:
-    """The chosen oracle's settings; GPAW's Python is found here, as workers run elsewhere."""
-    from pathlib import Path
+    """The chosen oracle's settings, with all that workers would have to look for elsewhere."""
+    from zonemelt.tasks.label.prepared import prepared
 
     chosen = getattr(spec.oracles, spec.oracle)
-    settings: dict[str, Any] = chosen.model_dump(mode="json")
-    if isinstance(chosen, GpawSettings):
-        from zonemelt.tasks.label.gpaw import find_python
-
-        settings["python"] = str(find_python(chosen, folder=Path.cwd()))
-    return settings
+    local = spec.site in {"local", "inline"}
+    return prepared(spec.oracle, chosen, elements=spec.elements, here=local)

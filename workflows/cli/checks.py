@@ -7,7 +7,6 @@ import importlib.metadata
 import os
 import platform
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
     from zonemelt.workflows.cli.plans import Plan
 
 _LEAST_FREE = 1e9  # bytes
-_PATIENCE = 120.0  # seconds an oracle may take to answer
 
 
 def run_checks(read: Callable[[], Plan] | None, directory: Path, *, site: str = "") -> Iterator[Check]:
@@ -154,33 +152,17 @@ def answer(plan: Any) -> str:
     Raises:
         ZonemeltError: it does not.
     """
-    from zonemelt.tasks.errors import OracleError
+    from zonemelt.tasks.label.dft import answer as dft_answer
     from zonemelt.tasks.label.registry import oracle_named
+    from zonemelt.tasks.label.settings import DftSettings
 
     oracle = oracle_named(plan.spec.oracle)
     oracle.load()
-    if oracle.name != "gpaw":
+    given = getattr(getattr(plan.spec, "oracles", None), oracle.name, None)
+    settings = given if given is not None else oracle.settings()
+    if not isinstance(settings, DftSettings):
         return oracle.title
-    from zonemelt.tasks.label.gpaw import find_python
-
-    given = getattr(plan.spec, "oracles", None) or {}
-    given = given if isinstance(given, dict) else given.model_dump()
-    settings = given.get("gpaw") or {}
-    chosen = oracle.settings.model_validate(settings if isinstance(settings, dict) else settings.model_dump())
-    program = find_python(chosen, folder=Path.cwd())  # type: ignore[arg-type]
-    script = "import gpaw; print(gpaw.__version__)"
-    try:
-        ran = subprocess.run(
-            [program, "-c", script], capture_output=True, text=True, timeout=_PATIENCE, check=False
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise OracleError(str(error), where=f"oracle {oracle.name}", remedy="`make oracle`") from None
-    if ran.returncode:
-        last = (ran.stderr.strip().splitlines() or ["it said nothing"])[-1]
-        raise OracleError(
-            f"{program} cannot import gpaw: {last}", where="oracle gpaw", remedy="`make oracle`"
-        )
-    return f"GPAW {ran.stdout.strip()} at {program}"
+    return dft_answer(settings, getattr(plan.spec, "elements", None))
 
 
 def launcher() -> Check:

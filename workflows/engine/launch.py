@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shlex
-import shutil
 import signal
 import socket
 import subprocess
@@ -18,10 +18,11 @@ from typing import TYPE_CHECKING
 
 from zonemelt.tasks.deadline import DEADLINE_VARIABLE
 from zonemelt.tasks.errors import SiteError
+from zonemelt.tasks.programs import PROGRAM_VARIABLE, mpi_command
 from zonemelt.tasks.train.ranks import BACKEND_VARIABLE, LostRankError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from zonemelt.workflows.engine.resources import Resources
     from zonemelt.workflows.engine.results import Chunk, Result, Task
@@ -84,13 +85,7 @@ def run_ranks(task: Task, resources: Resources, chunk: Chunk) -> Result:
         RankError: a rank ended without a word.
     """
     launching = Launching.here()
-    if resources.nodes > launching.nodes:
-        raise SiteError(
-            f"the job asks for {resources.nodes} nodes, its block gives a job {launching.nodes}: "
-            "a local block has one",
-            where=f"job {task.uuid}",
-            remedy="run it in a pool with whole_block: true and as many nodes_per_block",
-        )
+    _check_nodes(resources, launching, task)
     secret = uuid.uuid4().hex
     alone = chunk._replace(tasks=[task])
     Path(TASK_FILE).write_text(
@@ -126,6 +121,44 @@ def run_ranks(task: Task, resources: Resources, chunk: Chunk) -> Result:
     return result
 
 
+@contextlib.contextmanager
+def program_ranks(task: Task, resources: Resources) -> Iterator[None]:
+    """Let a job whose launcher is ``program`` know how its own program is started; others see nothing.
+
+    Raises:
+        SiteError: it wants more nodes than its block has.
+    """
+    if resources.launcher != "program":
+        yield
+        return
+    launching = Launching.here()
+    _check_nodes(resources, launching, task)
+    alone = launching.program == "simple" and not launching.mpi
+    variables = {"OMP_NUM_THREADS": str(resources.threads)}
+    os.environ[PROGRAM_VARIABLE] = json.dumps(
+        {
+            "ranks": resources.ranks,
+            "threads": resources.threads,
+            # alone on a node the program's own MPI starts it: it need not be the one of this Python
+            "prefix": [] if alone else rank_command(resources, launching, variables),
+        }
+    )
+    try:
+        yield
+    finally:
+        os.environ.pop(PROGRAM_VARIABLE, None)
+
+
+def _check_nodes(resources: Resources, launching: Launching, task: Task) -> None:
+    if resources.nodes > launching.nodes:
+        raise SiteError(
+            f"the job asks for {resources.nodes} nodes, its block gives a job {launching.nodes}: "
+            "a local block has one",
+            where=f"job {task.uuid}",
+            remedy="run it in a pool with whole_block: true and as many nodes_per_block",
+        )
+
+
 def _was_killed(code: int) -> bool:
     """Whether a process ended by a signal other than that by which the rest is ended after a failure."""
     number = -code if code < 0 else code - _BY_SIGNAL
@@ -153,7 +186,7 @@ def rank_command(resources: Resources, launching: Launching, variables: dict[str
         SiteError: there is no MPI launcher here.
     """
     ranks, each = str(resources.ranks), str(resources.ranks_per_node)
-    instead = launching.mpi if resources.launcher == "mpi" else ""
+    instead = "" if resources.launcher == "torch" else launching.mpi
     options = [] if instead else shlex.split(launching.options)
     program = instead or launching.program
     if program == "srun":
@@ -172,32 +205,7 @@ def rank_command(resources: Resources, launching: Launching, variables: dict[str
         return ["mpiexec", "-n", ranks, "-ppn", each, *options]
     if program == "pjm":  # ranks a node were asked for when the block was submitted
         return ["mpiexec", "-n", ranks, *options]
-    return mpi_command(resources.ranks)
-
-
-def mpi_command(ranks: int) -> list[str]:
-    """How to start ``ranks`` processes with MPI on this machine.
-
-    The launcher beside this Python goes first: one of another MPI would start worlds of size 1.
-
-    Raises:
-        SiteError: there is none.
-    """
-    beside = Path(sys.executable).parent
-    launcher = shutil.which("mpiexec", path=f"{beside}{os.pathsep}{os.environ.get('PATH', '')}")
-    if launcher is None:
-        raise SiteError(
-            "there is no mpiexec",
-            where="multi-rank job",
-            remedy="pip install 'zonemelt[mpi]', or load the machine's MPI module",
-        )
-    version = subprocess.run([launcher, "--version"], capture_output=True, text=True, check=False)
-    if "Open MPI" not in version.stdout + version.stderr:
-        return [launcher, "-n", str(ranks)]
-    options = ["--oversubscribe"]
-    if os.geteuid() == 0:
-        options.append("--allow-run-as-root")
-    return [launcher, *options, "-n", str(ranks)]
+    return mpi_command(resources.ranks, beside=Path(sys.executable).parent)
 
 
 def _rendezvous(resources: Resources, launching: Launching) -> dict[str, str]:

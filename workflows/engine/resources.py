@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 _FOREIGN = frozenset({"worker", "resources", "exec_config", "hooks", "delay_download"})
 _MEMORY = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt]?)i?b?", re.IGNORECASE)
 _CLOCK = ("hours", "minutes", "seconds")
-_LAUNCHERS = ("mpi", "torch")
+_LAUNCHERS = ("mpi", "torch", "program")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -33,7 +33,8 @@ class Resources:
         priority: higher goes first.
         quorum: how many of its parents must have arrived before it starts: a fraction below one,
             or a number; 0 for all. Those that have not arrived are ``None`` to it.
-        launcher: how ranks are started: ``mpi`` (mpiexec, mpi4py) or ``torch`` (torch.distributed).
+        launcher: what is started as ranks: the job itself, by ``mpi`` (mpiexec, mpi4py) or ``torch``
+            (torch.distributed); or the ``program`` that the job runs, an MPI code.
         cache: whether an identical earlier job may stand in for it.
     """
 

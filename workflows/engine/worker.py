@@ -124,14 +124,18 @@ def _run_job(
     from jobflow import CURRENT_JOB
 
     from zonemelt.workflows.engine.execute import execute
-    from zonemelt.workflows.engine.launch import run_ranks
+    from zonemelt.workflows.engine.launch import program_ranks, run_ranks
 
     printed = _position(log)
     start = time.time()
     try:
         place.enter(task.uuid, task.index)
-        with _deadline(resources.walltime), _limits(resources.walltime, resources.memory):
-            many = resources.ranks > 1
+        with (
+            _deadline(resources.walltime),
+            _limits(resources.walltime, resources.memory),
+            program_ranks(task, resources),
+        ):
+            many = resources.ranks > 1 and resources.launcher != "program"
             result = run_ranks(task, resources, chunk) if many else execute(task, blobs, store)
     except (Exception, SystemExit, WalltimeExceeded) as error:  # noqa: BLE001 (whatever a job raises is reported)
         result = failure_of(error)

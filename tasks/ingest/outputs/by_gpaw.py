@@ -12,8 +12,7 @@ from zonemelt.tasks.errors import InputError, OracleError
 from zonemelt.tasks.ingest.outputs.frames import Calculation
 from zonemelt.tasks.ingest.outputs.headers import theory_of
 from zonemelt.tasks.ingest.outputs.markers import said_in
-from zonemelt.tasks.label.gpaw import find_python
-from zonemelt.tasks.label.settings import GpawSettings
+from zonemelt.tasks.label.codes.gpaw import EXECUTABLE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -55,14 +54,14 @@ def gpaw_log(path: Path, origin: Origin) -> Iterator[Record | BadRow]:
 
 def _parsed(path: Path, origin: Origin) -> dict[str, Any]:
     try:
-        python = find_python(GpawSettings(), folder=Path.cwd())
+        argv = EXECUTABLE.find()
     except OracleError as error:
         raise InputError(
             error.what, where=origin.source, remedy="`make oracle`, or name it in ZONEMELT_GPAW_PYTHON"
         ) from None
     environment = {k: v for k, v in os.environ.items() if k not in {"PYTHONPATH", "PYTHONHOME"}}
     done = subprocess.run(
-        [str(python), "-I", str(SCRIPT), str(path)],
+        [*argv, "-I", str(SCRIPT), str(path)],
         env=environment | {"OMP_NUM_THREADS": "1"},
         capture_output=True,
         text=True,

@@ -6,9 +6,9 @@ import pytest
 from zonemelt.tasks.errors import OracleError
 from zonemelt.tasks.generate.candidates import decorate, pure_fcc
 from zonemelt.tasks.generate.derivative import orderings
-from zonemelt.tasks.label.gpaw import kpoints
 from zonemelt.tasks.label.kmesh import folded_mesh
-from zonemelt.tasks.label.settings import GpawSettings
+from zonemelt.tasks.label.kpoints import KPoints, kpoints_of
+from zonemelt.tasks.label.protocols import find_protocol
 
 IDENTITY = np.eye(3, dtype=int).tolist()
 
@@ -38,11 +38,16 @@ def test_a_cell_that_does_not_fit_is_refused() -> None:
 
 def test_density_unless_a_mesh_is_asked_for() -> None:
     geometry = pure_fcc("Al", 4.0)
-    assert kpoints(geometry, GpawSettings(kpoint_density=2.0)) == {
-        "density": 2.0,
-        "even": True,
-        "gamma": False,
-    }
+    plain = find_protocol({"based_on": "fast", "kpoint_density": 2.0}, code="gpaw")
+    assert kpoints_of(geometry, plain).mesh == (6, 6, 6)
+    folded = find_protocol({"based_on": "fast", "kpoint_mesh": 4}, code="gpaw")
     orphan = geometry.model_copy(update={"supercell": None})
     with pytest.raises(OracleError, match="parent lattice"):
-        kpoints(orphan, GpawSettings(kpoint_mesh=4))
+        kpoints_of(orphan, folded)
+
+
+def test_a_point_stands_for_its_negative() -> None:
+    weighted = KPoints(points=folded_mesh(IDENTITY, 4)).weighted()
+    assert len(weighted) == 36  # 8 are their own negatives: (64 - 8) / 2 + 8
+    assert weighted[:, 3].sum() == pytest.approx(1)
+    assert sorted(set(np.round(weighted[:, 3] * 64))) == [1, 2]

@@ -1,27 +1,29 @@
-"""Oracles: forces and stress are derivatives of the energy; failures are loud; one run a label."""
+"""Oracles without a DFT code, the running of programs, and structures that cannot be labelled."""
+
+from __future__ import annotations
 
 import json
 import os
 import sys
+import time
 from pathlib import Path
 
-import numpy as np
 import pytest
+from ase.build import bulk
 from ase.calculators.emt import EMT
+from jobflow import JobStore, run_locally
+from maggma.stores import MemoryStore
+from oracle_contract import OracleContract
 
-from zonemelt.tasks.errors import InputError, OracleError
+from zonemelt.tasks.errors import InputError, OracleAbsentError, OracleError, UnconvergedError
 from zonemelt.tasks.generate.candidates import pure_fcc
-from zonemelt.tasks.ingest.ingest_file import ingest_path
-from zonemelt.tasks.ingest.verdicts import Verdict
-from zonemelt.tasks.label import emt, gpaw
+from zonemelt.tasks.label import emt
+from zonemelt.tasks.label.dft import label
+from zonemelt.tasks.label.health import check_oracle, oracle_health
+from zonemelt.tasks.label.jobs import label_job
 from zonemelt.tasks.label.registry import ORACLES, oracle_named
-from zonemelt.tasks.label.settings import EmtSettings, GpawSettings
+from zonemelt.tasks.label.settings import EmtSettings, EspressoSettings, GpawSettings
 from zonemelt.tasks.records import Geometry, Record
-
-ROOT = Path(__file__).resolve().parents[3]
-GPAW_PYTHON = Path(os.environ.get("ZONEMELT_GPAW_PYTHON", ROOT / ".venv-gpaw/bin/python"))
-needs_gpaw = pytest.mark.skipif(not GPAW_PYTHON.is_file(), reason=f"no {GPAW_PYTHON}: run `make oracle`")
-COARSE = GpawSettings(python=str(GPAW_PYTHON), functional="LDA", cutoff=250, kpoint_density=1.0)
 
 
 def rattled(elements: tuple[str, str]) -> Geometry:
@@ -31,75 +33,17 @@ def rattled(elements: tuple[str, str]) -> Geometry:
     return Geometry.of(atoms)
 
 
-def moved(geometry: Geometry, step: float) -> Geometry:
-    positions = np.array(geometry.positions)
-    positions[0, 0] += step
-    return Geometry(cell=geometry.cell, symbols=geometry.symbols, positions=positions.tolist())
-
-
-def stretched(geometry: Geometry, strain: float) -> Geometry:
-    deformation = np.diag([1 + strain, 1, 1])
-    return Geometry(
-        cell=(np.array(geometry.cell) @ deformation).tolist(),
-        symbols=geometry.symbols,
-        positions=(np.array(geometry.positions) @ deformation).tolist(),
-    )
-
-
-class Contract:
-    """What every oracle promises."""
-
-    step = 0.01  # Å
-    force_tolerance = 1e-3  # eV/Å
-    stress_tolerance = 1e-4  # eV/Å³
-
-    def run(self, geometry: Geometry, folder: Path) -> Record:
-        raise NotImplementedError
-
-    @pytest.fixture
-    def folder(self, tmp_path: Path) -> Path:
-        return tmp_path
-
-    @pytest.fixture
-    def geometry(self) -> Geometry:
-        return rattled(("Al", "Au"))
-
-    @pytest.fixture
-    def record(self, geometry: Geometry, folder: Path) -> Record:
-        return self.run(geometry, folder)
-
-    def test_force_is_minus_the_slope_of_the_free_energy(
-        self, record: Record, geometry: Geometry, folder: Path
-    ) -> None:
-        up, down = (self.run(moved(geometry, s * self.step), folder).energy_free for s in (1, -1))
-        assert record.forces is not None
-        assert record.forces[0][0] == pytest.approx(-(up - down) / (2 * self.step), abs=self.force_tolerance)
-
-    def test_forces_sum_to_nothing(self, record: Record) -> None:
-        assert np.sum(record.forces, axis=0) == pytest.approx(np.zeros(3), abs=self.force_tolerance)
-
-    def test_stress_is_symmetric(self, record: Record) -> None:
-        assert np.array(record.stress) == pytest.approx(np.array(record.stress).T)
-
-    def test_the_same_twice(self, record: Record, geometry: Geometry, folder: Path) -> None:
-        again = self.run(geometry, folder)
-        assert again.energy_free == pytest.approx(record.energy_free, abs=1e-9)
-        assert again.provenance.input_digest == record.provenance.input_digest
-
-
-class TestEmt(Contract):
+class TestEmt(OracleContract):
     """ASE's effective-medium theory."""
 
-    def run(self, geometry: Geometry, folder: Path) -> Record:
+    @classmethod
+    def run(cls, geometry: Geometry, folder: Path) -> Record:
         return emt.label(geometry, EmtSettings(), identifier="x", workdir=folder)
 
-    def test_stress_is_the_slope_with_strain_tension_positive(
-        self, record: Record, geometry: Geometry, folder: Path
-    ) -> None:
-        up, down = (self.run(stretched(geometry, s * 1e-3), folder).energy_free for s in (1, -1))
-        slope = (up - down) / 2e-3 / geometry.atoms().get_volume()
-        assert record.stress is not None
-        assert record.stress[0][0] == pytest.approx(slope, abs=self.stress_tolerance)
+    @pytest.fixture(scope="class")
+    @classmethod
+    def geometry(cls) -> Geometry:
+        return rattled(("Al", "Au"))
 
     def test_says_that_it_is_not_dft(self, record: Record) -> None:
         assert not record.theory.is_dft
@@ -123,114 +67,206 @@ class TestEmt(Contract):
             self.run(rattled(("Al", "Ti")), folder)
 
 
-@pytest.mark.dft
-@needs_gpaw
-class TestGpaw(Contract):
-    """GPAW itself, coarsely."""
-
-    force_tolerance = 2e-2
-
-    def run(self, geometry: Geometry, folder: Path) -> Record:
-        return gpaw.label(geometry, COARSE, identifier="x", workdir=folder)
-
-    def test_energies_and_level_of_theory(self, record: Record) -> None:
-        assert record.energy_free < record.energy_sigma0  # the entropy term lowers it
-        assert record.theory.functional == "LDA"
-        assert set(record.theory.setups) == {"Al", "Au"}
-        assert record.convergence.iterations
-
-    def test_its_log_is_ingested_with_the_same_numbers(self, geometry: Geometry, tmp_path: Path) -> None:
-        record = self.run(geometry, tmp_path)
-        (found,), (report,) = ingest_path(tmp_path / "gpaw.txt")
-        assert report.verdict == Verdict.INGESTED
-        assert found.energy_free == pytest.approx(record.energy_free, abs=1e-5)
-        assert found.energy_sigma0 == pytest.approx(record.energy_sigma0, abs=1e-5)
-        assert found.forces == pytest.approx(np.array(record.forces), abs=1e-4)
-        assert found.stress == pytest.approx(np.array(record.stress), abs=1e-5)
-        assert found.geometry.positions == pytest.approx(np.array(geometry.positions), abs=1e-5)
-        assert found.convergence.electronic
-        for field in ("code", "version", "functional", "cutoff", "smearing", "smearing_width", "spin"):
-            assert getattr(found.theory, field) == getattr(record.theory, field), field
-
-    def test_no_convergence_is_an_error_with_the_log(self, geometry: Geometry, tmp_path: Path) -> None:
-        settings = COARSE.model_copy(update={"max_iterations": 2})
-        with pytest.raises(OracleError, match=r"(?s)KohnShamConvergenceError.*iter:"):
-            gpaw.label(geometry, settings, identifier="x", workdir=tmp_path)
-
-
-def fake_python(folder: Path, body: str) -> str:
-    """A program that stands in for GPAW's Python and counts its runs in ``runs``."""
-    script = folder / "python"
-    script.write_text(
-        f"#!{sys.executable}\nimport sys, json, pathlib, time\nopen('runs','a').write('x')\n{body}\n"
-    )
+def program(folder: Path, name: str, body: str) -> str:
+    """A program that stands in for a code, and counts its runs in ``runs``."""
+    script = folder / name
+    head = "import sys, json, pathlib, time\nopen('runs', 'a').write('x')\n"
+    script.write_text(f"#!{sys.executable}\n{head}{body}\n")
     script.chmod(0o755)
     return str(script)
+
+
+SILICON = Geometry.of(bulk("Si"))
+HEAD = "     Program PWSCF v.6.7MaX starts on  1Jan2026 at  0: 0: 0\n"
+
+
+def pseudopotentials(folder: Path) -> dict[str, str]:
+    """A file with nothing but the header of one, and the protocol's entry for it."""
+    (folder / "Si.UPF").write_text('<UPF><PP_HEADER functional="SLA PZ NOGX NOGC" z_valence="4.0"/></UPF>')
+    return {"Si": {"file": "Si.UPF"}}
+
+
+def pw_settings(folder: Path, body: str, **more) -> EspressoSettings:
+    protocol = {"based_on": "fast", "pseudopotentials": pseudopotentials(folder), "safer": []}
+    return EspressoSettings(
+        command=program(folder, "pw.x", body), protocol=protocol, pseudopotentials=str(folder), **more
+    )
+
+
+class TestPrograms:
+    """What surrounds a code, with a stand-in for it."""
+
+    def test_death_quotes_the_codes_own_words(self, tmp_path: Path) -> None:
+        body = (
+            f"print({HEAD!r})\n"
+            "print(' %%%%%\\n     Error in routine  readpp (2):\\n     wrong file\\n %%%%%')\nsys.exit(3)"
+        )
+        with pytest.raises(OracleError, match=r"(?s)status 3.*readpp \(2\): wrong file") as caught:
+            label(SILICON, pw_settings(tmp_path, body), identifier="x", workdir=tmp_path)
+        assert not isinstance(caught.value, (UnconvergedError, OracleAbsentError))
+        assert (tmp_path / "runs").read_text() == "x"
+
+    def test_no_convergence_is_recognised(self, tmp_path: Path) -> None:
+        body = (
+            f"print({HEAD!r})\nprint('convergence NOT achieved after 60 iterations: stopping')\nsys.exit(2)"
+        )
+        with pytest.raises(UnconvergedError, match="did not converge in 60 iterations"):
+            label(SILICON, pw_settings(tmp_path, body), identifier="x", workdir=tmp_path)
+
+    def test_every_safer_variant_has_a_folder_and_all_reasons_are_told(self, tmp_path: Path) -> None:
+        body = "print('convergence NOT achieved')\nsys.exit(2)"
+        settings = pw_settings(tmp_path, body)
+        protocol = settings.protocol | {"safer": [{"mixing": 0.1}, {"max_iterations": 500}]}
+        settings = settings.model_copy(update={"protocol": protocol})
+        with pytest.raises(UnconvergedError) as caught:
+            label(SILICON, settings, identifier="x", workdir=tmp_path)
+        for told in ("as given:", "safer 1:", "safer 2:", "in 500 iterations"):
+            assert told in caught.value.what
+        assert "mixing_beta      = 0.1" in (tmp_path / "safer-1" / "espresso.pwi").read_text()
+        assert (tmp_path / "safer-2" / "runs").read_text() == "x"
+
+    def test_too_long_ends_it_and_what_it_started(self, tmp_path: Path) -> None:
+        body = (
+            "import subprocess\nchild = subprocess.Popen(['sleep', '300'])\n"
+            "pathlib.Path('child').write_text(str(child.pid))\ntime.sleep(300)"
+        )
+        with pytest.raises(OracleError, match="longer than"):
+            label(SILICON, pw_settings(tmp_path, body, timeout=3.0), identifier="x", workdir=tmp_path)
+        child = int((tmp_path / "child").read_text())
+        for _ in range(100):
+            status = Path(f"/proc/{child}/stat")
+            if not status.exists() or status.read_text().split()[2] == "Z":
+                break
+            time.sleep(0.1)
+        else:
+            pytest.fail("its child outlived it")
+
+    def test_our_python_is_kept_out_of_its_environment(self, tmp_path: Path, monkeypatch) -> None:
+        monkeypatch.setenv("PYTHONPATH", "/ours")
+        monkeypatch.setenv("OPAL_PREFIX", "/our/mpi")
+        monkeypatch.setenv("SOMETHING", "else")
+        body = "import os\njson.dump(dict(os.environ), open('environment', 'w'))\nsys.exit(1)"
+        with pytest.raises(OracleError):
+            label(SILICON, pw_settings(tmp_path, body), identifier="x", workdir=tmp_path)
+        found = json.loads((tmp_path / "environment").read_text())
+        assert "PYTHONPATH" not in found
+        assert "OPAL_PREFIX" not in found
+        assert found["SOMETHING"] == "else"
+        assert found["OMP_NUM_THREADS"] == "1"
+
+    def test_absent_program_names_the_command_and_how_to_install(self, tmp_path: Path) -> None:
+        settings = pw_settings(tmp_path, "").model_copy(update={"command": str(tmp_path / "none.x")})
+        with pytest.raises(OracleAbsentError, match=r"(?s)none\.x.*make oracle ORACLE=qe"):
+            label(SILICON, settings, identifier="x", workdir=tmp_path)
 
 
 ANSWER = {
     "energy_sigma0": -1.0,
     "energy_free": -1.1,
-    "forces": [[0, 0, 0], [0, 0, 0]],
-    "stress": [[0, 0, 0]] * 3,
+    "forces": [[0, 0, 0.5], [0, 0, -0.5]],
+    "stress": [[1, 2, 3], [2, 4, 5], [3, 5, 6]],
+    "magmoms": None,
     "iterations": 7,
-    "setups": {"Al": "s"},
+    "setups": {"Si": "s"},
     "gpaw": "0",
     "ase": "0",
-    "cpu_seconds": 0.5,
 }
 
 
-class TestGpawDriver:
-    """The subprocess around GPAW, with a stand-in for its Python."""
+class TestGpawProgram:
+    """The exchange with GPAW's Python, with a stand-in for it."""
 
-    def label(self, tmp_path: Path, body: str, **settings: object) -> Record:
-        python = fake_python(tmp_path, body)
-        return gpaw.label(
-            rattled(("Al", "Au")), GpawSettings(python=python, **settings), identifier="x", workdir=tmp_path
-        )
+    def label(self, folder: Path, body: str, **settings) -> Record:
+        command = program(folder, "python", body)
+        protocol = {"based_on": "fast", "safer": []}
+        asked = GpawSettings(command=command, protocol=protocol, **settings)
+        return label(SILICON, asked, identifier="x", workdir=folder)
 
-    def test_one_run_a_label(self, tmp_path: Path) -> None:
-        record = self.label(
-            tmp_path, f"pathlib.Path(sys.argv[-1]).write_text(json.dumps({json.loads(json.dumps(ANSWER))!r}))"
-        )
+    def test_one_run_a_label_and_every_component_in_its_place(self, tmp_path: Path) -> None:
+        record = self.label(tmp_path, f"pathlib.Path(sys.argv[-1]).write_text(json.dumps({ANSWER!r}))")
         assert (tmp_path / "runs").read_text() == "x"
         assert (record.energy_sigma0, record.energy_free) == (-1.0, -1.1)
-        assert json.loads((tmp_path / "task.json").read_text())["cutoff"] == 300.0
-
-    def test_death_without_a_result(self, tmp_path: Path) -> None:
-        with pytest.raises(OracleError, match=r"(?s)status 3.*boom"):
-            self.label(tmp_path, "sys.stderr.write('boom'); sys.exit(3)")
+        assert [list(row) for row in record.stress] == ANSWER["stress"]
+        assert json.loads((tmp_path / "task.json").read_text())["cutoff"] == 250.0
 
     def test_error_quotes_the_tail_of_the_log(self, tmp_path: Path) -> None:
         body = (
             "pathlib.Path('gpaw.txt').write_text('\\n'.join(f'line {i}' for i in range(50)))\n"
-            "pathlib.Path(sys.argv[-1]).write_text(json.dumps({'error': 'did not converge'})); sys.exit(1)"
+            "error = {'error': 'KohnShamConvergenceError: did not converge'}\n"
+            "pathlib.Path(sys.argv[-1]).write_text(json.dumps(error)); sys.exit(1)"
         )
-        with pytest.raises(OracleError, match=r"(?s)did not converge.*line 38.*line 49") as caught:
+        with pytest.raises(UnconvergedError, match=r"(?s)did not converge.*line 38.*line 49"):
             self.label(tmp_path, body)
-        assert "line 37" not in str(caught.value)
 
     def test_a_stale_result_is_not_read(self, tmp_path: Path) -> None:
         (tmp_path / "result.json").write_text(json.dumps(ANSWER))
-        with pytest.raises(OracleError, match="no result"):
+        with pytest.raises(OracleError):
             self.label(tmp_path, "pass")
 
-    def test_too_long(self, tmp_path: Path) -> None:
-        with pytest.raises(OracleError, match="longer than 1 s"):
-            self.label(tmp_path, "time.sleep(30)", timeout=1.0)
+    def test_a_python_without_gpaw_is_an_absent_oracle(self, tmp_path: Path) -> None:
+        body = (
+            "error = {'error': \"ModuleNotFoundError: No module named 'gpaw'\"}\n"
+            "pathlib.Path(sys.argv[-1]).write_text(json.dumps(error)); sys.exit(1)"
+        )
+        with pytest.raises(OracleAbsentError, match="make oracle ORACLE=gpaw"):
+            self.label(tmp_path, body)
 
-    def test_absent_python_says_what_to_do(self, tmp_path: Path) -> None:
-        with pytest.raises(OracleError, match="make oracle"):
-            gpaw.find_python(GpawSettings(python=str(tmp_path / "none")), folder=tmp_path)
 
-    def test_environment_variable_names_the_python(
-        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setenv("ZONEMELT_GPAW_PYTHON", fake_python(tmp_path, ""))
-        assert gpaw.find_python(GpawSettings(), folder=Path("/nowhere")) == tmp_path / "python"
+def run_job(folder: Path, monkeypatch: pytest.MonkeyPatch, **arguments) -> dict:
+    monkeypatch.chdir(folder)
+    made = label_job(**arguments)
+    store = JobStore(MemoryStore())
+    run_locally(made, store=store, ensure_success=True, log=False)
+    return store.query_one({"uuid": made.uuid})["output"]
+
+
+def test_a_structure_that_cannot_be_labelled_is_quarantined(tmp_path: Path, monkeypatch) -> None:
+    settings = pw_settings(tmp_path, "print('convergence NOT achieved')\nsys.exit(2)").model_dump()
+    output = run_job(
+        tmp_path, monkeypatch, identifier="bad", geometry=SILICON.model_dump(), oracle="qe", settings=settings
+    )
+    record = Record.model_validate(output)
+    assert not record.quality.accepted
+    assert "UnconvergedError" in record.quality.reasons[0]
+    assert record.energy_free is None
+    assert record.forces is None
+    assert record.convergence.electronic is False
+
+
+def test_an_absent_oracle_fails_the_job(tmp_path: Path) -> None:
+    settings = pw_settings(tmp_path, "").model_dump() | {"command": "/nowhere/pw.x"}
+    with pytest.raises(OracleAbsentError, match=r"/nowhere/pw\.x"):
+        label_job.original(identifier="x", geometry=SILICON.model_dump(), oracle="qe", settings=settings)
+
+
+def test_an_oracle_that_fails_for_everything_is_recognised(tmp_path: Path, monkeypatch) -> None:
+    settings = pw_settings(tmp_path, "sys.exit(1)").model_dump()
+    made = [
+        Record.model_validate(
+            run_job(
+                tmp_path, monkeypatch, identifier=f"s{n}", geometry=SILICON.model_dump(), oracle="qe",
+                settings=settings,
+            )
+        )
+        for n in range(3)
+    ]  # fmt: skip
+    good = emt.label(rattled(("Al", "Au")), EmtSettings(), identifier="good", workdir=tmp_path)
+    assert oracle_health([*made, good]).labelled == 1
+    assert check_oracle([*made, good], where="here").failed == 3
+    assert check_oracle(made[:2], where="here").failed == 2  # too few to say
+    with pytest.raises(OracleError, match=r"0 of 3 structures labelled: 3 times OracleError: .*status 1"):
+        check_oracle(made, where="round 1")
+
+
+def test_environment_variable_names_the_program(tmp_path: Path, monkeypatch) -> None:
+    from zonemelt.tasks.label.codes.gpaw import EXECUTABLE
+
+    monkeypatch.setenv("ZONEMELT_GPAW_PYTHON", program(tmp_path, "python", ""))
+    assert EXECUTABLE.find() == [str(tmp_path / "python")]
+    monkeypatch.delenv("ZONEMELT_GPAW_PYTHON")
+    assert os.environ.get("ZONEMELT_GPAW_PYTHON") is None
 
 
 def test_unknown_oracle_lists_the_known_ones() -> None:
-    with pytest.raises(InputError, match="emt, gpaw"):
-        oracle_named("vasp")
+    with pytest.raises(InputError, match="emt, qe, gpaw"):
+        oracle_named("none")

@@ -27,15 +27,15 @@ def test_dump_is_read_back(tmp_path: Path) -> None:
 
 
 def test_overrides_reach_into_mappings() -> None:
-    spec = load_campaign("quickstart", {"oracle": "gpaw", "oracles.gpaw.cutoff": 400, "retry.walltime": 3})
-    assert (spec.oracle, spec.oracles.gpaw.cutoff, spec.retry.walltime) == ("gpaw", 400.0, 3)
+    spec = load_campaign("quickstart", {"oracle": "gpaw", "oracles.gpaw.timeout": 400, "retry.walltime": 3})
+    assert (spec.oracle, spec.oracles.gpaw.timeout, spec.retry.walltime) == ("gpaw", 400.0, 3)
 
 
 @pytest.mark.parametrize(
     ("overrides", "error", "said"),
     [
         ({"elemnts": ["Al"]}, UnknownKeyError, "did you mean 'elements'"),
-        ({"oracles.gpaw.cutof": 1}, UnknownKeyError, "did you mean 'cutoff'"),
+        ({"oracles.gpaw.timeot": 1}, UnknownKeyError, "did you mean 'timeout'"),
         ({"rounds": 0}, InputError, r"rounds: 0 cannot be used"),
         ({"rounds": "many"}, InputError, r"'many' cannot be used"),
         ({"strains": [0.5]}, InputError, r"strains\.0"),
@@ -91,7 +91,7 @@ def test_absent_file_lists_the_catalog() -> None:
 
 
 def test_absent_gpaw_is_said_before_anything_runs(tmp_path: Path) -> None:
-    spec = load_campaign("quickstart", {"oracle": "gpaw", "oracles.gpaw.python": str(tmp_path / "no-python")})
+    spec = load_campaign("quickstart", {"oracle": "gpaw", "oracles.gpaw.command": str(tmp_path / "none")})
     with pytest.raises(OracleError, match="make oracle"):
         build_flow(spec)
 

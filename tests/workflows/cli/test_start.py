@@ -172,7 +172,7 @@ def test_check_of_what_is_not(zonemelt, monkeypatch: pytest.MonkeyPatch):
         ("campaigns_for_tests:nothing",): "graph",
         ("quickstart", "--site", "nowhere"): "site",
         ("quickstart", "--set", "store=mongodb://127.0.0.1:1/db?serverSelectionTimeoutMS=200"): "store",
-        ("quickstart", "--oracle", "gpaw", "--set", "oracles.gpaw.python=/nowhere/python"): "oracle",
+        ("quickstart", "--oracle", "gpaw", "--set", "oracles.gpaw.command=/nowhere/python"): "oracle",
     }
     for words, what in crosses.items():
         found = zonemelt.json("check", *words, code=1)

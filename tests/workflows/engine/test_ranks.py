@@ -144,7 +144,7 @@ def test_without_a_launcher_the_remedy_is_named(monkeypatch, tmp_path):
     monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(SiteError, match="no mpiexec"):
-        mpi_command(2)
+        mpi_command(2, beside=Path(sys.executable).parent)
 
 
 def test_more_nodes_than_a_local_block_has(tmp_path):

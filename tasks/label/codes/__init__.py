@@ -1,0 +1,1 @@
+"""How to talk to each DFT code, and what to read of its answer."""

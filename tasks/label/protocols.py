@@ -1,0 +1,84 @@
+"""The ready protocols, and protocols of a person's own that begin from one of them."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import yaml
+
+from zonemelt.tasks.errors import InputError
+from zonemelt.tasks.label.protocol import Protocol, protocol_from
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+CATALOG: Final = Path(__file__).parent / "catalog"
+BASE: Final = "based_on"
+
+
+def protocol_names(code: str) -> list[str]:
+    """The ready protocols of a code."""
+    return sorted(path.stem.removeprefix(f"{code}_") for path in CATALOG.glob(f"{code}_*.yaml"))
+
+
+def find_protocol(given: str | Mapping[str, Any], *, code: str, where: str = "protocol") -> Protocol:
+    """A protocol, by its name in the catalog, by the path of a file, or written out.
+
+    Args:
+        given: ``fast``, ``my_protocol.yaml``, or the fields; ``based_on`` among them names a ready protocol
+            whose fields hold where these say nothing.
+        code: of the oracle.
+        where: it was given, for messages.
+
+    Raises:
+        InputError: there is none of that name, or a field is wrong.
+    """
+    fields = _fields(given, code=code, where=where)
+    if isinstance(given, str) and not given.endswith((".yaml", ".yml")):
+        where = f"protocol {given} of {code}"
+    return protocol_from(fields, where=where)
+
+
+def _fields(given: str | Mapping[str, Any], *, code: str, where: str) -> dict[str, Any]:
+    if isinstance(given, str):
+        if given.endswith((".yaml", ".yml")):
+            return _fields(_read(Path(given)), code=code, where=given)
+        if given not in protocol_names(code):
+            raise InputError(
+                f"there is no protocol '{given}' of {code}",
+                where=where,
+                remedy=f"choose one of: {', '.join(protocol_names(code))}; or write one, see docs/oracles.md",
+            )
+        return dict(_ready(code, given))
+    fields = dict(given)
+    base = fields.pop(BASE, None)
+    if base is None:
+        return {"code": code} | fields
+    below = _fields(base, code=code, where=where)
+    if fields:
+        below["name"] = f"{below['name']}-changed"
+    for name in ("pseudopotentials", "numerics", "magmoms", "options"):
+        if isinstance(fields.get(name), dict):
+            fields[name] = {**below.get(name, {}), **fields[name]}
+    return below | fields
+
+
+@cache
+def _ready(code: str, name: str) -> dict[str, Any]:
+    return {"code": code, "name": name} | _read(CATALOG / f"{code}_{name}.yaml")
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        found = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(
+            f"cannot be read: {error.strerror}", where=str(path), remedy="give the path of a protocol file"
+        ) from None
+    except yaml.YAMLError as error:
+        raise InputError(f"is not YAML: {error}", where=str(path), remedy="correct it") from None
+    if not isinstance(found, dict):
+        raise InputError("it holds no fields", where=str(path), remedy="see docs/oracles.md for the fields")
+    return found
