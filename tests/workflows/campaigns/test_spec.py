@@ -35,7 +35,7 @@ def test_overrides_reach_into_mappings() -> None:
     ("overrides", "error", "said"),
     [
         ({"elemnts": ["Al"]}, UnknownKeyError, "did you mean 'elements'"),
-        ({"oracles.gpaw.timeot": 1}, UnknownKeyError, "did you mean 'timeout'"),
+        ({"oracles.gpaw.timeouts": 1}, UnknownKeyError, "did you mean 'timeout'"),
         ({"rounds": 0}, InputError, r"rounds: 0 cannot be used"),
         ({"rounds": "many"}, InputError, r"'many' cannot be used"),
         ({"strains": [0.5]}, InputError, r"strains\.0"),
