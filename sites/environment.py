@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 # How a worker is told what the site knows about starting ranks.
 LAUNCH_VARIABLE = "ZONEMELT_LAUNCH"
 VENDOR_VARIABLE = "ZONEMELT_ACCELERATORS"
+CONTAINER_VARIABLE = "ZONEMELT_CONTAINER"
 END_VARIABLE = "ZONEMELT_BLOCK_END"  # seconds since the epoch
 
 
@@ -80,6 +81,8 @@ def _variables(site: Site, pool: Pool) -> dict[str, str]:
         # srun has ignored sbatch's --cpus-per-task since SLURM 22.05.
         if site.scheduler == "slurm" and pool.cores:
             variables["SRUN_CPUS_PER_TASK"] = str(pool.cores)
+    if site.container.image is not None:
+        variables[CONTAINER_VARIABLE] = site.container.image  # for the provenance of what runs in it
     if site.network.proxy:
         variables |= dict.fromkeys(("http_proxy", "https_proxy"), site.network.proxy)
     return {**variables, **site.environment, **pool.environment}

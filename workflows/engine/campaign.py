@@ -24,6 +24,7 @@ from zonemelt.workflows.engine.responses import Responses
 from zonemelt.workflows.engine.retry import RetryPolicy
 from zonemelt.workflows.engine.reuse import Reuse
 from zonemelt.workflows.engine.settle import settle
+from zonemelt.workflows.engine.starting import note_start
 from zonemelt.workflows.engine.states import UNSUCCESSFUL
 
 if TYPE_CHECKING:
@@ -172,7 +173,8 @@ class Campaign:
         if self._graph is None:
             return False
         rows = checked_rows(self._graph, self.directory, self.external)
-        self.ledger.insert(rows)
+        if ids := self.ledger.insert(rows):
+            self.ledger.event("taken", first=ids[0], last=ids[-1])
         settle(self.ledger, [row.uuid for row in rows])
         self.ledger.put("taken", taken + 1)
         return True
@@ -183,6 +185,7 @@ class Campaign:
         Raises:
             JobError: with ``ensure_success``, some job did not succeed.
         """
+        note_start(self.ledger, self.site)
         self.head.run()
         if self.mirror is not None:
             self.mirror.flush()

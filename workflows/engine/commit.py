@@ -35,6 +35,7 @@ def commit_plain(ledger: Ledger, results: Collection[Result]) -> None:
     first = [result for result in results if result["job"] in ended]  # somebody else's came first otherwise
     ledger.record_outputs((r["job"], r["uuid"], r["index"], r["document"]) for r in first)
     ledger.record_sources(results)
+    ledger.record_circumstances(results)
     ledger.events("done", ((result["job"], _noted(result)) for result in first))
     done = {
         u: outcome(JobState.DONE, stops_children=stops) for u, stops, settled in ended.values() if settled
@@ -62,6 +63,7 @@ def commit_success(ledger: Ledger, result: Result) -> None:
         ZonemeltError: the jobs it brings ask for what the site does not have. The transaction must be
             rolled back to before the call.
     """
+    ledger.record_circumstances([result])
     job = result["job"]
     response = result.get("response", {})
     stops = bool(response.get("stop_children"))
@@ -122,6 +124,7 @@ def commit_failure(ledger: Ledger, result: Result, policy: RetryPolicy) -> JobSt
     Returns:
         READY where it goes again, FAILED where it does not.
     """
+    ledger.record_circumstances([result])
     job, cause = result["job"], Cause(result["cause"])
     row = ledger.connection.execute(
         "SELECT uuid, attempts FROM jobs WHERE id = ? AND state = ?", (job, int(JobState.RUNNING))
@@ -149,7 +152,9 @@ def postpone(ledger: Ledger, results: Iterable[Result]) -> None:
 
 def refused(result: Result, error: ZonemeltError) -> Result:
     """The failure that a success becomes whose new jobs cannot be accepted."""
-    kept = ("job", "attempt", "start", "end", "host", "pid", "directory", "tail")
+    kept = (
+        "job", "attempt", "start", "end", "host", "pid", "directory", "tail", "under", "given", "joules",
+    )  # fmt: skip
     failure = cast("Result", {key: value for key, value in result.items() if key in kept})
     failure |= {
         "ok": False,
@@ -174,7 +179,7 @@ def lost(task: Task, error: BaseException) -> Result:
 _POSTPONED = 30.0  # seconds
 _NOTED = (
     "attempt", "start", "end", "host", "pid", "directory", "tail", "reused",
-    "cause", "error", "message", "traceback",
+    "under", "given", "made", "joules", "cause", "error", "message", "traceback",
 )  # fmt: skip
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from zonemelt.tasks.errors import InputError
 from zonemelt.workflows.engine.families import family, move, revive
 from zonemelt.workflows.engine.settle import settle
+from zonemelt.workflows.engine.starting import user
 from zonemelt.workflows.engine.states import FINISHED, PENDING, JobState
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ def obey(ledger: Ledger) -> None:
             continue
         with ledger.transaction():
             verb(ledger, job)
-            ledger.event("asked", job, verb=request["verb"])
+            ledger.event("asked", job, verb=request["verb"], user=user(path.stat().st_uid))
         path.unlink()
 
 

@@ -24,6 +24,7 @@ from zonemelt.tasks.sqlite import connect, create_collection, quote, upsert
 from zonemelt.workflows.engine.resources import Offer, Resources, WholeBlock, quorum_count, read_resources
 from zonemelt.workflows.engine.schema import (
     BLOB_KEY,
+    CIRCUMSTANCES,
     FILE_NAME,
     HEAD_POOL,
     OUTPUTS,
@@ -45,7 +46,7 @@ from zonemelt.workflows.engine.states import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from zonemelt.workflows.engine.graph import JobRow
@@ -96,6 +97,7 @@ class Ledger:
             make_empty(self.path)
         self.connection = connect(self.path)
         check_version(self.connection, self.path)
+        self.connection.execute(CIRCUMSTANCES)  # a ledger may be older than that table
         self.unfinished = 0
         self._last_id = self._value("SELECT COALESCE(MAX(id), 0) FROM jobs")
         self.unfinished = self.count(*UNFINISHED)
@@ -357,6 +359,16 @@ class Ledger:
         """Note which sources functions had."""
         rows = [result["source"] for result in results if "source" in result]
         self.connection.executemany("INSERT OR IGNORE INTO sources VALUES (?, ?)", rows)
+
+    def record_circumstances(self, results: Iterable[Result]) -> None:
+        """Keep what jobs ran under, once for all that ran under the same."""
+        rows = [row for result in results for row in result.get("circumstances", ())]
+        self.describe(rows)
+
+    def describe(self, rows: Collection[Sequence[str]]) -> None:
+        """Keep descriptions of circumstances: digest, kind and JSON of each."""
+        if rows:
+            self.connection.executemany("INSERT OR IGNORE INTO circumstances VALUES (?, ?, ?)", rows)
 
     def record_blobs(self, store: str, documents: Iterable[str]) -> None:
         """Keep documents of an additional store."""

@@ -39,6 +39,7 @@ class Chunk(NamedTuple):
         id: names the spool file.
         epoch: the head's generation; a worker stops when the campaign has moved on to another.
         directory: the campaign directory.
+        created: when the campaign was, which tells it from one that was in the same directory before.
         budget: seconds after which no further job of the chunk is begun.
         additional: names of the additional stores, None where any is allowed.
         path: what the head can import from, for modules beside a user's script.
@@ -50,6 +51,7 @@ class Chunk(NamedTuple):
     id: str
     epoch: int
     directory: str
+    created: float
     budget: float
     additional: list[str] | None
     path: list[str]
@@ -82,6 +84,11 @@ class Result(TypedDict, total=False):
     tail: str  # the end of what it printed
     postponed: bool  # nothing was attempted: what is left of the block is less than the job may take
     source: tuple[str, str]  # function and digest of its source, when a process first runs it in a campaign
+    under: str  # the digest of what it ran under, see circumstances.py
+    circumstances: list[tuple[str, str, str]]  # of which the campaign was not told before
+    given: str  # the digest of the job as it stands in the ledger
+    made: str  # the digest of the output document
+    joules: float  # what the node used meanwhile, where it says so
     reused: str  # the earlier campaign and job whose result this is
     # of a success
     uuid: str

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 from zonemelt.tasks.errors import InputError
 from zonemelt.tasks.sqlite import connect, quote
+from zonemelt.workflows.engine.circumstances import digest_of
 from zonemelt.workflows.engine.graph import JobRow, walk_references
 from zonemelt.workflows.engine.inputs import blob_names
 from zonemelt.workflows.engine.schema import (
@@ -206,6 +207,8 @@ class Earlier:
             "document": _renamed(json.dumps(document, separators=(",", ":")), names),
             "reused": f"{self.directory} job {old}", "source": (job.kind, str(source_digest(job.kind))),
         }  # fmt: skip
+        result["given"] = digest_of(job.body.encode())
+        result["made"] = digest_of(result["document"].encode())
         if response:
             result["response"] = json.loads(_renamed(response, names))
         if rows:

@@ -24,6 +24,10 @@ OUTPUTS = "outputs"
 BLOB_KEY = ("blob_uuid",)
 HEAD_POOL = "@head"  # jobs that see the store run beside the head
 
+# What many jobs ran under, once: the events of jobs name it by its digest.
+CIRCUMSTANCES = """CREATE TABLE IF NOT EXISTS circumstances(
+    digest TEXT PRIMARY KEY, kind TEXT NOT NULL, description TEXT NOT NULL)"""
+
 # What a job is stays out of the row that says how it stands: the row of a job with 10,000 parents is written
 # 10,000 times.
 SCHEMA = """
@@ -106,7 +110,7 @@ def make_empty(path: Path) -> None:
     for left in new.parent.glob(f"{new.name}*"):  # by a head that was killed here
         left.unlink()
     connection = connect(new)
-    connection.executescript(f"BEGIN; {SCHEMA}")
+    connection.executescript(f"BEGIN; {SCHEMA} {CIRCUMSTANCES};")
     create_collection(connection, OUTPUTS)
     for key, value in {"version": __version__, "created": time.time()}.items():
         connection.execute("INSERT INTO campaign VALUES (?, ?)", (key, json.dumps(value)))

@@ -87,6 +87,7 @@ class Packer:
         self._store = store
         self._additional = additional
         self._packed = 0
+        self._created = ledger.get("created", 0.0)
         # What this head imports from, and what the one that began the campaign did.
         here = [entry or os.getcwd() for entry in sys.path]  # noqa: PTH109
         self._path = list(dict.fromkeys([*here, *ledger.get("path", [])]))
@@ -101,6 +102,7 @@ class Packer:
             id=f"{epoch}-{self._packed}",
             epoch=epoch,
             directory=str(self._ledger.directory),
+            created=self._created,
             budget=BUDGET,
             additional=self._additional,
             path=self._path,

@@ -17,6 +17,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zonemelt.tasks.deadline import DEADLINE_VARIABLE
+from zonemelt.workflows.engine.circumstances import digest_of, here
+from zonemelt.workflows.engine.energy import meter
 from zonemelt.workflows.engine.resources import read_resources
 from zonemelt.workflows.engine.results import Chunk, is_plain
 from zonemelt.workflows.engine.retry import WalltimeExceeded, failure_of
@@ -89,10 +91,7 @@ def run_jobs(chunk: Chunk, *, store: JobStore | None = None) -> list[Result]:
             with contextlib.suppress(OSError):
                 spool.write({"begun": task.id, "attempt": task.attempt, "host": _HOST, "pid": os.getpid()})
             result = _run_job(task, resources, chunk, place, blobs=blobs, store=store, log=log)
-            if (source := result.get("source")) is not None:
-                if (chunk.directory, *source) in _told:
-                    del result["source"]
-                _told.add((chunk.directory, *source))
+            _leave_out_told(result, (chunk.directory, chunk.created))
             with contextlib.suppress(OSError):  # a full disk: the message still carries it
                 spool.write(result)  # type: ignore[arg-type]
             results.append(result)
@@ -103,6 +102,16 @@ def run_jobs(chunk: Chunk, *, store: JobStore | None = None) -> list[Result]:
         spool.close()
         place.leave()
     return results
+
+
+def _leave_out_told(result: Result, campaign: tuple[str, float]) -> None:
+    """Let a result carry what its campaign was not told by this process before."""
+    if (source := result.get("source")) is not None:
+        if (campaign, *source) in _told:
+            del result["source"]
+        _told.add((campaign, *source))
+    if new := here.untold(campaign, result["under"]):
+        result["circumstances"] = new
 
 
 def _fits(walltime: float) -> bool:
@@ -127,6 +136,7 @@ def _run_job(
     from zonemelt.workflows.engine.launch import program_ranks, run_ranks
 
     printed = _position(log)
+    used = meter.read()
     start = time.time()
     try:
         place.enter(task.uuid, task.index)
@@ -144,8 +154,13 @@ def _run_job(
         CURRENT_JOB.reset()  # type: ignore[no-untyped-call]
     result |= {
         "job": task.id, "attempt": task.attempt, "start": start, "end": time.time(),
-        "host": _HOST, "pid": os.getpid(),
+        "host": _HOST, "pid": os.getpid(), "given": digest_of(task.body.encode()),
+        "under": here.name(result["source"][1] if "source" in result else ""),
     }  # fmt: skip
+    if used:
+        result["joules"] = meter.since(used)
+    if result["ok"]:
+        result["made"] = digest_of(result["document"].encode())
     if log is not None and (text := _printed(log, printed)):
         result["tail"] = text[-_TAIL:].decode(errors="replace")
         place.keep(OUTPUT_FILE, text)
@@ -232,7 +247,9 @@ def _position(log: int | None) -> int:
     return 0 if log is None else os.lseek(log, 0, os.SEEK_END)
 
 
-_told: set[tuple[str, str, str]] = set()  # campaign, function, digest: what heads were told already
+_told: set[tuple[tuple[str, float], str, str]] = (
+    set()
+)  # campaign, function, digest: what heads were told already
 _log: list[int] = []
 
 
