@@ -9,6 +9,7 @@ from zonemelt.workflows.cli.models import models_app
 from zonemelt.workflows.cli.plan import plan
 from zonemelt.workflows.cli.predict import predict
 from zonemelt.workflows.cli.prepare import check, init
+from zonemelt.workflows.cli.provenance import uses, why
 from zonemelt.workflows.cli.sites import sites, sites_app
 from zonemelt.workflows.cli.start import resume, run, submit
 from zonemelt.workflows.cli.steer import cancel, pause, retry
@@ -40,4 +41,6 @@ __all__ = [
     "status",
     "submit",
     "train",
+    "uses",
+    "why",
 ]

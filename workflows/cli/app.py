@@ -23,7 +23,7 @@ BUG = 3
 INTERRUPTED = 130
 
 START, WATCH, STEER, DATA = "Start", "Watch", "Steer", "Data"
-LEARN, SURROUNDINGS = "Learn", "Surroundings"
+LEARN, PROVENANCE, SURROUNDINGS = "Learn", "Provenance", "Surroundings"
 
 
 class Commands(TyperGroup):
@@ -31,7 +31,7 @@ class Commands(TyperGroup):
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002 (as it is called)
         """List the commands by group, in the order in which they were written."""
-        for group in (START, WATCH, STEER, DATA, LEARN, SURROUNDINGS):
+        for group in (START, WATCH, STEER, DATA, LEARN, PROVENANCE, SURROUNDINGS):
             commands = [c for c in self.commands.values() if getattr(c, "rich_help_panel", "") == group]
             rows = [(c.name or "", c.get_short_help_str(90)) for c in commands if not c.hidden]
             if not rows:

@@ -26,11 +26,26 @@ def find_job(connection: sqlite3.Connection, text: str) -> int:
 
     Args:
         connection: the ledger.
+        text: as for :func:`match_job`.
+
+    Raises:
+        InputError: no job, or more than one, is meant.
+    """
+    if (found := match_job(connection, text)) is not None:
+        return found
+    raise InputError(f"there is no job '{text}'", where="JOB", remedy=_nearest(connection, text))
+
+
+def match_job(connection: sqlite3.Connection, text: str) -> int | None:
+    """The id of the job that a text names; None where it names none.
+
+    Args:
+        connection: the ledger.
         text: a ledger id, a uuid or the beginning of one (``uuid_index`` for a certain run of it), or a
             name that only one job has.
 
     Raises:
-        InputError: no job, or more than one, is meant.
+        InputError: more than one job is meant.
     """
     if text.isdigit():
         row = connection.execute("SELECT id FROM jobs WHERE id = ?", (int(text),)).fetchone()
@@ -50,7 +65,7 @@ def find_job(connection: sqlite3.Connection, text: str) -> int:
             where="JOB",
             remedy=f"give the id of one: {listed}{', …' if len(named) > 5 else ''}",  # noqa: PLR2004
         )
-    raise InputError(f"there is no job '{text}'", where="JOB", remedy=_nearest(connection, text))
+    return None
 
 
 def _by_uuid(connection: sqlite3.Connection, text: str) -> int | None:

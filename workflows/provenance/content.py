@@ -1,0 +1,147 @@
+"""What the jobs of a campaign made, by content: the same in two campaigns where the numbers are the same.
+
+Documents name other jobs by uuids, files by hashes and folders by paths. Here a reference counts by what it
+leads to, a folder of the campaign by its place in it, and what monty notes of versions does not count.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from zonemelt.tasks.blobs import BlobDirectory, hydrate
+from zonemelt.tasks.documents import loads
+from zonemelt.tasks.sqlite import quote
+from zonemelt.workflows.engine.inputs import BLOB, blob_names
+from zonemelt.workflows.engine.reuse import Outputs, job_digest
+from zonemelt.workflows.engine.schema import OUTPUTS, additional_collection
+
+if TYPE_CHECKING:
+    import sqlite3
+
+# What differs from run to run by its nature.
+VOLATILE = frozenset(
+    {
+        "seconds", "cpu_seconds", "wall_seconds", "wall_time", "elapsed", "elapsed_time", "duration",
+        "timestamp", "created", "completed_at", "started", "ended", "date", "datetime", "host", "hostname",
+        "pid", "dir_name", "directory", "workdir",
+    }
+)  # fmt: skip
+
+
+class Content:
+    """Reads outputs of one campaign by content.
+
+    Args:
+        connection: its ledger.
+        directory: its directory.
+        ignore: keys that do not count wherever they stand, besides :data:`VOLATILE`.
+    """
+
+    def __init__(
+        self, connection: sqlite3.Connection, directory: Path, *, ignore: frozenset[str] = frozenset()
+    ) -> None:
+        self._connection = connection
+        self.ignore = VOLATILE | ignore
+        self.blobs = BlobDirectory(Path(directory, "blobs"))
+        places = {str(Path(directory).resolve()), str(directory), *moved_from(connection)}
+        each = "|".join(sorted(map(re.escape, places), key=len, reverse=True))
+        self._folders = re.compile(rf"(?:{each})(?:/jobs/[0-9a-f]{{2}}/[0-9a-f-]{{36}}_\d+)?(?=[/\"\\])")
+        self.outputs = Outputs(self._normal)
+
+    def text(self, uuid: str) -> str | None:
+        """The output document of a uuid with the highest index, as it stands in the ledger."""
+        row = self._connection.execute(
+            f'SELECT doc FROM {OUTPUTS} WHERE uuid = ? ORDER BY "index" DESC LIMIT 1', (uuid,)
+        ).fetchone()
+        return None if row is None else str(row[0])
+
+    def _normal(self, uuid: str) -> str | None:
+        """A document without what is its campaign's own."""
+        text = self.text(uuid)
+        if text is None:
+            return None
+        text = self._folders.sub("", text)
+        if not any(f'"{key}"' in text for key in self.ignore):
+            return text
+        document = json.loads(text)
+        return json.dumps({"output": self._lasting(document["output"])})
+
+    def _lasting(self, value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: self._lasting(each) for key, each in value.items() if key not in self.ignore}
+        return [self._lasting(each) for each in value] if isinstance(value, list) else value
+
+    def made(self, uuid: str) -> str:
+        """The digest of what a uuid's job made, references followed."""
+        return self.outputs.digest(uuid)
+
+    def given(self, body: str, kind: str) -> str:
+        """The digest of what a job was given, references followed; its function's source does not count."""
+        return job_digest(self._folders.sub("", body), kind, "", self.outputs)
+
+    def value(self, uuid: str) -> Any:
+        """What a uuid's job made as plain values: files read, references followed, volatile keys left out."""
+        text = self.text(uuid)
+        if text is None:
+            return None
+        document = loads(self._folders.sub("", text))
+        return self._lasting(self._followed(hydrate(document["output"], self.blobs), {uuid}))
+
+    def _followed(self, value: Any, above: set[str]) -> Any:
+        if isinstance(value, dict):
+            if value.get("@class") == "OutputReference" and "uuid" in value:
+                uuid = value["uuid"]
+                text = None if uuid in above else self.text(uuid)
+                output = loads(self._folders.sub("", text))["output"] if text else None
+                return {
+                    "output": self._followed(hydrate(output, self.blobs), {*above, uuid}),
+                    "attributes": value["attributes"],
+                }
+            return {key: self._followed(each, above) for key, each in value.items() if key != "@version"}
+        return [self._followed(each, above) for each in value] if isinstance(value, list) else value
+
+    def additional(self, text: str) -> dict[str, list[str]]:
+        """The documents of additional stores that a document names, by store."""
+        found: dict[str, list[str]] = {}
+        if BLOB not in text:
+            return found
+        for store, blob_uuid in blob_names(json.loads(text)):
+            row = self._connection.execute(
+                f"SELECT doc FROM {quote(additional_collection(store))} WHERE blob_uuid = ?", (blob_uuid,)
+            ).fetchone()
+            if row is not None:
+                found.setdefault(store, []).append(row[0])
+        return found
+
+
+def moved_from(connection: sqlite3.Connection) -> list[str]:
+    """Directories in which the campaign was before it was opened here."""
+    rows = connection.execute("SELECT data FROM events WHERE kind = 'opened'").fetchall()
+    return [json.loads(row[0])["was"] for row in rows if row[0] and "was" in json.loads(row[0])]
+
+
+def blob_files(blobs: Path, texts: list[str]) -> dict[str, list[Path]]:
+    """The files of a blob directory that documents name, and those that these name in turn.
+
+    Args:
+        blobs: the blob directory.
+        texts: documents.
+
+    Returns:
+        Digest → its files; an empty list where there is none.
+    """
+    found: dict[str, list[Path]] = {}
+    queue = list(texts)
+    while queue:
+        for digest in _DIGEST.findall(queue.pop()):
+            if digest in found:
+                continue
+            found[digest] = sorted((blobs / digest[:2]).glob(f"{digest}*"))
+            queue += [path.read_text() for path in found[digest] if path.name == f"{digest}.json"]
+    return found
+
+
+_DIGEST = re.compile(r'"sha256":\s*"([0-9a-f]{64})"')
