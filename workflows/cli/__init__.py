@@ -1,6 +1,7 @@
 """The command line: everything a person does with campaigns, one small file for each group of commands."""
 
 from zonemelt.workflows.cli.app import app, main
+from zonemelt.workflows.cli.crates import crate, open_command
 from zonemelt.workflows.cli.dataset import dataset_app
 from zonemelt.workflows.cli.evaluate import evaluate
 from zonemelt.workflows.cli.ingest import ingest
@@ -10,6 +11,7 @@ from zonemelt.workflows.cli.plan import plan
 from zonemelt.workflows.cli.predict import predict
 from zonemelt.workflows.cli.prepare import check, init
 from zonemelt.workflows.cli.provenance import uses, why
+from zonemelt.workflows.cli.rerun import diff, rerun
 from zonemelt.workflows.cli.sites import sites, sites_app
 from zonemelt.workflows.cli.start import resume, run, submit
 from zonemelt.workflows.cli.steer import cancel, pause, retry
@@ -20,7 +22,9 @@ __all__ = [
     "app",
     "cancel",
     "check",
+    "crate",
     "dataset_app",
+    "diff",
     "evaluate",
     "ingest",
     "init",
@@ -28,10 +32,12 @@ __all__ = [
     "logs",
     "main",
     "models_app",
+    "open_command",
     "pause",
     "plan",
     "predict",
     "report",
+    "rerun",
     "resume",
     "retry",
     "run",

@@ -40,7 +40,7 @@ class Comparison:
 
 
 def compare(first: Any, second: Any, *, rtol: float = RTOL, atol: float = ATOL) -> Comparison:
-    """Compare JSON-like values: numbers within ``atol + rtol · |first|``, all else exactly; NaN equals NaN."""
+    """Compare JSON-like values: numbers within ``atol + rtol · |first|``, all else exactly; NaN is NaN."""
     found = Comparison(rtol=rtol, atol=atol)
     stack: list[tuple[str, Any, Any]] = [("", first, second)]
     while stack:

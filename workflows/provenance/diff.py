@@ -38,7 +38,8 @@ class Diff:
         code: packages, functions by the digests of their sources, repositories.
         data: datasets, models and seeds that jobs were given, by where they stand.
         counts: how many jobs are ``same``, were given something else (``given``), were given the same and
-            made something else (``parted``), did not both succeed (``state``), or are ``only_first``, ``only_second``.
+            made something else (``parted``), ended in different states (``state``), or are ``only_first`` or
+            ``only_second``.
         parted: the jobs where results part: given the same, made something else, with what differs.
         only_first: names of jobs that only the first campaign has, with how many.
         only_second: likewise.
@@ -156,7 +157,7 @@ def _code(connection: sqlite3.Connection) -> dict[str, Any]:
 
 
 def _data(connection: sqlite3.Connection) -> dict[str, Any]:
-    """Datasets, models and seeds among the arguments; where there are many of one name, all of their values."""
+    """Datasets, models and seeds among the arguments; of many of one name all values."""
     found: dict[str, set[str]] = {}
     for kind, body in connection.execute("SELECT kind, body FROM jobs JOIN bodies ON job = id"):
         if not any(name in body for name in _NAMES):

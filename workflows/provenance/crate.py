@@ -1,0 +1,207 @@
+"""Export a campaign as a Workflow Run RO-Crate: everything that it made, how, and from what."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import shutil
+import sqlite3
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from zonemelt import __version__
+from zonemelt.tasks.errors import CampaignError, StoreError
+from zonemelt.tasks.sqlite import quote
+from zonemelt.tasks.whole_files import sha256_of
+from zonemelt.workflows.engine.inspect import open_ledger
+from zonemelt.workflows.engine.schema import FILE_NAME, OUTPUTS, SPEC_FILE
+from zonemelt.workflows.provenance.archives import is_archive, pack
+from zonemelt.workflows.provenance.content import blob_files
+from zonemelt.workflows.provenance.crate_metadata import crate_metadata
+from zonemelt.workflows.provenance.hashes import MANIFEST, manifest_text, verify_ledger
+from zonemelt.workflows.provenance.lineage import damaged
+from zonemelt.workflows.provenance.opening import ABOUT, CAMPAIGN, FORMAT
+from zonemelt.workflows.provenance.prov_json import prov_json
+from zonemelt.workflows.provenance.told import Told, tell
+
+# What belongs to one head on one machine, and to nobody else.
+_LEFT_OUT = frozenset({"spool", "logs", "parsl", "control", "epoch", "head.lock", "head.log", "crate"})
+METADATA = "ro-crate-metadata.json"
+PROV = "provenance.json"
+WORKFLOW = "workflow.json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Written:
+    """A crate that was written.
+
+    Attributes:
+        crate: the archive or folder.
+        jobs: how many jobs it tells of.
+        files: how many files are in it.
+        nbytes: how large these are.
+        referenced: files that are named by reference only.
+    """
+
+    crate: Path
+    jobs: int
+    files: int
+    nbytes: int
+    referenced: int
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, for ``--json``."""
+        return {**asdict(self), "crate": str(self.crate)}
+
+
+def write_crate(
+    directory: str | Path, out: str | Path | None = None, *, largest: int | None = None, licence: str = ""
+) -> Written:
+    """Write a campaign as a crate: an archive, or a folder where the name has no ending of one.
+
+    A campaign that runs goes in as it stands.
+
+    Args:
+        directory: the campaign directory; it is only read.
+        out: a new archive (``.zip``, ``.tar.gz`` …) or folder; ``<name>.crate.zip`` beside it by default.
+        largest: files of more bytes are named by reference, with their hash, and not copied.
+        licence: URL of the licence of what the campaign made.
+
+    Raises:
+        CampaignError: there is no campaign, it has no jobs, its ledger is damaged, or ``out`` exists.
+        StoreError: a file that an output names is missing.
+    """
+    source = Path(directory)
+    target = (
+        Path(out) if out is not None else source.resolve().with_name(f"{source.resolve().name}.crate.zip")
+    )
+    if target.exists():
+        raise CampaignError("it exists already", where=str(target), remedy="give another name, or remove it")
+    if target.resolve().is_relative_to(source.resolve()):
+        raise CampaignError(
+            "a crate cannot lie in the campaign it is of", where=str(target), remedy="write it elsewhere"
+        )
+    target.parent.mkdir(parents=True, exist_ok=True)
+    root = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
+    try:
+        with open_ledger(source) as connection:
+            try:
+                verify_ledger(connection, source)
+                told = tell(connection, source)
+                if not told.lineage.nodes:
+                    raise CampaignError(
+                        "it has no jobs yet, so there is nothing to export", where=str(source),
+                        remedy="`zonemelt status` tells how far it is",
+                    )  # fmt: skip
+                _check_blobs(connection, source)
+                root.mkdir(mode=0o700)
+                referenced = _copy(connection, source, root, largest)
+            except sqlite3.DatabaseError as error:
+                raise damaged(connection, error) from error
+            sizes = _describe(told, root, source, referenced, licence, was=str(source.resolve()))
+        written = Written(crate=target, jobs=len(told.lineage.nodes), referenced=len(referenced), **sizes)
+        if is_archive(target):
+            pack(root, target)
+        else:
+            root.replace(target)
+    except PermissionError as error:
+        raise CampaignError(
+            f"it cannot be read or written: {error.strerror}",
+            where=str(error.filename),
+            remedy="ask the owner of the campaign for the rights, or choose another place",
+        ) from error
+    finally:
+        shutil.rmtree(root, ignore_errors=True)
+    return written
+
+
+def _check_blobs(connection: sqlite3.Connection, source: Path) -> None:
+    """Make sure that the files which outputs and jobs name are there."""
+    for table, column in ((OUTPUTS, "doc"), ("bodies", "body")):
+        rows = connection.execute(f"SELECT {column} FROM {quote(table)} WHERE instr({column}, '\"sha256\"')")
+        for (text,) in rows:
+            for digest, paths in blob_files(source / "blobs", [text]).items():
+                if not paths and f'"sha256":"{digest}"' in text and '"zonemelt.tasks.' in text:
+                    raise StoreError(
+                        "a file that an output or an argument names is missing",
+                        where=str(source / "blobs" / digest[:2] / f"{digest}.*"),
+                        remedy="restore it from a copy of the campaign, or rerun the job that made it: "
+                        f"`zonemelt why {source} {digest[:12]}` names it",
+                    )
+
+
+def _copy(
+    connection: sqlite3.Connection, source: Path, root: Path, largest: int | None
+) -> list[dict[str, Any]]:
+    """Copy what a campaign directory holds; returns what is named by reference instead."""
+    campaign = root / CAMPAIGN
+    campaign.mkdir(mode=0o700)
+    copy = sqlite3.connect(campaign / FILE_NAME)
+    connection.backup(copy)
+    copy.execute("PRAGMA journal_mode = delete")
+    copy.close()
+    (campaign / FILE_NAME).chmod(0o600)
+    referenced = []
+    for path in _files(source):
+        relative = path.relative_to(source)
+        size = path.stat().st_size
+        if largest is not None and size > largest:
+            name = f"{CAMPAIGN}/{relative.as_posix()}"
+            referenced.append(
+                {"path": name, "place": str(path.resolve()), "nbytes": size, "sha256": sha256_of(path)}
+            )
+            continue
+        target = campaign / relative
+        target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        shutil.copyfile(path, target)
+        target.chmod(0o600)
+    return referenced
+
+
+def _files(source: Path) -> list[Path]:
+    """The plain files of a campaign directory that others may need; what a link leads to is not of it."""
+    found = []
+    for top in sorted(source.iterdir()):
+        if top.name in _LEFT_OUT or top.name.startswith((FILE_NAME, ".")):
+            continue
+        paths = sorted(top.rglob("*")) if top.is_dir() and not top.is_symlink() else [top]
+        found += [
+            path for path in paths if path.is_file() and not path.is_symlink() and path.suffix != ".tmp"
+        ]
+    return found
+
+
+def _describe(
+    told: Told, root: Path, source: Path, referenced: list[dict[str, Any]], licence: str, *, was: str
+) -> dict[str, int]:
+    """Write what a crate says of its files; returns how many there are, and their size."""
+    spec = source / SPEC_FILE
+    workflow = {
+        "name": told.name,
+        "engine": f"zonemelt {told.version}",
+        "specification": f"{CAMPAIGN}/{SPEC_FILE}" if spec.exists() else None,
+        "steps": [
+            {"function": step.kind, "sources": step.sources, "jobs": len(step.jobs)} for step in told.steps
+        ],
+    }
+    _write(root / WORKFLOW, json.dumps(workflow, indent=1).encode())
+    _write(root / PROV, prov_json(told).encode())
+    about = {"format": FORMAT, "zonemelt": __version__, "was": was, "referenced": referenced}
+    _write(root / ABOUT, json.dumps(about, indent=1).encode())
+    files = {path.relative_to(root).as_posix(): path for path in sorted(root.rglob("*")) if path.is_file()}
+    hashes = {name: sha256_of(path) for name, path in files.items()}
+    sizes = {name: path.stat().st_size for name, path in files.items()}
+    metadata = crate_metadata(told, hashes, sizes, referenced, licence=licence)
+    _write(root / METADATA, orjson.dumps(metadata, option=orjson.OPT_INDENT_2))
+    hashes[METADATA] = sha256_of(root / METADATA)
+    sizes[METADATA] = (root / METADATA).stat().st_size
+    _write(root / MANIFEST, manifest_text(hashes).encode())
+    return {"files": len(hashes), "nbytes": sum(sizes.values())}
+
+
+def _write(path: Path, content: bytes) -> None:
+    path.touch(0o600)
+    path.write_bytes(content)
