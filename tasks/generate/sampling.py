@@ -1,0 +1,183 @@
+"""Draw crystals: follow a generator out of the noise, freely or with wishes."""
+
+# G crystals of a batch, N atoms of the largest, K species
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from zonemelt.tasks.crystals import Crystals
+from zonemelt.tasks.errors import InputError
+from zonemelt.tasks.generate.cells import cells_of
+from zonemelt.tasks.generate.wishes import start_near, start_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import torch
+    from numpy.typing import NDArray
+
+    from zonemelt.tasks.generate.generator import Generator
+    from zonemelt.tasks.generate.wishes import Start, Wish
+
+
+@dataclass(frozen=True, kw_only=True)
+class SampleSettings:
+    """How crystals are drawn.
+
+    Attributes:
+        steps: from noise to crystal.
+        guidance: how much more than it would a wish for a value counts (J. Ho & T. Salimans, 2022); 0 for as
+            much as it would.
+        hurry: atoms move the faster the nearer the end is, by 1 + hurry · t, which leaves less of the noise
+            (B. K. Miller et al., FlowMM, ICML 2024: anti-annealing).
+        temperature: of the choice of species; 0 for the likeliest.
+        together: crystals at once.
+        seed: of the noise; crystal number i is the same however many are drawn.
+    """
+
+    steps: int = 100
+    guidance: float = 0.0
+    hurry: float = 5.0
+    temperature: float = 1.0
+    together: int = 256
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        least = min(self.guidance, self.hurry, self.temperature, self.seed)
+        if min(self.steps, self.together) < 1 or least < 0:
+            raise InputError(
+                f"{self}",
+                where="settings of drawing crystals",
+                remedy="steps and together are positive, the others not negative",
+            )
+
+
+def sample(generator: Generator, wishes: Sequence[Wish], settings: SampleSettings) -> Crystals:
+    """One crystal for each wish, in their order.
+
+    Raises:
+        InputError: see :func:`.start_of`.
+    """
+    return _all(
+        generator,
+        [start_of(generator, wish, number, seed=settings.seed) for number, wish in enumerate(wishes)],
+        settings,
+    )
+
+
+def vary(
+    generator: Generator, crystals: Crystals, settings: SampleSettings, *, strength: float, species: bool
+) -> Crystals:
+    """Crystals like those given: into the noise as far as ``strength`` says, and out again.
+
+    Args:
+        generator: trained.
+        crystals: to begin with.
+        settings: of the way out.
+        strength: from 0, as they are, to 1, nothing left of them.
+        species: whether elements may change, too.
+
+    Raises:
+        InputError: an element that the generator does not know, or a strength beyond its bounds.
+    """
+    if not 0 < strength <= 1:
+        raise InputError(
+            f"strength {strength}", where="varying crystals", remedy="give one above 0, and 1 at most"
+        )
+    starts = [
+        start_near(
+            generator, crystals.take(slice(number, number + 1)), number,
+            seed=settings.seed, strength=strength, species=species,
+        )
+        for number in range(len(crystals))
+    ]  # fmt: skip
+    return _all(generator, starts, settings)
+
+
+def _all(generator: Generator, starts: Sequence[Start], settings: SampleSettings) -> Crystals:
+    found: list[Any] = []
+    for first in range(0, len(starts), settings.together):
+        found += _drawn(generator, starts[first : first + settings.together], settings)
+    return Crystals.of_atoms(found)
+
+
+def _drawn(generator: Generator, starts: Sequence[Start], settings: SampleSettings) -> list[Any]:
+    """Crystals as ``ase.Atoms``, drawn together; all have begun at the same time."""
+    import torch
+    from ase import Atoms
+
+    state = _State(generator, starts)
+    times = np.linspace(starts[0].time, 1.0, settings.steps + 1)
+    with torch.inference_mode():
+        for now, after in pairwise(times.tolist()):
+            state.advance(now, after, settings)
+    card = generator.card
+    sizes_G = np.array([len(start.tokens_N) for start in starts])
+    cells_G33 = cells_of(card.standard.back(state.cells.double().cpu().numpy()), sizes_G)
+    tokens, places = state.tokens.cpu().numpy(), state.places.double().cpu().numpy()
+    return [
+        Atoms(
+            card.numbers_K[tokens[row, :size]],
+            scaled_positions=places[row, :size] % 1.0,
+            cell=cells_G33[row],
+            pbc=True,
+        )
+        for row, size in enumerate(sizes_G.tolist())
+    ]
+
+
+class _State:
+    """Several crystals on their way, as dense tensors."""
+
+    def __init__(self, generator: Generator, starts: Sequence[Start]) -> None:
+        import torch
+
+        self.network, self.hidden = generator.network, len(generator.card.elements)
+        first = next(generator.network.parameters())
+        most = max(len(start.tokens_N) for start in starts)
+
+        def padded(arrays: Sequence[NDArray[Any]], fill: float) -> torch.Tensor:
+            whole = np.full((len(arrays), most, *arrays[0].shape[1:]), fill)
+            for row, array in enumerate(arrays):
+                whole[row, : len(array)] = array
+            return torch.from_numpy(whole).to(first)
+
+        self.tokens = padded([start.tokens_N for start in starts], self.hidden).long()
+        self.there = padded([np.ones(len(start.tokens_N)) for start in starts], 0).bool()
+        self.places = padded([start.places_N3 for start in starts], 0)
+        self.shown = padded([start.noise.shown_N for start in starts], 0)
+        self.gumbel = padded([start.noise.gumbel_NK for start in starts], 0)
+        self.cells = torch.from_numpy(np.array([start.cell_6 for start in starts])).to(first)
+        self.wish = torch.tensor([start.wish for start in starts]).to(first)
+        allowed = torch.from_numpy(np.array([start.allowed_K for start in starts])).to(first.device)
+        self.barred = torch.zeros_like(self.gumbel).masked_fill(~allowed[:, None], -torch.inf)
+
+    def advance(self, now: float, after: float, settings: SampleSettings) -> None:
+        """One step of Euler's; the species whose time has come are shown."""
+        import torch
+
+        said = self._said(now, self.wish)
+        if settings.guidance and bool(self.wish.isfinite().any()):
+            without = self._said(now, torch.full_like(self.wish, torch.nan))
+            said = {name: value + settings.guidance * (value - without[name]) for name, value in said.items()}
+        self.cells = self.cells + (after - now) * said["cells"]
+        self.places = self.places + (after - now) * (1 + settings.hurry * now) * said["places"]
+        due = self.there & (self.tokens == self.hidden) & (self.shown < after)
+        logits = said["species"] + self.barred + settings.temperature * self.gumbel
+        self.tokens = torch.where(due, logits.argmax(dim=-1), self.tokens)
+
+    def _said(self, now: float, wish: torch.Tensor) -> dict[str, torch.Tensor]:
+        import torch
+
+        found: dict[str, torch.Tensor] = self.network(
+            {
+                "tokens": self.tokens, "places": self.places, "cells": self.cells, "there": self.there,
+                "time": torch.full_like(self.wish, now), "wish": wish,
+            }
+        )  # fmt: skip
+        return found
