@@ -90,8 +90,8 @@ def test_train_and_draw_as_jobs(dataset, tmp_path, monkeypatch):
 
 def test_what_a_person_gets_wrong(dataset, tmp_path):
     good = {"settings": {"seed": 1}, "directory": str(tmp_path)}
-    with pytest.raises(UnknownKeyError, match=r"(?s)widht.*width"):
-        GeneratorMaker(**good, architecture={"widht": 3}).make(*dataset)
+    with pytest.raises(UnknownKeyError, match=r"(?s)colour.*known"):
+        GeneratorMaker(**good, architecture={"colour": 3}).make(*dataset)
     with pytest.raises(UnknownKeyError, match=r"(?s)place.*places"):
         GeneratorMaker(**good, loss={"place": 3}).make(*dataset)
     with pytest.raises(InputError, match="most_atoms 0"):
