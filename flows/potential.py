@@ -175,6 +175,7 @@ class CommitteeMaker(Maker):
         members: how many are asked for.
         least: how many must be there in the end; None for more than half, and two at least.
         directory: of the committee, absolute; each member has a folder in it.
+        starts: of networks, the potential whose weights each member begins with; empty: as ``train`` says.
     """
 
     name: str = "committee"
@@ -182,6 +183,7 @@ class CommitteeMaker(Maker):
     members: int = 4
     least: int | None = None
     directory: str = ""
+    starts: list[str] = field(default_factory=list)
 
     def make(
         self, collection: Mapping[str, Any] | OutputReference, split: Mapping[str, Any] | OutputReference
@@ -215,7 +217,7 @@ class CommitteeMaker(Maker):
             )
         names = [f"member-{number}" for number in range(self.members)]
         flows = [
-            self.train.member(number, str(folder / name)).make(collection, split)
+            self._member(number, str(folder / name)).make(collection, split)
             for number, name in enumerate(names)
         ]
         together = committee_job(
@@ -227,3 +229,9 @@ class CommitteeMaker(Maker):
             "manager_config": {"pool": self.train.pool, "cache": False},
         })  # fmt: skip
         return Flow([*flows, together], output=together.output, name=self.name)
+
+    def _member(self, number: int, directory: str) -> PotentialMaker | LinearPotentialMaker:
+        member = self.train.member(number, directory)
+        if self.starts and isinstance(member, PotentialMaker):
+            return replace(member, start=self.starts[number])
+        return member

@@ -23,6 +23,7 @@ _REFRESH = 0.5  # seconds between looks, on a terminal
 _REPORT = 5.0  # seconds between lines, where there is none; longer and longer, up to
 _REPORT_LIMIT = 60.0
 _BAR = 72  # characters of the bar at most
+_STEERED = 5  # of the changes that a person made, the latest
 _BAR_ORDER = (
     JobState.DONE, JobState.FAILED, JobState.SKIPPED, JobState.STOPPED, JobState.CANCELLED,
     JobState.RUNNING, JobState.HELD, JobState.READY, JobState.WAITING,
@@ -41,6 +42,7 @@ def picture(summary: Summary, *, width: int = 100) -> Group:
     parts.append(Text(_pace(summary)))
     if summary.waits_for:
         parts.append(Text(summary.waits_for, style="yellow"))
+    parts += [Text(line, style="cyan") for line in _steered(summary)]
     if summary.running:
         parts += [Text(), *_running(summary)]
     if summary.failures:
@@ -112,6 +114,13 @@ def _pace(summary: Summary) -> str:
     if summary.undelivered:
         parts.append(f"{summary.undelivered:,} outputs on their way to the store")
     return " · ".join(parts)
+
+
+def _steered(summary: Summary) -> Iterator[str]:
+    for one in summary.steered[-_STEERED:]:
+        values = ", ".join(f"{key} = {value}" for key, value in one["values"].items())
+        when = time.strftime("%d %b %H:%M", time.localtime(one["time"]))
+        yield f"steered: {values}  by {one['who']}, {when}"
 
 
 def _running(summary: Summary) -> Iterator[Text]:

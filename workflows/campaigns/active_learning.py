@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
-from zonemelt.tasks.label.registry import ORACLES
-from zonemelt.tasks.label.settings import AbinitSettings, EmtSettings, EspressoSettings, GpawSettings
-from zonemelt.workflows.campaigns.base import CampaignSpec
+from zonemelt.workflows.campaigns.oracle import OracleSpec
 
 if TYPE_CHECKING:
     from jobflow import Flow
@@ -17,24 +15,11 @@ Size = Annotated[int, Field(ge=2, le=8)]
 Strain = Annotated[float, Field(gt=-0.2, lt=0.2)]
 
 
-class OraclesSpec(BaseModel):
-    """The settings of every oracle; only those of the chosen one are used."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    emt: EmtSettings = Field(default_factory=EmtSettings)
-    qe: EspressoSettings = Field(default_factory=EspressoSettings)
-    gpaw: GpawSettings = Field(default_factory=GpawSettings)
-    abinit: AbinitSettings = Field(default_factory=AbinitSettings)
-
-
-class ActiveLearningSpec(CampaignSpec):
+class ActiveLearningSpec(OracleSpec):
     """Enumerate orderings, label a few, learn, label the most uncertain, learn again."""
 
     kind: Literal["active_learning"] = "active_learning"
     elements: list[str] = Field(min_length=2, max_length=2, description="two fcc metals")
-    oracle: str = Field(default="emt", description="what labels: a name of the oracle registry")
-    oracles: OraclesSpec = Field(default_factory=OraclesSpec)
     reference_strains: list[Strain] = Field(
         default=[-0.03, -0.01, 0.01, 0.03, 0.05],
         min_length=5,
@@ -62,8 +47,6 @@ class ActiveLearningSpec(CampaignSpec):
 
     @model_validator(mode="after")
     def _agree(self) -> Self:
-        if self.oracle not in ORACLES:
-            raise ValueError(f"there is no oracle '{self.oracle}'; choose one of: {', '.join(ORACLES)}")
         for name in ("elements", "sizes", "strains", "reference_strains", "strategies"):
             if len(set(getattr(self, name))) < len(getattr(self, name)):
                 raise ValueError(f"{name} names the same thing twice")
@@ -83,7 +66,7 @@ def build(spec: ActiveLearningSpec) -> Flow:
         name=spec.name,
         elements=list(spec.elements),
         oracle=spec.oracle,
-        settings=_settings(spec),
+        settings=spec.oracle_settings(spec.elements),
         reference_strains=list(spec.reference_strains),
         sizes=list(spec.sizes),
         max_aspect=spec.max_aspect,
@@ -100,12 +83,3 @@ def build(spec: ActiveLearningSpec) -> Flow:
         cutoff=spec.feature_cutoff,
         seed=spec.seed,
     ).make()
-
-
-def _settings(spec: ActiveLearningSpec) -> dict[str, Any]:
-    """The chosen oracle's settings, with all that workers would have to look for elsewhere."""
-    from zonemelt.tasks.label.prepared import prepared
-
-    chosen = getattr(spec.oracles, spec.oracle)
-    local = spec.site in {"local", "inline"}
-    return prepared(spec.oracle, chosen, elements=spec.elements, here=local)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict, Field
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 class RetrySpec(BaseModel):
@@ -24,6 +27,9 @@ class CampaignSpec(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    steerable: ClassVar[tuple[str, ...]] = ("budget_node_hours", "max_jobs_in_flight")
+    """Keys whose values, or values below them, may be changed while the campaign runs."""
+
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", description="of the campaign")
     kind: str = Field(description="which graph is built")
     site: str = Field(default="local", description="the machine: a name of the site catalog or a file")
@@ -38,3 +44,7 @@ class CampaignSpec(BaseModel):
     retry: RetrySpec = Field(default_factory=RetrySpec)
     budget_node_hours: float | None = Field(default=None, gt=0)
     max_jobs_in_flight: int | None = Field(default=None, gt=0)
+
+    def with_paths_from(self, base: Path) -> Self:  # noqa: ARG002 (kinds with paths use it)
+        """The campaign with paths that hold everywhere; relative ones are from ``base``."""
+        return self

@@ -14,7 +14,7 @@ import importlib
 import inspect
 import sys
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from pydantic import Field
 
@@ -31,6 +31,10 @@ class GraphSpec(CampaignSpec):
     )
     arguments: dict[str, Any] = Field({}, description="keyword arguments of the function or the Maker")
     import_from: str = Field("", description="directory that holds the module; default: the current one")
+
+    def with_paths_from(self, base: Path) -> Self:
+        """The directory of the module, whole."""
+        return self.model_copy(update={"import_from": str((base / self.import_from).resolve())})
 
 
 def document_of(source: str) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from zonemelt.tasks.errors import InputError
-from zonemelt.workflows.campaigns import active_learning, graph
+from zonemelt.workflows.campaigns import active_learning, active_potential, graph
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,6 +32,11 @@ KINDS: Final[dict[str, Kind]] = {
             name="active_learning",
             spec=active_learning.ActiveLearningSpec,
             build=active_learning.build,
+        ),
+        Kind(
+            name="active_potential",
+            spec=active_potential.ActivePotentialSpec,
+            build=active_potential.build,
         ),
         Kind(name="graph", spec=graph.GraphSpec, build=graph.build),
     )

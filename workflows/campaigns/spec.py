@@ -9,6 +9,7 @@ kind. Overrides replace single fields; a dot reaches into a mapping (``oracles.g
 
 from __future__ import annotations
 
+from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -34,6 +35,16 @@ def catalog() -> list[str]:
     return sorted(path.stem for path in CATALOG.glob("*.yaml"))
 
 
+def about_catalog() -> dict[str, str]:
+    """Name → the first sentence of the comment at the head of each campaign that comes with zonemelt."""
+    found = {}
+    for name in catalog():
+        lines = (CATALOG / f"{name}.yaml").read_text(encoding="utf-8").splitlines()
+        said = " ".join(line.lstrip("# ") for line in takewhile(lambda line: line.startswith("#"), lines))
+        found[name] = said.partition(". ")[0].rstrip(".")
+    return found
+
+
 def load_campaign(source: str | Path, overrides: Mapping[str, Any] | None = None) -> CampaignSpec:
     """Read a campaign.
 
@@ -51,7 +62,7 @@ def load_campaign(source: str | Path, overrides: Mapping[str, Any] | None = None
         where = str(find(source))
         document = read(Path(where))
     for key, value in (overrides or {}).items():
-        _override(document, key, value, where=where)
+        override(document, key, value, where=where)
     return parse(document, where=where)
 
 
@@ -119,7 +130,12 @@ def read(path: Path) -> dict[str, Any]:
     return document
 
 
-def _override(document: dict[str, Any], key: str, value: Any, *, where: str) -> None:
+def override(document: dict[str, Any], key: str, value: Any, *, where: str) -> None:
+    """Set a field of a campaign, in place; a dot reaches into a mapping.
+
+    Raises:
+        InputError: what is before a dot is no mapping.
+    """
     *parents, last = key.split(".")
     target = document
     for parent in parents:

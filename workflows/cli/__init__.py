@@ -15,6 +15,7 @@ from zonemelt.workflows.cli.rerun import diff, rerun
 from zonemelt.workflows.cli.sites import sites, sites_app
 from zonemelt.workflows.cli.start import resume, run, submit
 from zonemelt.workflows.cli.steer import cancel, pause, retry
+from zonemelt.workflows.cli.steering import steer
 from zonemelt.workflows.cli.surroundings import report
 from zonemelt.workflows.cli.train import train
 
@@ -45,6 +46,7 @@ __all__ = [
     "sites",
     "sites_app",
     "status",
+    "steer",
     "submit",
     "train",
     "uses",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from zonemelt.tasks.errors import CampaignError
 from zonemelt.workflows.engine import control
@@ -11,7 +11,7 @@ from zonemelt.workflows.engine.inspect import fact, open_ledger
 from zonemelt.workflows.engine.lock import HeadLock, head_is_alive
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
 _PATIENCE = 120.0  # seconds in which a head that is alive obeys
@@ -47,6 +47,26 @@ def ask(place: Path, requests: Sequence[tuple[str, int | None]], *, only_by_head
     if not head_is_alive(place) and only_by_head:
         return False
     paths = [control.ask(place, verb, job=job) for verb, job in requests]
+    return _wait(place, paths, only_by_head=only_by_head)
+
+
+def ask_to_steer(place: Path, values: Mapping[str, Any]) -> bool:
+    """Have values of a campaign changed that were checked; returns as :func:`ask` does.
+
+    Raises:
+        CampaignError: it has ended, or a head is alive and does not obey.
+    """
+    with open_ledger(place) as connection:
+        status = fact(connection, "status", "")
+    if status in {"finished", "cancelled", "failed"} and not head_is_alive(place):
+        raise CampaignError(
+            f"it is {status}: nothing is left to be steered", where=str(place), remedy="start another one"
+        )
+    return _wait(place, [control.ask_to_steer(place, values)])
+
+
+def _wait(place: Path, paths: Sequence[Path], *, only_by_head: bool = False) -> bool:
+    """Wait until a head has obeyed, or obey in its place; returns whether a head did."""
     until = time.monotonic() + _PATIENCE
     while head_is_alive(place):
         if not any(path.exists() for path in paths):

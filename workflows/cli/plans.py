@@ -89,7 +89,6 @@ def _resolved(spec: CampaignSpec, base: Path) -> CampaignSpec:
         spec: as written.
         base: where its file is.
     """
-    from zonemelt.workflows.campaigns.graph import GraphSpec
     from zonemelt.workflows.settings import load_settings
 
     settings = load_settings()
@@ -98,9 +97,7 @@ def _resolved(spec: CampaignSpec, base: Path) -> CampaignSpec:
         "store": spec.store if "store" in spec.model_fields_set else settings.store,
         "reuse": [str(Path(entry).resolve()) for entry in spec.reuse],
     }
-    if isinstance(spec, GraphSpec):
-        update["import_from"] = str((base / spec.import_from).resolve())
-    return spec.model_copy(update=update)
+    return spec.model_copy(update=update).with_paths_from(base)
 
 
 def parse_settings(pairs: Sequence[str]) -> dict[str, Any]:
@@ -170,7 +167,12 @@ def new_place(directory: str, plan: Plan) -> Path:
 
 def write_spec(place: Path, plan: Plan) -> None:
     """Write the resolved campaign into its directory."""
-    content = yaml.safe_dump(plan.document, sort_keys=False, allow_unicode=True)
+    write_document(place, plan.document)
+
+
+def write_document(place: Path, document: dict[str, Any]) -> None:
+    """Write a resolved campaign into its directory."""
+    content = yaml.safe_dump(document, sort_keys=False, allow_unicode=True)
     text = f"# The campaign as it was resolved when it started.\n{content}"
     write_whole(place / SPEC_FILE, text.encode())
 

@@ -12,25 +12,42 @@ from zonemelt.workflows.cli.places import Json  # noqa: TC001 (typer reads the a
 
 @command(
     START,
-    "zonemelt init oxides                         writes oxides.yaml",
-    "zonemelt init runs/alloys.yaml --campaign quickstart",
+    "zonemelt init                                the campaigns to start from",
+    "zonemelt init --from al_potential            writes al_potential.yaml",
+    "zonemelt init --from quickstart runs/alloys.yaml",
 )
 def init(
-    name: Annotated[str, typer.Argument(help="A name, or the path of a .yaml file.")],
-    campaign: Annotated[str, typer.Option(help="The campaign of the catalog to start from.")] = "quickstart",
+    name: Annotated[
+        str,
+        typer.Argument(
+            metavar="[FILE]", help="A name, the path of a .yaml file, or a directory.", show_default=False
+        ),
+    ] = "",
+    campaign: Annotated[
+        str, typer.Option("--from", help="The campaign of the catalog to start from.", show_default=False)
+    ] = "",
 ) -> None:
-    """Write a campaign file to start from, with comments. Overwrites nothing."""
+    """Write a campaign file to start from, with comments; or list what there is. Overwrites nothing."""
     from pathlib import Path
 
     from zonemelt.tasks.errors import InputError
-    from zonemelt.workflows.campaigns.spec import find
+    from zonemelt.workflows.campaigns.spec import about_catalog, find
 
-    path = Path(name if name.endswith((".yaml", ".yml")) else f"{name}.yaml")
-    text = find(campaign).read_text()
+    if not name and not campaign:
+        for one, about in about_catalog().items():
+            typer.echo(f"{one:<16}{about}")
+        typer.echo("  → zonemelt init --from NAME [FILE] writes one, with comments, for you to change")
+        return
+    source = find(campaign or "quickstart")
+    path = Path(name or source.stem)
+    if path.is_dir():
+        path /= source.name
+    if path.suffix not in {".yaml", ".yml"}:
+        path = path.with_name(f"{path.name}.yaml")
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
         with path.open("x") as file:
-            file.write(text)
+            file.write(source.read_text())
     except FileExistsError:
         raise InputError(
             "this file exists", where=str(path), remedy="give another name, or remove it"

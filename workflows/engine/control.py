@@ -5,16 +5,19 @@ from __future__ import annotations
 import json
 import os
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from zonemelt.tasks.campaign_place import STEERED
 from zonemelt.tasks.errors import InputError
+from zonemelt.tasks.whole_files import write_whole
 from zonemelt.workflows.engine.families import family, move, revive
 from zonemelt.workflows.engine.settle import settle
 from zonemelt.workflows.engine.starting import user
 from zonemelt.workflows.engine.states import FINISHED, PENDING, JobState
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from zonemelt.workflows.engine.ledger import Ledger
@@ -35,11 +38,28 @@ def ask(directory: Path, verb: str, *, job: int | None = None) -> Path:
     """
     if verb not in _VERBS:
         raise InputError(f"'{verb}' is not a request", where="control", remedy=f"one of {sorted(_VERBS)}")
+    return _leave(directory, {"verb": verb, "job": job})
+
+
+def ask_to_steer(directory: Path, values: Mapping[str, Any]) -> Path:
+    """Leave a request to change values of a running campaign; they were checked before.
+
+    Args:
+        directory: the campaign directory.
+        values: dotted key → value.
+
+    Returns:
+        As :func:`ask`.
+    """
+    return _leave(directory, {"verb": "steer", "values": dict(values)})
+
+
+def _leave(directory: Path, request: dict[str, Any]) -> Path:
     folder = directory / FOLDER
     folder.mkdir(exist_ok=True)
     path = folder / f"{time.time_ns()}-{os.getpid()}.json"
     temporary = path.with_suffix(".part")
-    temporary.write_text(json.dumps({"verb": verb, "job": job}))
+    temporary.write_text(json.dumps(request))
     temporary.replace(path)
     return path
 
@@ -52,14 +72,36 @@ def obey(ledger: Ledger) -> None:
     for path in sorted(folder.glob("*.json")):
         try:
             request: dict[str, Any] = json.loads(path.read_text())
-            verb, job = _VERBS[request["verb"]], request["job"]
+            who = user(path.stat().st_uid)
+            if request["verb"] == "steer":
+                act = partial(steer, ledger, dict(request["values"]), who)
+            else:
+                verb = _VERBS[request["verb"]]
+                act = partial(_asked, ledger, request["verb"], verb, request["job"], who=who)
         except (ValueError, KeyError, TypeError):
             path.rename(path.with_suffix(".refused"))  # not written by `ask`
             continue
         with ledger.transaction():
-            verb(ledger, job)
-            ledger.event("asked", job, verb=request["verb"], user=user(path.stat().st_uid))
+            act()
         path.unlink()
+
+
+def _asked(
+    ledger: Ledger, name: str, verb: Callable[[Ledger, int | None], None], job: int | None, *, who: str
+) -> None:
+    verb(ledger, job)
+    ledger.event("asked", job, verb=name, user=who)
+
+
+def steer(ledger: Ledger, values: dict[str, Any], who: str) -> None:
+    """Change values of the campaign: limits at once, what its jobs look up when they look next.
+
+    The file that jobs read is there before the ledger says so; a head that is killed in between obeys again.
+    """
+    now = ledger.get("steered", {}) | values
+    ledger.put("steered", now)
+    ledger.event("steered", values=values, who=who)
+    write_whole(ledger.directory / STEERED, json.dumps(now).encode())
 
 
 def pause(ledger: Ledger, job: int | None) -> None:

@@ -75,6 +75,7 @@ class Summary:
         running: jobs that workers have begun, the oldest first; not all of very many.
         failures: the latest failures.
         waits_for: why nothing, or nothing more, runs; empty while all is well.
+        steered: what a person changed while it ran, the oldest first: ``values``, ``who`` and ``time``.
     """
 
     directory: str
@@ -91,6 +92,7 @@ class Summary:
     running: list[RunningJob] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
     waits_for: str = ""
+    steered: list[dict[str, Any]] = field(default_factory=list)
 
     @property
     def total(self) -> int:
@@ -190,7 +192,14 @@ def summarise(directory: str | Path, *, running: int = 10, failures: int = 5) ->
             running=_running(connection, begun, running),
             failures=latest_failures(connection, failures),
             waits_for=why_idle(connection, counts, status, alive=head is not None, begun=len(begun)),
+            steered=steering(connection) if fact(connection, "steered") else [],
         )
+
+
+def steering(connection: sqlite3.Connection) -> list[dict[str, Any]]:
+    """What a person changed while the campaign ran, the oldest first: ``values``, ``who`` and ``time``."""
+    rows = connection.execute("SELECT time, data FROM events WHERE kind = 'steered' ORDER BY id")
+    return [{**json.loads(data), "time": at} for at, data in rows]
 
 
 def count_states(connection: sqlite3.Connection) -> dict[str, int]:

@@ -22,7 +22,7 @@ class Spending:
     def __init__(self, ledger: Ledger, workers: Workers, budget: float | None) -> None:
         self._ledger = ledger
         self._workers = workers
-        self._budget = budget
+        self.budget = budget
         self._at = time.monotonic()
         self._blocks: dict[str, list[str]] = {}
         self.nodes = 0
@@ -40,6 +40,6 @@ class Spending:
             if (blocks := self._workers.blocks()) != self._blocks:
                 self._blocks = blocks
                 ledger.put("blocks", blocks)
-            if self._budget is not None and spent > self._budget and ledger.get("status") == "running":
+            if self.budget is not None and spent > self.budget and ledger.get("status") == "running":
                 ledger.put("status", "paused")
-                ledger.event("paused", reason=f"the budget of {self._budget:g} node-hours is spent")
+                ledger.event("paused", reason=f"the budget of {self.budget:g} node-hours is spent")

@@ -102,11 +102,12 @@ def next_state(
         arrived: parents whose output can be used.
         failed: parents without an output.
         stopped: parents whose children shall not run.
-        quorum: arrivals that are enough, or None where all parents must settle.
+        quorum: arrivals that are enough, or None where all parents must settle. For a job that can run
+            without its parents' outputs a parent that failed counts as one that arrived without.
         needs_parents: the job cannot run without its parents' outputs.
     """
     if quorum is not None:
-        if arrived >= quorum:
+        if arrived + (0 if needs_parents else failed) >= quorum:
             return JobState.READY
         if waits > 0:
             return JobState.WAITING

@@ -16,6 +16,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from zonemelt.tasks.campaign_place import PLACE_VARIABLE
 from zonemelt.tasks.deadline import DEADLINE_VARIABLE
 from zonemelt.workflows.engine.circumstances import digest_of, here
 from zonemelt.workflows.engine.energy import meter
@@ -73,6 +74,7 @@ def run_jobs(chunk: Chunk, *, store: JobStore | None = None) -> list[Result]:
         store = closure_job_store(chunk.outputs, chunk.blobs, known=chunk.additional)
     place, blobs = Place(chunk.directory), BlobDirectory(Path(chunk.directory, "blobs"))
     spool = SpoolWriter(spool_path(chunk.directory, chunk.id))
+    os.environ[PLACE_VARIABLE] = chunk.directory
     results: list[Result] = []
     closed, arrived = store.docs_store, set[str]()
     begun = time.monotonic()
@@ -99,6 +101,7 @@ def run_jobs(chunk: Chunk, *, store: JobStore | None = None) -> list[Result]:
                 closed.put(task.uuid, result["document"])
                 arrived.add(task.uuid)
     finally:
+        os.environ.pop(PLACE_VARIABLE, None)
         spool.close()
         place.leave()
     return results

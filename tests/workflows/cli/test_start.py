@@ -139,7 +139,7 @@ def test_init_writes_a_campaign_to_start_from(zonemelt, home: Path):
     (home / "oxides.yaml").write_text("mine")
     assert "this file exists" in zonemelt.refused("init", "oxides")
     assert (home / "oxides.yaml").read_text() == "mine"
-    assert "there is no such campaign" in zonemelt.refused("init", "other", "--campaign", "nothing")
+    assert "there is no such campaign" in zonemelt.refused("init", "other", "--from", "nothing")
     zonemelt("init", "deep/er.yaml")
     assert (home / "deep" / "er.yaml").exists()
 

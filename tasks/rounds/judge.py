@@ -1,0 +1,168 @@
+"""What a round has come to: the committee on held-out labels, its deviations calibrated, what was spent."""
+
+# A atoms, G structures
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from jobflow import job
+
+from zonemelt.tasks.crystals import Crystals
+from zonemelt.tasks.datasets import open_dataset
+from zonemelt.tasks.judge.calibration import ence, miscalibration_area
+from zonemelt.tasks.potentials.load import load_potential
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from zonemelt.tasks.potentials.committee import Committee
+    from zonemelt.tasks.records import Record
+
+_LEAST = 1e-6  # eV/Å: a smaller deviation is not believed
+
+
+def judge_committee(committee: Committee, records: list[Record]) -> dict[str, float]:
+    """Errors of the mean of a committee on labelled structures, and how well it knows them.
+
+    Returns:
+        Mean absolute errors and roots of mean squares of energies per atom and of components of forces, with
+        units; ``deviation factor``, what deviations of forces must be multiplied with so that their mean
+        square is that of the errors; ``miscalibration`` and ``ence`` after that (see :mod:`.calibration`).
+    """
+    crystals = Crystals.of(record.geometry for record in records)
+    found, spread = committee.evaluate(crystals), committee.spread(crystals)
+    assert found.forces_A3 is not None
+    energies_G = np.array([record.energy_free for record in records], float)
+    errors_G = (found.energies_G - energies_G) / crystals.sizes_G
+    errors_A3 = found.forces_A3 - np.concatenate([np.array(record.forces) for record in records])
+    metrics: dict[str, float] = {}
+    for name, values in (("energy {} (eV/atom)", errors_G), ("forces {} (eV/Å)", errors_A3)):
+        metrics[name.format("mae")] = float(np.abs(values).mean())
+        metrics[name.format("rmse")] = float(np.sqrt((values**2).mean()))
+    deviations_A = np.maximum(spread.forces_A, _LEAST)
+    factor = float(np.sqrt((errors_A3**2).sum() / (deviations_A**2).sum()))
+    metrics["deviation factor"] = factor
+    components = np.repeat(factor * deviations_A / np.sqrt(3), 3)
+    flat = errors_A3.reshape(-1)
+    metrics["miscalibration"] = miscalibration_area(flat, components)
+    if (found_ence := ence(flat, components)) is not None:
+        metrics["ence"] = found_ence
+    return metrics
+
+
+def surprise(committee: Committee, records: list[Record], factor: float) -> float | None:
+    """By how many calibrated deviations labels differ from what a committee said before it had seen them.
+
+    The root of the mean over structures, whose error and deviation are roots of means over atoms. About 1 is
+    right; much more: the committee agrees on something that is wrong.
+    """
+    if not records:
+        return None
+    crystals = Crystals.of(record.geometry for record in records)
+    found, spread = committee.evaluate(crystals), committee.spread(crystals)
+    assert found.forces_A3 is not None
+    errors_A = ((found.forces_A3 - np.concatenate([np.array(r.forces) for r in records])) ** 2).sum(axis=1)
+    errors_G = np.add.reduceat(errors_A, crystals.first_G[:-1])
+    deviations_G = np.add.reduceat((factor * spread.forces_A) ** 2, crystals.first_G[:-1])
+    return float(np.sqrt(np.mean(errors_G / np.maximum(deviations_G, _LEAST**2))))
+
+
+def round_document(
+    *,
+    number: int,
+    gathered: Mapping[str, Any],
+    committee: str,
+    heldout: Mapping[str, float],
+    choice: Mapping[str, Any] | None,
+    before: Mapping[str, Any] | None,
+    surprised: float | None,
+    steered: Mapping[str, Any],
+    nodes: int = 1,
+) -> dict[str, Any]:
+    """All there is to say about a round: what reports read, and what decides how it goes on.
+
+    Args:
+        number: of the round; 0 is what the campaign begins with.
+        gathered: what :func:`.gather.gather_job` returned.
+        committee: folder of what was trained on it.
+        heldout: see :func:`judge_committee`.
+        choice: what the last choice returned; None where there was none.
+        before: the document of the round before.
+        surprised: see :func:`surprise`.
+        steered: values that a person has changed, in effect in this round.
+        nodes: of each label.
+    """
+    earlier = before["spent"] if before else {"labels": 0, "node_hours": 0.0, "cpu_hours": 0.0, "asked": 0}
+    labels = len(gathered["accepted"]) + len(gathered["refused"])
+    deviation = (choice or {}).get("summary", {}).get("deviation_95")
+    factor = heldout.get("deviation factor")
+    return {
+        "round": number,
+        "dataset": gathered["dataset"],
+        "version": gathered["version"],
+        "records": gathered["records"],
+        "quarantine": gathered["quarantine"],
+        "accepted": gathered["accepted"],
+        "refused": gathered["refused"],
+        "failed": gathered["failed"],
+        "pending": gathered["pending"],
+        "label_seconds": gathered["seconds"],
+        "committee": committee,
+        "heldout": dict(heldout),
+        "choice": (choice or {}).get("summary", {}),
+        "exhausted": choice is not None and not choice["chosen"],
+        "uncertainty": None if deviation is None or factor is None else factor * deviation,
+        "surprise": surprised,
+        "steered": dict(steered),
+        "spent": {
+            "labels": earlier["labels"] + labels,
+            "asked": max(earlier["asked"], (choice or gathered).get("asked", labels)),
+            "node_hours": earlier["node_hours"] + nodes * gathered["seconds"] / 3600,
+            "cpu_hours": earlier["cpu_hours"] + gathered["cpu_seconds"] / 3600,
+        },
+    }
+
+
+@job
+def judge_job(
+    *,
+    number: int,
+    gathered: dict[str, Any],
+    committee: dict[str, Any],
+    heldout: dict[str, Any],
+    choice: dict[str, Any] | None,
+    before: dict[str, Any] | None,
+    steered: dict[str, Any],
+    nodes: int = 1,
+) -> dict[str, Any]:
+    """Judge the committee of a round; see :func:`round_document`.
+
+    Args:
+        number: of the round.
+        gathered: labels of the round.
+        committee: what :func:`.committee_job` returned.
+        heldout: ``dataset`` and ``version`` of labels that are never learnt from.
+        choice: what was chosen last.
+        before: the document of the round before.
+        steered: see :func:`round_document`.
+        nodes: of each label.
+    """
+    judged = load_potential(committee["folder"], dtype="float64")
+    records = list(open_dataset(heldout["dataset"], heldout["version"]).records())
+    surprised = None
+    if before is not None and gathered["accepted"]:
+        new = set(gathered["accepted"])
+        dataset = open_dataset(gathered["dataset"], gathered["version"])
+        earlier = load_potential(before["committee"], dtype="float64")
+        surprised = surprise(
+            earlier,  # type: ignore[arg-type]
+            [record for record in dataset.records() if record.identifier in new],
+            before["heldout"]["deviation factor"],
+        )
+    return round_document(
+        number=number, gathered=gathered, committee=committee["folder"],
+        heldout=judge_committee(judged, records),  # type: ignore[arg-type]
+        choice=choice, before=before, surprised=surprised, steered=steered, nodes=nodes,
+    )  # fmt: skip

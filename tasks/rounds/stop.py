@@ -1,0 +1,72 @@
+"""When a campaign of active learning has come to its end, and why."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+ENERGY, FORCES = "energy mae (eV/atom)", "forces mae (eV/Å)"
+OVERCONFIDENT = 5.0  # times its own deviation that a committee may be wrong before it is not believed
+
+
+class Stop(BaseModel):
+    """Criteria; the first that is met ends the campaign."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    rounds: int | None = Field(default=10, ge=0, description="of choosing and labelling")
+    labels: int | None = Field(default=None, ge=1, description="asked for, those to begin with included")
+    node_hours: float | None = Field(
+        default=None, gt=0, description="that labels took: wall time times the nodes of each"
+    )
+    force_error: float | None = Field(default=None, gt=0, description="on the held-out set, MAE, eV/Å")
+    energy_error: float | None = Field(default=None, gt=0, description="on the held-out set, MAE, eV/atom")
+    uncertainty: float | None = Field(
+        default=None,
+        gt=0,
+        description="largest calibrated deviation of a force in 95 of 100 explored structures, eV/Å",
+    )
+
+
+def reason_to_stop(stop: Stop, history: Sequence[dict[str, Any]]) -> str:
+    """Why to stop after these rounds; empty to go on.
+
+    Args:
+        stop: the criteria.
+        history: documents of the rounds, see :func:`.judge.round_document`.
+    """
+    now = history[-1]
+    spent = now["spent"]
+    for limit, value, words in (
+        (stop.rounds, now["round"], "{limit} rounds"),
+        (stop.labels, spent["asked"], "{limit} labels were asked for"),
+        (stop.node_hours, spent["node_hours"], "labels took {value:.3g} node-hours, {limit:g} were allowed"),
+    ):
+        if limit is not None and value >= limit:
+            return words.format(limit=limit, value=value)
+    errors = {FORCES: stop.force_error, ENERGY: stop.energy_error}
+    wanted = {name: limit for name, limit in errors.items() if limit is not None}
+    if wanted and all(now["heldout"].get(name, float("inf")) <= limit for name, limit in wanted.items()):
+        return "; ".join(
+            f"{name} {now['heldout'][name]:.4g}, wanted {most:g}" for name, most in wanted.items()
+        )
+    if now["exhausted"]:
+        said = now["choice"].get("explored", {})
+        why = ", ".join(f"{key}: {count}" for key, count in said.items() if key != "kept" and count)
+        return f"exhausted: nothing is left to be chosen{f' ({why})' if why else ''}"
+    return _certain(stop, now)
+
+
+def _certain(stop: Stop, now: dict[str, Any]) -> str:
+    """Certainty ends a campaign only where the committee has been right about how uncertain it is."""
+    found = now.get("uncertainty")
+    if stop.uncertainty is None or found is None or found > stop.uncertainty:
+        return ""
+    surprise = now.get("surprise")
+    if surprise is not None and surprise > OVERCONFIDENT:
+        return ""
+    return f"calibrated deviation of forces {found:.3g} eV/Å, wanted {stop.uncertainty:g}"

@@ -1,0 +1,54 @@
+"""What campaigns have in common that label structures: the oracle and its settings."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from zonemelt.tasks.label.registry import ORACLES
+from zonemelt.tasks.label.settings import AbinitSettings, EmtSettings, EspressoSettings, GpawSettings
+from zonemelt.workflows.campaigns.base import CampaignSpec
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+class OraclesSpec(BaseModel):
+    """The settings of every oracle; only those of the chosen one are used."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    emt: EmtSettings = Field(default_factory=EmtSettings)
+    qe: EspressoSettings = Field(default_factory=EspressoSettings)
+    gpaw: GpawSettings = Field(default_factory=GpawSettings)
+    abinit: AbinitSettings = Field(default_factory=AbinitSettings)
+
+
+class OracleSpec(CampaignSpec):
+    """A campaign that labels structures."""
+
+    oracle: str = Field(default="emt", description="what labels: a name of the oracle registry")
+    oracles: OraclesSpec = Field(default_factory=OraclesSpec)
+
+    @model_validator(mode="after")
+    def _known_oracle(self) -> Self:
+        if self.oracle not in ORACLES:
+            raise ValueError(f"there is no oracle '{self.oracle}'; choose one of: {', '.join(ORACLES)}")
+        return self
+
+    def oracle_settings(self, elements: Iterable[str]) -> dict[str, Any]:
+        """The chosen oracle's settings, with all that workers would have to look for elsewhere.
+
+        Args:
+            elements: of what is labelled.
+
+        Raises:
+            OracleError: it cannot run here.
+        """
+        from zonemelt.tasks.label.prepared import prepared
+
+        chosen = getattr(self.oracles, self.oracle)
+        return prepared(
+            self.oracle, chosen, elements=sorted(set(elements)), here=self.site in {"local", "inline"}
+        )

@@ -1,0 +1,84 @@
+"""The structures a campaign begins with: crystals in a line, or files of any format that ASE reads."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from zonemelt.tasks.errors import InputError
+from zonemelt.tasks.records import Geometry
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+class BulkSpec(BaseModel):
+    """A crystal as ``ase.build.bulk`` makes it."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    bulk: str = Field(description="an element, or two as in NaCl")
+    crystal: str | None = Field(
+        default=None, description="fcc, bcc, diamond, rocksalt …; that of the element"
+    )
+    a: float | None = Field(default=None, gt=0, description="lattice constant, Å; that of the element")
+    cubic: bool = Field(default=False, description="the conventional cell")
+    repeat: tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)]] = (
+        Field(default=(1, 1, 1), description="of the cell")
+    )
+
+
+def absolute_paths(structures: Sequence[BulkSpec | str], base: Path) -> list[BulkSpec | str]:
+    """The same, files relative to a folder by their whole paths."""
+    return [str((base / one).resolve()) if isinstance(one, str) else one for one in structures]
+
+
+def read_structures(structures: Sequence[BulkSpec | str]) -> list[dict[str, Any]]:
+    """Documents with ``identifier`` and ``geometry``.
+
+    Raises:
+        InputError: a crystal cannot be made, a file cannot be read, or there is nothing.
+    """
+    found: dict[str, dict[str, Any]] = {}
+    for number, one in enumerate(structures):
+        for name, atoms in _read(one, where=f"structures[{number}]"):
+            unique = name
+            while unique in found:
+                unique += "'"
+            found[unique] = {
+                "identifier": unique,
+                "geometry": Geometry.of(atoms).model_dump(mode="json", exclude_none=True),
+            }
+    return list(found.values())
+
+
+def _read(one: BulkSpec | str, *, where: str) -> list[tuple[str, Any]]:
+    from ase.build import bulk
+    from ase.io import read
+
+    if isinstance(one, BulkSpec):
+        try:
+            atoms = bulk(one.bulk, one.crystal, a=one.a, cubic=one.cubic).repeat(one.repeat)
+        except (ValueError, KeyError, RuntimeError) as error:
+            raise InputError(
+                f"{one.bulk}: {error}", where=where, remedy="name crystal and a; or give a file"
+            ) from None
+        return [(f"{atoms.get_chemical_formula()}-{one.crystal or 'bulk'}", atoms)]
+    try:
+        frames: Any = read(one, index=":")
+    except FileNotFoundError:
+        raise InputError(
+            f"there is no file {one}", where=where, remedy="paths are relative to the campaign file"
+        ) from None
+    except Exception as error:
+        raise InputError(
+            f"{one} cannot be read: {error}",
+            where=where,
+            remedy="give a format that ASE reads: cif, POSCAR …",
+        ) from error
+    return [
+        (f"{Path(one).stem}-{place}" if len(frames) > 1 else Path(one).stem, frame)
+        for place, frame in enumerate(frames)
+    ]
