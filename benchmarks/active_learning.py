@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 PARTS: Final = {
     "discovery": "benchmarks.active_learning_discovery",
+    "barrier": "benchmarks.active_learning_barrier",
 }
 """Part → module with ``rows(quick) -> Iterator[Row]``."""
 

@@ -102,6 +102,10 @@ class RelabelMaker(Maker):
             settings=self.settings,
         )
 
+    def gather(self, **arguments: Any) -> Job:
+        """The job that gathers labels; see :func:`.gather_job`."""
+        return gather_job(**arguments)
+
     # ── the graph ───────────────────────────────────────────────────────────────────────────────────
 
     def make(self) -> Flow:
@@ -117,16 +121,16 @@ class RelabelMaker(Maker):
         """Label what is learnt from first and what is held out, and begin with round 0."""
         initial, heldout = self.begin()
         members: list[Flow | Job] = []
-        gathered = []
-        for what, candidates, dataset in (("first", initial, DATASET), ("held-out", heldout, HELDOUT)):
+        gathered = {}
+        for dataset, candidates in ((HELDOUT, heldout), (DATASET, initial)):
+            last = dataset == HELDOUT  # nobody gathers those again
+            what = "held-out" if last else "first"
             waiting, labelling = self.labels(candidates, why=what)
-            found = self._gather(waiting, place / dataset, message=f"{what} labels", last=True)
-            members += [*labelling, found]
-            gathered.append(found)
-        lesson = self._lesson(0, gathered[0].output, [], place=place, heldout=gathered[1].output, choice=None)
-        following = self._round(
-            0, [lesson.output.uuid], heldout=gathered[1].output, place=place, choices=[], asks=[]
-        )
+            gathered[dataset] = self._gather(waiting, place / dataset, message=f"{what} labels", last=last)
+            members += [*labelling, gathered[dataset]]
+        held = gathered[HELDOUT].output
+        lesson = self._lesson(0, gathered[DATASET].output, [], place=place, heldout=held, choice=None)
+        following = self._round(0, [lesson.output.uuid], heldout=held, place=place, choices=[], asks=[])
         members += [lesson, following]
         return Flow(members, output=following.output)
 
@@ -291,7 +295,7 @@ class RelabelMaker(Maker):
         return self._step(made, "round", label=f"round {number}", round=number)
 
     def _gather(self, waiting: Mapping[str, Any], dataset: Path, *, message: str, last: bool) -> Job:
-        made = gather_job(
+        made = self.gather(
             labels={name: OutputReference(one["label"]) for name, one in waiting.items()},
             waiting=dict(waiting), dataset=str(dataset), message=message, need=self.need,
             most_failed=self.most_failed, last=last,
