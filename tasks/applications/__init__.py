@@ -1,0 +1,1 @@
+"""What potentials are asked in ready campaigns: cathodes, ferroelectrics, polymorphs."""
