@@ -76,24 +76,36 @@ def _of_cif(place: Path) -> Iterator[Read]:
             yield Read(name=name, geometry=one.geometry)
 
 
-def _by_ase(place: Path) -> Iterator[Read]:
+def read_frames(place: Path, *, remedy: str = _REMEDY) -> list[Any]:
+    """All frames of a file as ``ase.Atoms``, with what the file says was computed.
+
+    Raises:
+        InputError: there is no such file, it is of no format that is read, or it holds nothing.
+    """
     from ase.io import read
     from ase.io.formats import UnknownFileTypeError, filetype
 
+    if not place.is_file():
+        raise InputError("there is no such file", where=str(place), remedy=remedy)
     try:
         kind = filetype(str(place))
     except (UnknownFileTypeError, OSError, UnicodeDecodeError) as error:
-        raise InputError(f"its format is not known: {error}", where=str(place), remedy=_REMEDY) from None
+        raise InputError(f"its format is not known: {error}", where=str(place), remedy=remedy) from None
     if kind not in FORMATS:
-        raise InputError(f"format '{kind}' is not read", where=str(place), remedy=_REMEDY)
+        raise InputError(f"format '{kind}' is not read", where=str(place), remedy=remedy)
     try:
         frames: Any = read(str(place), index=":", format=kind)
     except Exception as error:  # noqa: BLE001 (ASE's readers raise many kinds)
         raise InputError(
-            f"ASE cannot read it as {kind}: {type(error).__name__}: {error}", where=str(place), remedy=_REMEDY
+            f"ASE cannot read it as {kind}: {type(error).__name__}: {error}", where=str(place), remedy=remedy
         ) from None
     if not frames:
-        raise InputError("it holds no structure", where=str(place), remedy=_REMEDY)
+        raise InputError("it holds no structure", where=str(place), remedy=remedy)
+    return list(frames)
+
+
+def _by_ase(place: Path) -> Iterator[Read]:
+    frames = read_frames(place)
     for number, atoms in enumerate(frames):
         name = _called(place, number, of=len(frames))
         try:

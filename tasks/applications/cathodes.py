@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import Field
 
-from zonemelt.tasks.applications.rest import at_rest
+from zonemelt.tasks.applications.rest import at_rest, reduced
 from zonemelt.tasks.errors import InputError
 from zonemelt.tasks.records import Geometry
 from zonemelt.tasks.theory import Document
@@ -87,8 +87,6 @@ def cathode(
         charged: of the host without.
         reference: of the metal.
     """
-    from ase.formula import Formula
-
     atoms = Geometry.model_validate(discharged["geometry"]).atoms()
     empty = Geometry.model_validate(charged["geometry"]).atoms()
     ions, charge = atoms.get_chemical_symbols().count(ion), VALENCE[ion]
@@ -101,7 +99,7 @@ def cathode(
         change = 100 * (empty.get_volume() / atoms.get_volume() - 1)
     return Cathode(
         name=name,
-        formula=str(Formula.from_list(atoms.get_chemical_symbols()).reduce()[0].format("metal")),
+        formula=reduced(discharged["geometry"]["symbols"])[0],
         ions=ions,
         voltage=voltage,
         capacity=capacity,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import Field
 
-from zonemelt.tasks.applications.rest import at_rest
+from zonemelt.tasks.applications.rest import at_rest, reduced
 from zonemelt.tasks.errors import InputError
 from zonemelt.tasks.records import Geometry
 from zonemelt.tasks.theory import Document
@@ -45,7 +45,7 @@ def polymorphs(relaxed: Mapping[str, Mapping[str, Any]], *, reference: str) -> l
         raise InputError(
             f"there is no '{reference}'", where="reference", remedy=f"one of {', '.join(relaxed)}"
         )
-    formulas = {name: _formula(one) for name, one in relaxed.items()}
+    formulas = {name: reduced(one["geometry"]["symbols"]) for name, one in relaxed.items()}
     for name, (formula, _) in formulas.items():
         if formula != formulas[reference][0]:
             raise InputError(
@@ -72,10 +72,3 @@ def polymorphs(relaxed: Mapping[str, Mapping[str, Any]], *, reference: str) -> l
             )
         )  # fmt: skip
     return found
-
-
-def _formula(one: Mapping[str, Any]) -> tuple[str, int]:
-    from ase.formula import Formula
-
-    reduced, units = Formula.from_list(list(one["geometry"]["symbols"])).reduce()
-    return str(reduced.format("hill")), int(units)

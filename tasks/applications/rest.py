@@ -1,11 +1,11 @@
-"""Whether relaxations came to rest: only then their energies may be compared."""
+"""Whether relaxations came to rest, and of what: only then their energies may be compared."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 
 def at_rest(relaxed: Mapping[str, Mapping[str, Any]]) -> str:
@@ -17,3 +17,12 @@ def at_rest(relaxed: Mapping[str, Mapping[str, Any]]) -> str:
     return "; ".join(
         f"{name}: {one['outcome']}" for name, one in relaxed.items() if one["outcome"] != "converged"
     )
+
+
+def reduced(symbols: Sequence[str]) -> tuple[str, int]:
+    """The formula unit as chemists write it, and how many of it there are."""
+    from pymatgen.core.composition import Composition
+
+    composition = Composition({symbol: list(symbols).count(symbol) for symbol in symbols})
+    formula, units = composition.get_reduced_formula_and_factor()
+    return formula, int(units)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from zonemelt.tasks.errors import InputError
-from zonemelt.workflows.campaigns import active_learning, active_potential, graph
+from zonemelt.workflows.campaigns import active_learning, active_potential, applications, graph
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,6 +38,13 @@ KINDS: Final[dict[str, Kind]] = {
             spec=active_potential.ActivePotentialSpec,
             build=active_potential.build,
         ),
+        Kind(name="cathodes", spec=applications.CathodesSpec, build=applications.build_cathodes),
+        Kind(
+            name="ferroelectrics",
+            spec=applications.FerroelectricsSpec,
+            build=applications.build_ferroelectrics,
+        ),
+        Kind(name="polymorphs", spec=applications.PolymorphsSpec, build=applications.build_polymorphs),
         Kind(name="graph", spec=graph.GraphSpec, build=graph.build),
     )
 }

@@ -9,6 +9,7 @@ kind. Overrides replace single fields; a dot reaches into a mapping (``oracles.g
 
 from __future__ import annotations
 
+import typing
 from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -169,6 +170,9 @@ def _fields(spec: type[BaseModel], path: list[str]) -> list[str]:
     """Names of the fields at ``path`` below a model."""
     model: Any = spec
     for name in path:
-        field = getattr(model, "model_fields", {}).get(name)
-        model = field.annotation if field else None
+        if typing.get_origin(model) is dict:
+            model = typing.get_args(model)[1]
+        else:
+            field = getattr(model, "model_fields", {}).get(name)
+            model = field.annotation if field else None
     return list(getattr(model, "model_fields", {}))

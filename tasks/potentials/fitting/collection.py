@@ -41,10 +41,10 @@ def read_structures(document: Mapping[str, Any]) -> tuple[Labelled, Theory]:
         raise InputError(
             "no record has an energy_free", where="collection", remedy="give energies that go with the forces"
         )
-    return labelled, _theory(open_dataset(document["dataset"], document["version"]), known)
+    return labelled, theory_of(open_dataset(document["dataset"], document["version"]), known)
 
 
-def _theory(dataset: Dataset, rows: Any) -> Theory:
+def theory_of(dataset: Dataset, rows: Any) -> Theory:
     """The one level of theory of some records, with the setups and U of all elements among them."""
     frame = dataset.frame(["theory", "setups", "hubbard_u"])[rows]
     per_element: dict[str, dict[str, Any]] = {"setups": {}, "hubbard_u": {}}

@@ -1,0 +1,1 @@
+"""Judging potentials: errors against labels, and properties of crystals against references."""
