@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -29,6 +29,15 @@ class ApplicationSpec(CampaignSpec):
     )
     structures: int = Field(default=4, ge=1, description="that are relaxed in one job")
     device: Literal["cpu", "cuda"] = "cpu"
+
+    def with_paths_from(self, base: Path) -> Self:
+        """Files of structures relative to the campaign's file, whole."""
+        update = {
+            name: {key: _absolute(one, base) for key, one in getattr(self, name).items()}
+            for name in ("cathodes", "polymorphs")
+            if hasattr(self, name)
+        }
+        return self.model_copy(update=update)
 
     def common(self) -> dict[str, Any]:
         """Fields of :class:`.ApplicationMaker`."""
@@ -109,6 +118,10 @@ def build_polymorphs(spec: PolymorphsSpec) -> Flow:
     return PolymorphsMaker(
         **spec.common(), polymorphs=_dumped(spec.polymorphs), reference=spec.reference
     ).make()
+
+
+def _absolute(one: Written, base: Path) -> Written:
+    return one.model_copy(update={"file": str((base / one.file).resolve())}) if one.file else one
 
 
 def _dumped(models: Any) -> dict[str, dict[str, Any]]:
