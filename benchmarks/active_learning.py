@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 PARTS: Final = {
     "discovery": "benchmarks.active_learning_discovery",
     "barrier": "benchmarks.active_learning_barrier",
+    "potentials": "benchmarks.active_learning_potentials",
+    "calibration": "benchmarks.active_learning_calibration",
 }
 """Part → module with ``rows(quick) -> Iterator[Row]``."""
 

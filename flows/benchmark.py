@@ -39,7 +39,7 @@ class BenchmarkMaker(Maker):
         seeds: the whole is repeated with each.
         inner: folds within the training rows.
         coverage: that the conformal intervals promise.
-        recalibration: of standard deviations, ``scale`` or ``isotonic``; see :func:`.recalibrate`.
+        recalibration: of deviations, ``scale``, ``affine`` or ``isotonic``; see :func:`.recalibrate`.
         importance: how often each column is permuted; 0 for not at all.
         stack: whether to add the weighted mean of all models.
         published: rows with ``algorithm``, ``mae``, ``source``, and ``std`` where it is known.
@@ -50,7 +50,7 @@ class BenchmarkMaker(Maker):
     seeds: list[int] = field(default_factory=lambda: [0])
     inner: int = 5
     coverage: float = 0.9
-    recalibration: Literal["scale", "isotonic"] = "scale"
+    recalibration: Literal["scale", "affine", "isotonic"] = "scale"
     importance: int = 0
     stack: bool = True
     published: list[dict[str, Any]] = field(default_factory=list)

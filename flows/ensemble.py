@@ -34,7 +34,7 @@ class EnsembleMaker(Maker):
         members: how many are asked for.
         least: how many must be there in the end; None for more than half.
         directory: of the ensemble, absolute; each member has a folder in it.
-        recalibration: of deviations, ``scale`` or ``isotonic``; see :func:`.recalibrate`.
+        recalibration: of deviations, ``scale``, ``affine`` or ``isotonic``; see :func:`.recalibrate`.
     """
 
     name: str = "ensemble"

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-Recalibrations = Literal["scale", "isotonic"]
-KINDS: Final[tuple[Recalibrations, ...]] = ("scale", "isotonic")
+Recalibrations = Literal["scale", "affine", "isotonic"]
+KINDS: Final[tuple[Recalibrations, ...]] = ("scale", "affine", "isotonic")
 
 LEAST: Final = 0.05  # of the typical error: the least standard deviation that is believed
 
@@ -34,10 +34,11 @@ LEAST: Final = 0.05  # of the typical error: the least standard deviation that i
 class Recalibration:
     """A map from predicted to calibrated standard deviations, u → u'.
 
-    Linear between knots, constant outside them; a single knot at 1 stands for a factor.
+    Linear between knots, constant outside them; a single knot at 1 stands for a factor, and two at 0 and 1
+    for u'² = a² + b²u².
 
     Attributes:
-        kind: ``scale`` or ``isotonic``.
+        kind: ``scale``, ``affine`` or ``isotonic``.
         deviations_K: predicted u at the knots, ascending.
         calibrated_K: u' there, never descending; all above zero.
     """
@@ -51,6 +52,11 @@ class Recalibration:
         if self.kind == "scale":
             scaled_N: Floats = np.asarray(deviations_N, dtype=np.float64) * self.calibrated_K[0]
             return scaled_N
+        if self.kind == "affine":
+            none, one = self.calibrated_K
+            squared_N = np.asarray(deviations_N, dtype=np.float64) ** 2
+            affine_N: Floats = np.sqrt(none**2 + (one**2 - none**2) * squared_N)
+            return affine_N
         found_N: Floats = np.interp(deviations_N, self.deviations_K, self.calibrated_K)
         return found_N
 
@@ -60,8 +66,11 @@ def recalibrate(errors_N: Floats, deviations_N: Floats, *, kind: Recalibrations 
 
     ``scale`` multiplies u by s = √⟨(r/u)²⟩, the factor with the greatest Gaussian likelihood: M.-H. Laves
     et al., MIDL, PMLR 121, 393 (2020); D. Levi et al., Sensors 22, 5540 (2022). It keeps the order of u and
-    needs few data. ``isotonic`` fits r² by a function of u that never falls, and takes its root; it follows
-    any monotone distortion, but needs hundreds of data; it stays above 5 % of the typical error √⟨r²⟩.
+    needs few data, but a few rows with a tiny u and a large error, of trees that agree and are wrong, make
+    all others too wide. ``affine`` is for these: u'² = a² + b²u², of the greatest likelihood, with an error a
+    that is there where u is zero. ``isotonic`` fits r² by a function of u that never falls, and takes its
+    root; it follows any monotone distortion, but needs hundreds of data. Both stay above 5 % of the typical
+    error √⟨r²⟩.
 
     Raises:
         InputError: all errors are zero, or there is no such kind.
@@ -74,6 +83,8 @@ def recalibrate(errors_N: Floats, deviations_N: Floats, *, kind: Recalibrations 
     if kind == "scale":
         factor = math.sqrt(float(((errors_N / deviations_N) ** 2).mean()))
         return Recalibration(kind=kind, deviations_K=(1.0,), calibrated_K=(factor,))
+    if kind == "affine":
+        return Recalibration(kind=kind, deviations_K=(0.0, 1.0), calibrated_K=_affine(errors_N, deviations_N))
     if kind != "isotonic":
         raise UnknownKeyError.of(kind, KINDS, where="recalibration")
     from sklearn.isotonic import IsotonicRegression
@@ -87,6 +98,24 @@ def recalibrate(errors_N: Floats, deviations_N: Floats, *, kind: Recalibrations 
         deviations_K=tuple(fitted.X_thresholds_.tolist()),
         calibrated_K=tuple(calibrated_K.tolist()),
     )
+
+
+def _affine(errors_N: Floats, deviations_N: Floats) -> tuple[float, float]:
+    """u' at 0 and at 1 of the likeliest sum of variances."""
+    from scipy.optimize import minimize
+
+    squares_N = errors_N**2
+    typical, width = float(squares_N.mean()), float((deviations_N**2).mean())
+    scaled_N, wide_N = squares_N / typical, deviations_N**2 / width
+
+    def loss(logarithms: Floats) -> float:
+        variance_N = np.exp(logarithms[0]) + np.exp(logarithms[1]) * wide_N
+        return float((np.log(variance_N) + scaled_N / variance_N).mean())
+
+    bounds = [(2 * math.log(LEAST), 5.0), (-20.0, 5.0)]
+    found = minimize(loss, np.log([0.5, 0.5]), method="L-BFGS-B", bounds=bounds)
+    none, slope = (np.exp(found.x) * typical).tolist()
+    return math.sqrt(none), math.sqrt(none + slope / width)
 
 
 def conformal_factor(errors_N: Floats, deviations_N: Floats, *, coverage: float) -> float:

@@ -44,7 +44,7 @@ class Protocol:
         inner: folds within the training rows.
         seed: of the inner folds and of the models.
         coverage: that the conformal intervals promise.
-        recalibration: of standard deviations, ``scale`` or ``isotonic``; see :func:`.recalibrate`.
+        recalibration: of deviations, ``scale``, ``affine`` or ``isotonic``; see :func:`.recalibrate`.
         importance: how often each column is permuted; 0 for not at all.
     """
 

@@ -1,0 +1,122 @@
+"""Learn how large the errors of a model are, from whatever is known before the label.
+
+A spread of trees, a distance to the training rows, how much labels nearby differ: each says something of the
+error to come, and none is in its unit. A forest learns the squared errors of rows that the model had not
+seen, as D. A. Nix and A. S. Weigend (Proc. ICNN 1, 55 (1994)) estimate a variance beside a mean; its own
+left-out rows then say by which factor it is too narrow or too wide.
+"""
+
+# N rows with known errors, M rows asked about, S signals, F columns, T trees
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from zonemelt.tasks.errors import InputError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
+
+FEWEST: Final = 50
+"""Errors that it can be learned from."""
+_LEAST: Final = 0.02  # of the typical error: what agrees to the last digit is not certain
+_HALF: Final = 0.6744897501960817  # of a standard deviation: half of a Gaussian lies within
+_NEAR: Final = 1e-3  # of the width of all features: nearer rows are the same
+_TREES, _LEAF, _LEAVES = 100, 10, 80  # a leaf has so many rows at least, and there are about so many
+
+
+@dataclass(frozen=True, kw_only=True)
+class ErrorModel:
+    """Signals → standard deviation of the error; see :func:`fit`."""
+
+    forest: Any
+    factor: float
+    least: float
+
+    def __call__(self, signals_MS: Floats) -> Floats:
+        """Standard deviations (M,), in the unit of the errors."""
+        squared_M: Floats = self.forest.predict(signals_MS)
+        return self.factor * np.maximum(np.sqrt(np.maximum(squared_M, 0.0)), self.least)
+
+
+def fit(errors_N: Floats, signals_NS: Floats, *, seed: int = 0) -> ErrorModel:
+    """Learn from the errors of rows that the model had not seen.
+
+    The factor is the geometric mean of two: one makes the mean square of error over deviation 1, the other
+    makes half of the errors lie where half of a Gaussian does. They agree for Gaussian errors. Where a few
+    errors are far larger than the rest, no one factor serves the whole and the tail: this is between the two.
+
+    Args:
+        errors_N: label minus prediction.
+        signals_NS: what was known before the label, at least one column.
+        seed: of the forest.
+
+    Raises:
+        InputError: there are fewer than 50 errors, all are zero, or something is not finite.
+    """
+    from sklearn.ensemble import RandomForestRegressor
+
+    errors_N, signals_NS = np.asarray(errors_N, float), np.asarray(signals_NS, float)
+    if len(errors_N) < FEWEST or len(signals_NS) != len(errors_N):
+        raise InputError(
+            f"{len(errors_N)} errors and {len(signals_NS)} rows of signals",
+            where="error model",
+            remedy=f"give {FEWEST} or more of both, or recalibrate by 'affine'",
+        )
+    if not np.isfinite(errors_N).all() or not np.isfinite(signals_NS).all() or not errors_N.any():
+        raise InputError(
+            "errors that are all zero, or numbers that are none",
+            where="error model",
+            remedy="use data that the model was not fitted to, and leave out what it refused",
+        )
+    least = _LEAST * float(np.sqrt((errors_N**2).mean()))
+    forest = RandomForestRegressor(
+        _TREES, min_samples_leaf=max(_LEAF, len(errors_N) // _LEAVES), max_features=0.5, oob_score=True,
+        random_state=seed,
+    ).fit(signals_NS, errors_N**2)  # fmt: skip
+    own_N = np.maximum(np.sqrt(np.maximum(forest.oob_prediction_, 0.0)), least)
+    scores_N = np.abs(errors_N) / own_N
+    tails = math.sqrt(float((scores_N**2).mean()))
+    middle = float(np.median(scores_N)) / _HALF
+    return ErrorModel(forest=forest, factor=math.sqrt(tails * middle) or tails, least=least)
+
+
+def forest_signals(forest: Any, seen_NF: Floats, labels_N: Floats, asked_MF: Floats, *, k: int = 6) -> Floats:
+    """What a forest and its training rows say of rows before their labels (M, S).
+
+    Logarithms of the spread of the trees and of two ranges of theirs; their mean; logarithms of the distance
+    to the nearest training row and of the mean to ``k``; how much the labels of those differ, and how far the
+    prediction is from their mean and from the nearest.
+
+    Args:
+        forest: fitted to the training rows, with ``estimators_``.
+        seen_NF: the training rows.
+        labels_N: their labels.
+        asked_MF: the rows asked about.
+        k: neighbours.
+    """
+    from scipy.spatial import cKDTree
+
+    each_TM = np.array([tree.predict(asked_MF.astype(np.float32)) for tree in forest.estimators_])
+    mean_M, small = each_TM.mean(axis=0), 0.01 * float(labels_N.std()) + 1e-12
+    low, lower, upper, high = np.quantile(each_TM, [0.1, 0.25, 0.75, 0.9], axis=0)
+    width_F = seen_NF.std(axis=0)
+    scaled = np.where(width_F > 0, 1 / np.where(width_F > 0, width_F, 1.0), 0.0)
+    away_MK, near_MK = cKDTree(seen_NF * scaled).query(asked_MF * scaled, k=min(k, len(seen_NF)))
+    away_MK, local_MK = away_MK.reshape(len(asked_MF), -1), labels_N[near_MK].reshape(len(asked_MF), -1)
+    ranges = (each_TM.std(axis=0), upper - lower, high - low, local_MK.std(axis=1))
+    return np.column_stack(
+        [
+            mean_M,
+            *(np.log(one + small) for one in ranges),
+            *(np.log(one + _NEAR) for one in (away_MK[:, 0], away_MK.mean(axis=1))),
+            np.abs(mean_M - local_MK.mean(axis=1)),
+            np.abs(mean_M - local_MK[:, 0]),
+        ]
+    )
