@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import shlex
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zonemelt.tasks.label.registry import oracle_named
-from zonemelt.tasks.label.settings import DftSettings
+from zonemelt.tasks.label.settings import AseSettings, Atomate2Settings, DftSettings, PotentialSettings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 def prepared(
     oracle: str, settings: OracleSettings, *, elements: Iterable[str] | None = None, here: bool = True
 ) -> dict[str, Any]:
-    """The settings with the protocol written out and, where jobs run here, the program found.
+    """The settings with the protocol written out, paths whole and, where jobs run here, the program found.
 
     Args:
         oracle: its name.
@@ -26,18 +27,54 @@ def prepared(
         here: jobs run on this machine, so what is missing here is missing there.
 
     Raises:
-        InputError: there is no such oracle or protocol.
+        InputError: there is no such oracle or protocol, or a calculator is not allowed.
         UnfitStructureError: the protocol has no pseudopotential for an element.
         OracleAbsentError: the program or a pseudopotential is not there.
     """
     oracle_named(oracle)
-    if not isinstance(settings, DftSettings):
-        return settings.model_dump(mode="json")
-    from zonemelt.tasks.label.dft import answer, code_named, resolved
-
-    written = resolved(settings)
     if here:
-        answer(settings, elements)
-        command = shlex.join(code_named(settings.code).EXECUTABLE.find(settings.command))
-        written = written.model_copy(update={"command": command})
-    return written.model_dump(mode="json")
+        found(settings, elements)
+    if isinstance(settings, DftSettings):
+        from zonemelt.tasks.label.dft import code_named, resolved
+
+        settings = resolved(settings)
+        if here:
+            command = shlex.join(code_named(settings.code).EXECUTABLE.find(settings.command))
+            settings = settings.model_copy(update={"command": command})
+    elif isinstance(settings, AseSettings):
+        from zonemelt.tasks.label.by_ase import admit
+
+        # what the file says of itself does not count
+        settings = settings.model_copy(update={"admitted": ""})
+        admit(settings)
+        settings = settings.model_copy(update={"admitted": settings.calculator})
+    elif isinstance(settings, PotentialSettings) and Path(settings.name).exists():
+        settings = settings.model_copy(update={"name": str(Path(settings.name).resolve())})
+    return settings.model_dump(mode="json")
+
+
+def found(settings: OracleSettings, elements: Iterable[str] | None = None) -> str:
+    """What answers on this machine, in words; empty where there is nothing to look for.
+
+    Args:
+        settings: of the oracle.
+        elements: that it will be asked about; None: all that it knows.
+
+    Raises:
+        InputError: there is no such protocol, or a calculator is not allowed.
+        OracleAbsentError: a program or a file is not there.
+    """
+    if isinstance(settings, DftSettings):
+        from zonemelt.tasks.label.dft import answer
+
+        return answer(settings, elements)
+    if isinstance(settings, Atomate2Settings):
+        from zonemelt.tasks.label.by_atomate2 import answer as by_atomate2
+
+        return by_atomate2(settings)
+    if isinstance(settings, AseSettings):
+        from zonemelt.tasks.label.by_ase import admit
+
+        admit(settings.model_copy(update={"admitted": ""}))
+        return settings.calculator
+    return ""

@@ -8,11 +8,16 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, cast
 
 from zonemelt.tasks.errors import InputError
 from zonemelt.tasks.label.settings import (
+    AbinitMakerSettings,
     AbinitSettings,
+    AseSettings,
+    Cp2kSettings,
     EmtSettings,
     EspressoSettings,
     GpawSettings,
     OracleSettings,
+    PotentialSettings,
+    VaspSettings,
 )
 
 if TYPE_CHECKING:
@@ -52,7 +57,7 @@ ORACLES: Final[dict[str, Oracle]] = {
             title="EMT of ASE, a toy potential and not DFT",
             is_dft=False,
             settings=EmtSettings,
-            function="zonemelt.tasks.label.emt:label",
+            function="zonemelt.tasks.label.by_ase:emt",
         ),
         Oracle(
             name="qe",
@@ -74,6 +79,41 @@ ORACLES: Final[dict[str, Oracle]] = {
             is_dft=True,
             settings=AbinitSettings,
             function="zonemelt.tasks.label.dft:label",
+        ),
+        Oracle(
+            name="vasp",
+            title="VASP by atomate2's makers",
+            is_dft=True,
+            settings=VaspSettings,
+            function="zonemelt.tasks.label.by_atomate2:label",
+        ),
+        Oracle(
+            name="cp2k",
+            title="CP2K by atomate2's makers",
+            is_dft=True,
+            settings=Cp2kSettings,
+            function="zonemelt.tasks.label.by_atomate2:label",
+        ),
+        Oracle(
+            name="abinit_atomate2",
+            title="ABINIT by atomate2's makers",
+            is_dft=True,
+            settings=AbinitMakerSettings,
+            function="zonemelt.tasks.label.by_atomate2:label",
+        ),
+        Oracle(
+            name="ase",
+            title="a calculator of ASE",
+            is_dft=False,
+            settings=AseSettings,
+            function="zonemelt.tasks.label.by_ase:label",
+        ),
+        Oracle(
+            name="potential",
+            title="an interatomic potential, not DFT",
+            is_dft=False,
+            settings=PotentialSettings,
+            function="zonemelt.tasks.label.by_potential:label",
         ),
     )
 }

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 
 class OracleSettings(BaseModel):
@@ -64,3 +64,82 @@ class GpawSettings(DftSettings):
     """GPAW in plane waves; its program is the Python of its environment."""
 
     code: ClassVar[str] = "gpaw"
+
+
+class AseSettings(OracleSettings):
+    """Any calculator of ASE that is allowed on the machine."""
+
+    calculator: str = Field(
+        default="ase.calculators.lj:LennardJones", pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$",
+        description="where it is made, module:callable; see the allow-list in docs/oracles.md",
+    )  # fmt: skip
+    arguments: dict[str, Any] = Field(default_factory=dict, description="of the callable, as JSON has them")
+    functional: str = Field(default="", description="what it computes, in words")
+    is_dft: bool = Field(default=False, description="its labels are of density-functional theory")
+    admitted: str = Field(default="", description="written by zonemelt when the list was looked at")
+
+
+class PotentialSettings(OracleSettings):
+    """An interatomic potential as a teacher."""
+
+    name: str = Field(
+        default="sevennet-0", description="a name, library:model, or the folder of one trained here"
+    )
+    device: str = "cpu"
+    dtype: str = "float64"
+
+
+class Atomate2Settings(OracleSettings):
+    """What atomate2's makers share."""
+
+    code: ClassVar[str] = ""
+    makers: ClassVar[dict[str, str]] = {}
+
+    maker: str = Field(description="a static maker of atomate2")
+    changes: dict[str, Any] = Field(
+        default_factory=dict, description="of the input set, e.g. user_incar_settings: {ENCUT: 600}"
+    )
+    command: str = Field(
+        default="", description="the program with its options; empty: looked for on the PATH"
+    )
+
+    @field_validator("maker")
+    @classmethod
+    def _known(cls, maker: str) -> str:
+        if maker not in cls.makers:
+            raise ValueError(f"choose one of: {', '.join(cls.makers)}")
+        return maker
+
+
+class VaspSettings(Atomate2Settings):
+    """VASP by atomate2."""
+
+    code: ClassVar[str] = "vasp"
+    makers: ClassVar[dict[str, str]] = {
+        "MatPesGGAStaticMaker": "atomate2.vasp.jobs.matpes:MatPesGGAStaticMaker",
+        "MatPesMetaGGAStaticMaker": "atomate2.vasp.jobs.matpes:MatPesMetaGGAStaticMaker",
+        "MPGGAStaticMaker": "atomate2.vasp.jobs.mp:MPGGAStaticMaker",
+        "MPMetaGGAStaticMaker": "atomate2.vasp.jobs.mp:MPMetaGGAStaticMaker",
+        "MP24StaticMaker": "atomate2.vasp.jobs.mp:MP24StaticMaker",
+        "StaticMaker": "atomate2.vasp.jobs.core:StaticMaker",
+    }
+    maker: str = "MatPesGGAStaticMaker"
+
+
+class Cp2kSettings(Atomate2Settings):
+    """CP2K by atomate2."""
+
+    code: ClassVar[str] = "cp2k"
+    makers: ClassVar[dict[str, str]] = {
+        "StaticMaker": "atomate2.cp2k.jobs.core:StaticMaker",
+        "HybridStaticMaker": "atomate2.cp2k.jobs.core:HybridStaticMaker",
+    }
+    maker: str = "StaticMaker"
+
+
+class AbinitMakerSettings(Atomate2Settings):
+    """ABINIT by atomate2, which needs abipy."""
+
+    code: ClassVar[str] = "abinit_atomate2"
+    makers: ClassVar[dict[str, str]] = {"StaticMaker": "atomate2.abinit.jobs.core:StaticMaker"}
+    maker: str = "StaticMaker"

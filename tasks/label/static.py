@@ -50,13 +50,17 @@ def run_static(atoms: Atoms, calculator: Any) -> Mapping[str, Any]:
 
     Args:
         atoms: the structure; its initial magnetic moments count.
-        calculator: of ASE. Magnetic moments must not be among its ``implemented_properties`` unless every
-            calculation gives them: atomate2 asks for them, and gets them by a second calculation.
+        calculator: of ASE.
 
     Returns:
         The calculator's results: eV, eV/Å, eV/Å³.
     """
     maker = StaticMaker()
+    if "magmoms" in calculator.implemented_properties and not hasattr(calculator, "template"):
+        # atomate2 asks for magnetic moments where they are promised, and gets them by a second calculation
+        calculator.implemented_properties = [
+            name for name in calculator.implemented_properties if name != "magmoms"
+        ]
     maker._calculator = calculator  # noqa: SLF001 (where atomate2 keeps what it has made)
     maker.run_ase(atoms)  # type: ignore[arg-type]  # its relaxer takes atoms of ASE as well
     results = {name: calculator.results[name] for name in _KEPT if calculator.results.get(name) is not None}

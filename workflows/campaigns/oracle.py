@@ -7,7 +7,17 @@ from typing import TYPE_CHECKING, Any, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from zonemelt.tasks.label.registry import ORACLES
-from zonemelt.tasks.label.settings import AbinitSettings, EmtSettings, EspressoSettings, GpawSettings
+from zonemelt.tasks.label.settings import (
+    AbinitMakerSettings,
+    AbinitSettings,
+    AseSettings,
+    Cp2kSettings,
+    EmtSettings,
+    EspressoSettings,
+    GpawSettings,
+    PotentialSettings,
+    VaspSettings,
+)
 from zonemelt.workflows.campaigns.base import CampaignSpec
 
 if TYPE_CHECKING:
@@ -23,6 +33,11 @@ class OraclesSpec(BaseModel):
     qe: EspressoSettings = Field(default_factory=EspressoSettings)
     gpaw: GpawSettings = Field(default_factory=GpawSettings)
     abinit: AbinitSettings = Field(default_factory=AbinitSettings)
+    vasp: VaspSettings = Field(default_factory=VaspSettings)
+    cp2k: Cp2kSettings = Field(default_factory=Cp2kSettings)
+    abinit_atomate2: AbinitMakerSettings = Field(default_factory=AbinitMakerSettings)
+    ase: AseSettings = Field(default_factory=AseSettings)
+    potential: PotentialSettings = Field(default_factory=PotentialSettings)
 
 
 class OracleSpec(CampaignSpec):

@@ -152,17 +152,15 @@ def answer(plan: Any) -> str:
     Raises:
         ZonemeltError: it does not.
     """
-    from zonemelt.tasks.label.dft import answer as dft_answer
+    from zonemelt.tasks.label.prepared import found
     from zonemelt.tasks.label.registry import oracle_named
-    from zonemelt.tasks.label.settings import DftSettings
 
     oracle = oracle_named(plan.spec.oracle)
     oracle.load()
     given = getattr(getattr(plan.spec, "oracles", None), oracle.name, None)
     settings = given if given is not None else oracle.settings()
-    if not isinstance(settings, DftSettings):
-        return oracle.title
-    return dft_answer(settings, getattr(plan.spec, "elements", None))
+    said = found(settings, getattr(plan.spec, "elements", None))
+    return said or oracle.title
 
 
 def launcher() -> Check:

@@ -72,7 +72,7 @@ class DftContract(OracleContract):
         assert record.theory.is_dft
 
     def test_the_entropy_lowers_the_free_energy_a_little(self, record: Record) -> None:
-        assert 0 <= record.energy_sigma0 - record.energy_free < 0.2
+        assert 0 <= record.energy_sigma0 - record.energy_free < 0.3
 
     def test_quality_control_takes_it(self, record: Record) -> None:
         assert judge(record, need=POTENTIAL).accepted
@@ -85,7 +85,7 @@ class DftContract(OracleContract):
         assert found.forces == pytest.approx(np.array(record.forces), abs=1e-4)
         assert found.stress == pytest.approx(np.array(record.stress), abs=1e-5)
         assert found.energy_free == pytest.approx(record.energy_free, abs=1e-5)
-        for field in ("code", "version", "functional", "spin"):
+        for field in ("code", "version", "functional"):
             assert getattr(found.theory, field) == getattr(record.theory, field), field
         assert found.theory.cutoff == pytest.approx(record.theory.cutoff, abs=0.1)
 

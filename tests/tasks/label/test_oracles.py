@@ -17,7 +17,7 @@ from oracle_contract import OracleContract
 
 from zonemelt.tasks.errors import InputError, OracleAbsentError, OracleError, UnconvergedError
 from zonemelt.tasks.generate.candidates import pure_fcc
-from zonemelt.tasks.label import emt
+from zonemelt.tasks.label import by_ase
 from zonemelt.tasks.label.dft import label
 from zonemelt.tasks.label.health import check_oracle, oracle_health
 from zonemelt.tasks.label.jobs import label_job
@@ -38,7 +38,7 @@ class TestEmt(OracleContract):
 
     @classmethod
     def run(cls, geometry: Geometry, folder: Path) -> Record:
-        return emt.label(geometry, EmtSettings(), identifier="x", workdir=folder)
+        return by_ase.emt(geometry, EmtSettings(), identifier="x", workdir=folder)
 
     @pytest.fixture(scope="class")
     @classmethod
@@ -250,7 +250,7 @@ def test_an_oracle_that_fails_for_everything_is_recognised(tmp_path: Path, monke
         )
         for n in range(3)
     ]  # fmt: skip
-    good = emt.label(rattled(("Al", "Au")), EmtSettings(), identifier="good", workdir=tmp_path)
+    good = by_ase.emt(rattled(("Al", "Au")), EmtSettings(), identifier="good", workdir=tmp_path)
     assert oracle_health([*made, good]).labelled == 1
     assert check_oracle([*made, good], where="here").failed == 3
     assert check_oracle(made[:2], where="here").failed == 2  # too few to say
@@ -268,5 +268,5 @@ def test_environment_variable_names_the_program(tmp_path: Path, monkeypatch) -> 
 
 
 def test_unknown_oracle_lists_the_known_ones() -> None:
-    with pytest.raises(InputError, match="emt, qe, gpaw"):
+    with pytest.raises(InputError, match="emt, qe, gpaw, abinit, vasp"):
         oracle_named("none")

@@ -39,7 +39,7 @@ def test_overrides_reach_into_mappings() -> None:
         ({"rounds": 0}, InputError, r"rounds: 0 cannot be used"),
         ({"rounds": "many"}, InputError, r"'many' cannot be used"),
         ({"strains": [0.5]}, InputError, r"strains\.0"),
-        ({"oracle": "vasp"}, InputError, "no oracle 'vasp'"),
+        ({"oracle": "vaps"}, InputError, "no oracle 'vaps'"),
         ({"elements": ["Al", "Al"]}, InputError, "same thing twice"),
         ({"kind": "screning"}, InputError, "no kind of campaign 'screning'"),
         ({"name": "../up"}, InputError, "name"),

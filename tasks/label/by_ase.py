@@ -1,0 +1,190 @@
+"""Label with any calculator of ASE that an allow-list names, or with ASE's own simple potentials."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import importlib.metadata
+import json
+import os
+import time
+from typing import TYPE_CHECKING, Any, Final
+
+from zonemelt.tasks.convert.atoms import record_of_atoms
+from zonemelt.tasks.errors import InputError, OracleAbsentError, OracleError, UnfitStructureError
+from zonemelt.tasks.label.digest import digest, host
+from zonemelt.tasks.label.static import run_static
+from zonemelt.tasks.quality.judge import Limits, geometry_faults
+from zonemelt.tasks.records import Computed, Convergence
+from zonemelt.tasks.theory import Theory
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from zonemelt.tasks.label.settings import AseSettings, EmtSettings
+    from zonemelt.tasks.records import Geometry, Record
+
+ALLOWED: Final = (
+    "ase.calculators.emt:EMT",
+    "ase.calculators.lj:LennardJones",
+    "ase.calculators.morse:MorsePotential",
+    "ase.calculators.eam:EAM",
+)
+"""Calculators that a campaign file may name without more ado: they read data and run nothing."""
+ALLOW_VARIABLE: Final = "ZONEMELT_CALCULATORS"
+
+
+def label(geometry: Geometry, settings: AseSettings, *, identifier: str, workdir: Path) -> Record:
+    """Energy, forces and stress of one structure by a calculator of ASE.
+
+    Args:
+        geometry: the structure.
+        settings: which calculator, and its arguments.
+        identifier: name of the record.
+        workdir: unused: these calculators write no files that count.
+
+    Raises:
+        InputError: the calculator is not allowed, or its arguments are not its own.
+        OracleAbsentError: its package is not there.
+        OracleError: it has no answer for this structure.
+    """
+    del workdir
+    admit(settings)
+    module, _, name = settings.calculator.partition(":")
+    theory = Theory(
+        code=f"ase calculator {settings.calculator}",
+        version=_version(module),
+        functional=settings.functional,
+        spin=False if settings.is_dft else None,
+        protocol=_digest(settings),
+        is_dft=settings.is_dft,
+    )
+    try:
+        made = getattr(importlib.import_module(module), name)(**settings.arguments)
+    except (ImportError, AttributeError) as error:
+        raise OracleAbsentError(
+            f"{settings.calculator} cannot be imported: {error}",
+            where="oracle ase",
+            remedy="install its package",
+        ) from None
+    except TypeError as error:
+        raise InputError(
+            f"{settings.calculator} does not take these arguments: {error}", where="oracles.ase.arguments",
+            remedy="give the calculator's own keywords",
+        ) from None  # fmt: skip
+    return _labelled(
+        geometry, made, theory, identifier=identifier, oracle="ase",
+        asked=settings.model_dump(mode="json", exclude={"admitted"}),
+    )  # fmt: skip
+
+
+def emt(geometry: Geometry, settings: EmtSettings, *, identifier: str, workdir: Path) -> Record:
+    """Label with ASE's effective-medium theory: instant, smooth, metallic, and not DFT.
+
+    Args:
+        geometry: the crystal.
+        settings: nothing to set.
+        identifier: name of the record.
+        workdir: unused: EMT writes no files.
+
+    Raises:
+        UnfitStructureError: EMT has no parameters for an element.
+    """
+    import ase
+    from ase.calculators.emt import EMT, parameters
+
+    del workdir
+    unknown = sorted(set(geometry.symbols) - set(parameters))
+    if unknown:
+        raise UnfitStructureError(
+            f"EMT has no parameters for {', '.join(unknown)}",
+            where=identifier,
+            remedy=f"choose elements among {', '.join(sorted(parameters))}, or another oracle",
+        )
+    theory = Theory(
+        code="ase-emt",
+        version=ase.__version__,
+        functional="effective-medium theory (a toy potential, not DFT)",
+        spin=False,
+        is_dft=False,
+    )
+    return _labelled(
+        geometry, EMT(), theory, identifier=identifier, oracle="emt", asked=settings.model_dump()
+    )
+
+
+def admit(settings: AseSettings) -> None:
+    """Refuse a calculator that nobody has allowed on this machine.
+
+    A module that a campaign file names is imported, which runs its code: the list is kept by who runs the
+    campaign, in the environment, and not by who wrote the file.
+
+    Raises:
+        InputError: it is neither one of ASE's own nor named in the environment.
+    """
+    path = settings.calculator
+    if path not in (*allowed(), settings.admitted):
+        raise InputError(
+            f"the calculator {path} is not allowed here",
+            where="oracles.ase.calculator",
+            remedy=f"if you trust it, name it in ${ALLOW_VARIABLE} (with commas between several); "
+            f"allowed are {', '.join(allowed())}",
+        )
+
+
+def allowed() -> tuple[str, ...]:
+    """All calculators that may be named on this machine."""
+    own = os.environ.get(ALLOW_VARIABLE, "").split(",")
+    return (*ALLOWED, *(entry.strip() for entry in own if entry.strip()))
+
+
+def _labelled(
+    geometry: Geometry,
+    calculator: Any,
+    theory: Theory,
+    *,
+    identifier: str,
+    oracle: str,
+    asked: dict[str, Any],
+) -> Record:
+    if faults := list(geometry_faults(geometry, Limits())):
+        raise UnfitStructureError("; ".join(faults), where=identifier, remedy="leave the structure out")
+    started, cpu = time.perf_counter(), time.process_time()
+    atoms = geometry.atoms()
+    try:
+        run_static(atoms, calculator)
+    except Exception as error:  # noqa: BLE001 (whatever a calculator raises is its answer)
+        raise OracleError(
+            f"{type(calculator).__name__}: {type(error).__name__}: {error}", where=identifier,
+            remedy="see whether it knows these elements, and its arguments",
+        ) from None  # fmt: skip
+    results = calculator.results
+    record = record_of_atoms(
+        atoms,
+        identifier=identifier,
+        theory=theory,
+        # a potential's energy is one: nothing is smeared
+        energy_free=results.get("free_energy", None if theory.is_dft else results["energy"]),
+        convergence=Convergence(electronic=None if theory.is_dft else True, complete=True),
+        provenance=Computed(
+            oracle=oracle,
+            input_digest=digest(geometry, asked),
+            seconds=time.perf_counter() - started,
+            cpu_seconds=time.process_time() - cpu,
+            host=host(),
+        ),
+    )
+    return record.model_copy(update={"geometry": geometry})
+
+
+def _digest(settings: AseSettings) -> str:
+    held = settings.model_dump(mode="json", include={"calculator", "arguments"})
+    return hashlib.sha256(json.dumps(held, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _version(module: str) -> str | None:
+    package = module.partition(".")[0]
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None
