@@ -14,7 +14,7 @@ from jobflow import job
 
 from zonemelt.flows.relabel_potential import RelabelPotentialMaker
 from zonemelt.tasks.errors import OracleError
-from zonemelt.tasks.label.emt import label
+from zonemelt.tasks.label.by_ase import emt as label
 from zonemelt.tasks.label.jobs import failed_record
 from zonemelt.tasks.label.registry import oracle_named
 from zonemelt.tasks.label.settings import EmtSettings

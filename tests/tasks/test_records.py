@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from zonemelt.tasks.errors import InputError
 from zonemelt.tasks.generate.candidates import pure_fcc
-from zonemelt.tasks.label.emt import label
+from zonemelt.tasks.label.by_ase import emt as label
 from zonemelt.tasks.label.settings import EmtSettings
 from zonemelt.tasks.quality.table import formation_energy, sort_out
 from zonemelt.tasks.records import Geometry, Record, one_theory

@@ -12,7 +12,7 @@ from zonemelt.tasks.generate.candidates import pure_fcc
 from zonemelt.tasks.judge.hull import Phase, above_hull, hull_vertices
 from zonemelt.tasks.judge.references import equilibrium
 from zonemelt.tasks.judge.summary import learning_curves, notes
-from zonemelt.tasks.label.emt import label
+from zonemelt.tasks.label.by_ase import emt as label
 from zonemelt.tasks.label.settings import EmtSettings
 
 
