@@ -7,7 +7,7 @@ BIN    := $(VENV)/bin
 export OMP_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install oracle cluster quickstart test test-slow lint format bench clean
+.PHONY: help install oracle cluster crate-validator quickstart test test-slow lint format bench clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,6 +34,16 @@ oracle: $(if $(filter gpaw,$(ORACLE)),.venv-gpaw/.installed) ## Install the DFT 
 cluster: ## Install SLURM (Debian, as root), so that tests on a real cluster are not skipped
 	@tests/cluster/install.sh
 
+# It wants an older rich than we do, so it lives in an environment of its own; its contexts are fetched once.
+.venv-crates/.installed:
+	$(PYTHON) -m venv .venv-crates
+	.venv-crates/bin/python -m pip install --quiet --disable-pip-version-check "roc-validator==0.13.0"
+	.venv-crates/bin/rocrate-validator -y cache warm --cache-path .venv-crates/http_cache \
+	    -p provenance-run-crate-0.5 -u https://w3id.org/ro/crate/1.1/context
+	@touch $@
+
+crate-validator: .venv-crates/.installed ## Install the public validator of RO-Crates, for the test of crates (needs a network)
+
 quickstart: install oracle ## Run the first campaign to its report (ORACLE=emt: under a minute, a toy potential)
 	@if [ -e quickstart-$(ORACLE)/ledger.db ]; then $(BIN)/zonemelt resume quickstart-$(ORACLE); \
 	else $(BIN)/zonemelt run quickstart --oracle $(ORACLE) --directory quickstart-$(ORACLE); fi
@@ -59,4 +69,4 @@ bench: install ## Measure the engine against its peers
 	$(BIN)/python -m benchmarks.engine --quick
 
 clean: ## Remove environments and caches
-	rm -rf $(VENV) .venv-gpaw .mypy_cache .ruff_cache .pytest_cache .import_linter_cache build dist src/*.egg-info
+	rm -rf $(VENV) .venv-gpaw .venv-crates .mypy_cache .ruff_cache .pytest_cache .import_linter_cache build dist src/*.egg-info

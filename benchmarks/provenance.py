@@ -1,9 +1,9 @@
 """Provenance: ``python -m benchmarks.provenance [--quick] [--json] [--only NAME…] [--jobs N]``.
 
 ``capture`` is what noting it costs a job. ``asking`` asks a campaign of 10⁵ jobs where its last result comes
-from and what comes from its first job: all of it. ``crate`` exports a campaign of 10⁴ jobs, opens it in a fresh
-directory and replays a job; the public validator, where it is installed (`make crate-validator`), looks at a
-smaller one.
+from and what comes from its first job: all of it. ``crate`` exports a campaign of 10⁴ jobs, opens it in a
+fresh directory and replays a job; the public validator, where it is installed (`make crate-validator`), looks
+at a smaller one.
 Times are of the processor, of one process.
 """
 
@@ -143,7 +143,8 @@ def crate_rows(*, quick: bool, jobs: int | None) -> Iterator[Row]:
         written, found = _timed(lambda: write_crate(place, crate), 1)
         yield Row(
             name=f"crate of {size} jobs", unit="s", ours=found[0], target="ours <= 60", quick=quick,
-            seconds=found[0], note=f"{written.nbytes / 1e6:.0f} MB, {crate.stat().st_size / 1e6:.0f} MB packed",
+            seconds=found[0],
+            note=f"{written.nbytes / 1e6:.0f} MB, {crate.stat().st_size / 1e6:.0f} MB packed",
         )  # fmt: skip
         opened = Path(scratch, "opened")
         said, found = _timed(lambda: open_crate(crate, opened), 1)

@@ -479,6 +479,14 @@ def write_file(name: str, content: str) -> dict[str, Any]:
 
 
 @job
+def exists(path: str) -> str:
+    """The path of a file that must be there."""
+    if not Path(path).exists():
+        raise FileNotFoundError(path)
+    return path
+
+
+@job
 def read_file(path: Path) -> list[str]:
     """The name and content of a kept file."""
     return [path.name.partition("-")[2], path.read_text()]

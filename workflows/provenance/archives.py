@@ -52,6 +52,13 @@ def pack(folder: Path, archive: Path) -> None:
                 packed.add(path, path.relative_to(folder).as_posix(), recursive=False, filter=_anonymous)
 
 
+def make_private(folder: Path) -> None:
+    """Make a folder and those above it that are not there, for their owner only."""
+    if not folder.is_dir():
+        make_private(folder.parent)
+        folder.mkdir(mode=0o700)
+
+
 def _anonymous(member: tarfile.TarInfo) -> tarfile.TarInfo:
     member.uid = member.gid = 0
     member.uname = member.gname = ""
@@ -89,7 +96,7 @@ def unpack(archive: Path, folder: Path, *, most_bytes: int = MOST_BYTES) -> None
             if len(seen) > MOST_FILES:
                 raise _refused(archive, f"it has more than {MOST_FILES:,} files")
             target = folder / name
-            target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            make_private(target.parent)
             with os.fdopen(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
                 while piece := content.read(min(_PIECE, left + 1)):
                     left -= len(piece)

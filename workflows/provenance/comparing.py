@@ -61,7 +61,7 @@ def compare(first: Any, second: Any, *, rtol: float = RTOL, atol: float = ATOL) 
                 ]
         elif _is_number(a) and _is_number(b):
             _numbers(found, path, a, b)
-        elif a != b:
+        elif a != b or isinstance(a, bool) != isinstance(b, bool):
             found.add(path, a, b)
     return found
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from zonemelt.tasks.blobs import BlobDirectory, hydrate
 from zonemelt.tasks.documents import loads
+from zonemelt.tasks.errors import StoreError
 from zonemelt.tasks.sqlite import quote
 from zonemelt.workflows.engine.inputs import BLOB, blob_names
 from zonemelt.workflows.engine.reuse import Outputs, job_digest
@@ -20,6 +21,7 @@ from zonemelt.workflows.engine.schema import OUTPUTS, additional_collection
 
 if TYPE_CHECKING:
     import sqlite3
+    from collections.abc import Iterator
 
 # What differs from run to run by its nature.
 VOLATILE = frozenset(
@@ -64,10 +66,19 @@ class Content:
         if text is None:
             return None
         text = self._folders.sub("", text)
-        if not any(f'"{key}"' in text for key in self.ignore):
+        if BLOB not in text and not any(f'"{key}"' in text for key in self.ignore):
             return text
         document = json.loads(text)
-        return json.dumps({"output": self._lasting(document["output"])})
+        return json.dumps({"output": self._lasting(self._with_additional(document["output"]))})
+
+    def _with_additional(self, value: Any) -> Any:
+        """A value with what additional stores hold in the place of where they hold it."""
+        if isinstance(value, dict):
+            if "blob_uuid" in value and "store" in value:
+                documents = self.additional(json.dumps(value)).get(value["store"], [])
+                return [self._with_additional(json.loads(text)["data"]) for text in documents]
+            return {key: self._with_additional(each) for key, each in value.items()}
+        return [self._with_additional(each) for each in value] if isinstance(value, list) else value
 
     def _lasting(self, value: Any) -> Any:
         if isinstance(value, dict):
@@ -87,19 +98,20 @@ class Content:
         text = self.text(uuid)
         if text is None:
             return None
-        document = loads(self._folders.sub("", text))
-        return self._lasting(self._followed(hydrate(document["output"], self.blobs), {uuid}))
+        output = self._read(text)
+        return self._lasting(self._followed(output, {uuid}))
+
+    def _read(self, text: str) -> Any:
+        output = self._with_additional(loads(self._folders.sub("", text))["output"])
+        return hydrate(output, self.blobs)
 
     def _followed(self, value: Any, above: set[str]) -> Any:
         if isinstance(value, dict):
             if value.get("@class") == "OutputReference" and "uuid" in value:
                 uuid = value["uuid"]
                 text = None if uuid in above else self.text(uuid)
-                output = loads(self._folders.sub("", text))["output"] if text else None
-                return {
-                    "output": self._followed(hydrate(output, self.blobs), {*above, uuid}),
-                    "attributes": value["attributes"],
-                }
+                output = self._followed(self._read(text), {*above, uuid}) if text else None
+                return {"output": output, "attributes": value["attributes"]}
             return {key: self._followed(each, above) for key, each in value.items() if key != "@version"}
         return [self._followed(each, above) for each in value] if isinstance(value, list) else value
 
@@ -121,6 +133,35 @@ def moved_from(connection: sqlite3.Connection) -> list[str]:
     """Directories in which the campaign was before it was opened here."""
     rows = connection.execute("SELECT data FROM events WHERE kind = 'opened'").fetchall()
     return [json.loads(row[0])["was"] for row in rows if row[0] and "was" in json.loads(row[0])]
+
+
+def check_files(blobs: Path, text: str, *, where: str) -> None:
+    """Make sure that the files which a document names are in a blob directory.
+
+    Raises:
+        StoreError: one is missing.
+    """
+    if '"zonemelt.tasks.' not in text:
+        return
+    for digest in _named_files(json.loads(text)):
+        if not any((blobs / digest[:2]).glob(f"{digest}*")):
+            raise StoreError(
+                f"a file that {where} names is missing",
+                where=str(blobs / digest[:2] / f"{digest}.*"),
+                remedy="restore it from a copy of the campaign, or run the job that made it again",
+            )
+
+
+def _named_files(value: Any) -> Iterator[str]:
+    if isinstance(value, dict):
+        if value.get("@class") in {"FileReference", "KeptFile"} and "sha256" in value:
+            yield str(value["sha256"])
+            return
+        for each in value.values():
+            yield from _named_files(each)
+    elif isinstance(value, list):
+        for each in value:
+            yield from _named_files(each)
 
 
 def blob_files(blobs: Path, texts: list[str]) -> dict[str, list[Path]]:

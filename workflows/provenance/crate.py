@@ -13,13 +13,12 @@ from typing import Any
 import orjson
 
 from zonemelt import __version__
-from zonemelt.tasks.errors import CampaignError, StoreError
-from zonemelt.tasks.sqlite import quote
+from zonemelt.tasks.errors import CampaignError
 from zonemelt.tasks.whole_files import sha256_of
 from zonemelt.workflows.engine.inspect import open_ledger
 from zonemelt.workflows.engine.schema import FILE_NAME, OUTPUTS, SPEC_FILE
-from zonemelt.workflows.provenance.archives import is_archive, pack
-from zonemelt.workflows.provenance.content import blob_files
+from zonemelt.workflows.provenance.archives import is_archive, make_private, pack
+from zonemelt.workflows.provenance.content import check_files
 from zonemelt.workflows.provenance.crate_metadata import crate_metadata
 from zonemelt.workflows.provenance.hashes import MANIFEST, manifest_text, verify_ledger
 from zonemelt.workflows.provenance.lineage import damaged
@@ -119,18 +118,14 @@ def write_crate(
 
 
 def _check_blobs(connection: sqlite3.Connection, source: Path) -> None:
-    """Make sure that the files which outputs and jobs name are there."""
-    for table, column in ((OUTPUTS, "doc"), ("bodies", "body")):
-        rows = connection.execute(f"SELECT {column} FROM {quote(table)} WHERE instr({column}, '\"sha256\"')")
-        for (text,) in rows:
-            for digest, paths in blob_files(source / "blobs", [text]).items():
-                if not paths and f'"sha256":"{digest}"' in text and '"zonemelt.tasks.' in text:
-                    raise StoreError(
-                        "a file that an output or an argument names is missing",
-                        where=str(source / "blobs" / digest[:2] / f"{digest}.*"),
-                        remedy="restore it from a copy of the campaign, or rerun the job that made it: "
-                        f"`zonemelt why {source} {digest[:12]}` names it",
-                    )
+    """Make sure that the files which outputs and arguments name are there."""
+    outputs = (
+        f"SELECT jobs.id, doc FROM {OUTPUTS} AS made JOIN jobs ON jobs.uuid = made.uuid"
+        ' AND jobs."index" = made."index"'
+    )
+    for what, sql in (("output", outputs), ("arguments", "SELECT job, body FROM bodies")):
+        for job, text in connection.execute(sql):
+            check_files(source / "blobs", text, where=f"the {what} of job {job}")
 
 
 def _copy(
@@ -155,7 +150,7 @@ def _copy(
             )
             continue
         target = campaign / relative
-        target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_private(target.parent)
         shutil.copyfile(path, target)
         target.chmod(0o600)
     return referenced

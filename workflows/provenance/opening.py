@@ -17,7 +17,7 @@ from zonemelt.tasks.whole_files import sha256_of
 from zonemelt.workflows.engine.ledger import Ledger
 from zonemelt.workflows.engine.schema import FILE_NAME, OUTPUTS, check_version
 from zonemelt.workflows.engine.starting import user
-from zonemelt.workflows.provenance.archives import MOST_BYTES, unpack
+from zonemelt.workflows.provenance.archives import MOST_BYTES, make_private, unpack
 from zonemelt.workflows.provenance.hashes import MANIFEST, read_manifest, verify_files, verify_ledger
 
 CAMPAIGN = "campaign"  # the folder of a crate with what the campaign directory held
@@ -134,7 +134,7 @@ def _fetch_referenced(root: Path, about: dict[str, Any]) -> list[str]:
         path = Path(each["place"])
         if path.is_file() and path.stat().st_size == each["nbytes"] and sha256_of(path) == each["sha256"]:
             target = root / each["path"]
-            target.parent.mkdir(parents=True, exist_ok=True)
+            make_private(target.parent)
             shutil.copyfile(path, target)
         else:
             absent.append(str(each["path"]))

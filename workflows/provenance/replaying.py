@@ -12,7 +12,7 @@ from zonemelt.workflows.engine.graph import JobRow, referenced_uuids
 from zonemelt.workflows.engine.inspect import fact
 from zonemelt.workflows.engine.schema import WAITS_FOR
 from zonemelt.workflows.engine.settle import settle
-from zonemelt.workflows.provenance.content import Content, blob_files
+from zonemelt.workflows.provenance.content import Content, blob_files, check_files
 
 if TYPE_CHECKING:
     import sqlite3
@@ -51,6 +51,8 @@ def prepare(
     texts = [row.body for row in rows.values()]
     for _, document, blobs in context.values():
         texts += [document, *(blob for many in blobs.values() for blob in many)]
+    for text in texts:
+        check_files(source / "blobs", text, where="what a job to replay was given")
     _take_files(source / "blobs", place / "blobs", texts)
     workers, _ = make_workers(site, place)
     ledger = Ledger(place, pools=workers.pools)

@@ -1,0 +1,344 @@
+"""A campaign as a crate, and back; and crates that were spoilt."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import re
+import shutil
+import sqlite3
+import stat
+import subprocess
+import tarfile
+import zipfile
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+from graphs_for_tests import add, exists, same
+from jobflow import Flow
+from provenance_for_tests import build
+
+from zonemelt import resume, run_flow
+from zonemelt.tasks.errors import CampaignError, InputError, LedgerVersionError, StoreError
+from zonemelt.workflows.engine import control
+from zonemelt.workflows.engine.inspect import summarise
+from zonemelt.workflows.engine.lock import HeadLock
+from zonemelt.workflows.provenance.archives import pack, unpack
+from zonemelt.workflows.provenance.asking import why
+from zonemelt.workflows.provenance.crate import write_crate
+from zonemelt.workflows.provenance.diff import diff
+from zonemelt.workflows.provenance.hashes import MANIFEST, is_inside
+from zonemelt.workflows.provenance.opening import open_crate
+from zonemelt.workflows.provenance.rerun import rerun
+
+pytest.importorskip("rocrate", reason="rocrate is not installed")
+pytest.importorskip("prov", reason="prov is not installed")
+
+ROOT = Path(__file__).parents[3]
+
+
+def graph_of(crate: Path) -> dict[str, dict]:
+    return {
+        each["@id"]: each for each in json.loads((crate / "ro-crate-metadata.json").read_text())["@graph"]
+    }
+
+
+def reseal(crate: Path) -> None:
+    """Write the manifest anew, as somebody would who edits a crate and knows how."""
+    lines = [
+        f"{sha256(path.read_bytes()).hexdigest()}  {path.relative_to(crate).as_posix()}\n"
+        for path in sorted(crate.rglob("*"))
+        if path.is_file() and path.name != MANIFEST
+    ]
+    (crate / MANIFEST).write_text("".join(lines))
+
+
+def test_every_job_that_ran_is_an_action_with_what_it_was_given_and_made(oxides, whole_crate):
+    found = graph_of(whole_crate)
+    jobs = {key: each for key, each in found.items() if key.startswith("#job-")}
+    summary = summarise(oxides)
+    assert len(jobs) == summary.counts["done"] + summary.counts["failed"]
+    (collect,) = (each for each in jobs.values() if each["name"] == "collect")
+    assert [each["@id"] for each in collect["object"]] == ["#output-1", "#output-2"]
+    (broken,) = (each for each in jobs.values() if each["name"] == "broken")
+    assert broken["actionStatus"].endswith("FailedActionStatus")
+    assert "result" not in broken
+    node = why(oxides, "collect").lineage.nodes[why(oxides, "collect").lineage.roots[0]]
+    assert found[collect["result"][0]["@id"]]["value"] == node.made
+    assert {each["@id"] for each in found["./"]["mentions"]} == {"#run", *jobs}
+    ids = set(found)
+    for each in found.values():  # nothing leads nowhere
+        for value in each.values():
+            for item in value if isinstance(value, list) else [value]:
+                if isinstance(item, dict) and not item["@id"].startswith("http"):
+                    assert item["@id"] in ids
+
+
+def test_any_program_checks_the_hashes(whole_crate):
+    done = subprocess.run(["sha256sum", "-c", "--quiet", MANIFEST], cwd=whole_crate, check=False)
+    assert done.returncode == 0
+
+
+def test_prov_is_read_by_its_library(whole_crate):
+    from prov.model import ProvActivity, ProvDocument
+
+    document = ProvDocument.deserialize(str(whole_crate / "provenance.json"))
+    jobs = [key for key in graph_of(whole_crate) if key.startswith("#job-")]
+    assert len(list(document.get_records(ProvActivity))) == len(jobs)
+
+
+def test_only_the_owner_reads_it(whole_crate, tmp_path):
+    for path in [whole_crate, *whole_crate.rglob("*")]:
+        assert stat.S_IMODE(path.stat().st_mode) == (0o700 if path.is_dir() else 0o600), path
+    archive = tmp_path / "x.zip"
+    pack(whole_crate, archive)
+    assert stat.S_IMODE(archive.stat().st_mode) == 0o600
+    place = open_crate(archive, tmp_path / "opened").directory
+    assert stat.S_IMODE(place.stat().st_mode) == 0o700
+
+
+@pytest.mark.parametrize("ending", ["", ".zip", ".tar.gz", ".tar.xz"])
+def test_there_and_back(oxides, tmp_path, ending):
+    out = write_crate(oxides, tmp_path / f"crate{ending}").crate
+    opened = open_crate(out, tmp_path / "opened")
+    assert opened.hashes > 20
+    assert not opened.absent
+    assert diff(oxides, opened.directory).same
+    replay = rerun(opened.directory, "mean", to=tmp_path / "again", site="inline")
+    assert [job.verdict for job in replay.jobs] == ["same"]
+    again = write_crate(
+        opened.directory, tmp_path / "again.zip"
+    ).crate  # one that was opened is exported, too
+    assert open_crate(again, tmp_path / "twice").hashes == opened.hashes
+
+
+def test_an_opened_campaign_goes_on(tmp_path):
+    (tmp_path / "c").mkdir()
+    broken = tmp_path / "c" / "not-yet"
+    job = exists(str(broken))
+    run_flow(Flow([job, same(job.output)]), site="inline", directory=tmp_path / "c")
+    out = write_crate(tmp_path / "c", tmp_path / "c.zip").crate
+    place = open_crate(out, tmp_path / "elsewhere").directory
+    shutil.rmtree(tmp_path / "c")
+    (place / "not-yet").touch()  # where the path in the job's arguments leads now
+    control.ask(place, "retry")
+    resume(place, site="inline")
+    assert summarise(place).counts["done"] == 2
+
+
+def test_a_running_campaign_is_exported_as_it_stands(tmp_path):
+    place = build(tmp_path / "c", Flow([add(1)]))
+    with HeadLock(place):
+        out = write_crate(place, tmp_path / "c.zip").crate
+    assert open_crate(out, tmp_path / "opened").hashes == 2
+    assert not (tmp_path / "opened" / "head.lock").exists()
+
+
+def test_an_empty_campaign(tmp_path):
+    run_flow(iter([]), site="inline", directory=tmp_path / "c")
+    with pytest.raises(CampaignError, match="no jobs yet"):
+        write_crate(tmp_path / "c", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+    assert [path.name for path in tmp_path.iterdir()] == ["c"]
+
+
+def test_large_files_by_reference(oxides, tmp_path):
+    written = write_crate(oxides, tmp_path / "crate", largest=10_000)
+    assert written.referenced == 1
+    assert not list((written.crate / "campaign" / "blobs").glob("*/*.npy"))
+    opened = open_crate(written.crate, tmp_path / "opened")
+    assert not opened.absent
+    assert list((opened.directory / "blobs").glob("*/*.npy"))
+    about = json.loads((written.crate / "zonemelt-crate.json").read_text())
+    about["referenced"][0]["place"] = str(tmp_path / "gone")
+    (written.crate / "zonemelt-crate.json").write_text(json.dumps(about))
+    reseal(written.crate)
+    assert open_crate(written.crate, tmp_path / "without").absent == [about["referenced"][0]["path"]]
+
+
+# ── what is spoilt ──────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_missing_blob_and_an_edited_ledger_are_not_exported(oxides, tmp_path):
+    place = shutil.copytree(oxides, tmp_path / "c")
+    for path in (place / "blobs").glob("*/*.npy"):
+        path.unlink()
+    with pytest.raises(StoreError, match="the output of job"):
+        write_crate(place, tmp_path / "out")
+    place = shutil.copytree(oxides, tmp_path / "d")
+    connection = sqlite3.connect(place / "ledger.db")
+    connection.execute("UPDATE outputs SET doc = replace(doc, '-6.5', '-7.5')")
+    connection.commit()
+    connection.close()
+    with pytest.raises(CampaignError, match="the output of job 1 'label Fe2O3-0017' is not what it was"):
+        write_crate(place, tmp_path / "out")
+
+
+def test_where_a_crate_cannot_go(oxides, whole_crate):
+    with pytest.raises(CampaignError, match="exists already"):
+        write_crate(oxides, whole_crate)
+    with pytest.raises(CampaignError, match="cannot lie in the campaign"):
+        write_crate(oxides, oxides / "crate")
+
+
+@pytest.mark.parametrize(
+    "name", ["campaign/ledger.db", "workflow.json", "ro-crate-metadata.json", "provenance.json"]
+)
+def test_an_edited_file_is_named(crate, tmp_path, name):
+    data = bytearray((crate / name).read_bytes())
+    data[len(data) // 2] ^= 1
+    (crate / name).write_bytes(data)
+    with pytest.raises(CampaignError, match=f"{re.escape(name)} does not have the hash"):
+        open_crate(crate, tmp_path / "opened")
+    assert not (tmp_path / "opened").exists()
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_files_that_are_missing_or_added(crate, tmp_path):
+    (crate / "campaign" / "extra.txt").write_text("x")
+    with pytest.raises(CampaignError, match=r"campaign/extra\.txt is not of the crate"):
+        open_crate(crate, tmp_path / "opened")
+    (crate / "campaign" / "extra.txt").unlink()
+    (crate / "workflow.json").unlink()
+    with pytest.raises(CampaignError, match=r"workflow\.json is missing"):
+        open_crate(crate, tmp_path / "opened")
+
+
+def test_a_ledger_edited_by_somebody_who_mends_the_manifest(crate, tmp_path):
+    connection = sqlite3.connect(crate / "campaign" / "ledger.db")
+    connection.execute("UPDATE outputs SET doc = replace(doc, '-6.5', '-7.5')")
+    connection.commit()
+    connection.close()
+    reseal(crate)
+    with pytest.raises(CampaignError, match="the output of job 1"):
+        open_crate(crate, tmp_path / "opened")
+
+
+def test_a_ledger_with_more_than_a_ledger_has(crate, tmp_path):
+    connection = sqlite3.connect(crate / "campaign" / "ledger.db")
+    connection.execute("CREATE TRIGGER t AFTER INSERT ON events BEGIN DELETE FROM jobs; END")
+    connection.commit()
+    connection.close()
+    reseal(crate)
+    with pytest.raises(CampaignError, match="trigger 't'"):
+        open_crate(crate, tmp_path / "opened")
+
+
+def test_a_newer_version_and_what_is_no_crate(crate, tmp_path):
+    about = json.loads((crate / "zonemelt-crate.json").read_text())
+    (crate / "zonemelt-crate.json").write_text(json.dumps({**about, "format": 2, "zonemelt": "9.1"}))
+    with pytest.raises(LedgerVersionError, match=r"format 2, of zonemelt 9\.1"):
+        open_crate(crate, tmp_path / "opened")
+    (crate / "zonemelt-crate.json").write_text("[]")
+    with pytest.raises(CampaignError, match="not a crate"):
+        open_crate(crate, tmp_path / "opened")
+    with pytest.raises(InputError, match="no such crate"):
+        open_crate(tmp_path / "nothing.zip", tmp_path / "opened")
+    (tmp_path / "x.txt").write_text("x")
+    with pytest.raises(InputError, match="neither a folder nor an archive"):
+        open_crate(tmp_path / "x.txt", tmp_path / "opened")
+    with pytest.raises(CampaignError, match="holds something"):
+        open_crate(crate, crate)
+
+
+def test_a_link_in_a_folder(crate, tmp_path):
+    (crate / "campaign" / "passwd").symlink_to("/etc/passwd")
+    with pytest.raises(CampaignError, match="not a plain file"):
+        open_crate(crate, tmp_path / "opened")
+
+
+def test_a_manifest_that_leads_out(crate, tmp_path):
+    with (crate / MANIFEST).open("a") as file:
+        file.write(f"{'0' * 64}  ../../etc/passwd\n")
+    with pytest.raises(CampaignError, match="not of a manifest"):
+        open_crate(crate, tmp_path / "opened")
+
+
+@pytest.mark.parametrize("name", ["../out", "/tmp/out", "a/../../out", "..\\out", "C:/out", "a\0b", ""])
+def test_names_that_lead_out(name, tmp_path):
+    assert not is_inside(name)
+    if not name or "\0" in name:
+        return
+    with zipfile.ZipFile(tmp_path / "x.zip", "w") as packed:
+        packed.writestr(name, "x")
+    with tarfile.open(tmp_path / "x.tar", "w") as packed:
+        member = tarfile.TarInfo(name)
+        member.size = 1
+        packed.addfile(member, io.BytesIO(b"x"))
+    for archive in ("x.zip", "x.tar"):
+        with pytest.raises(CampaignError, match="leads out"):
+            unpack(tmp_path / archive, tmp_path / archive.replace(".", "-"))
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.CHRTYPE, tarfile.FIFOTYPE])
+def test_members_that_are_no_files(kind, tmp_path):
+    with tarfile.open(tmp_path / "x.tar", "w") as packed:
+        member = tarfile.TarInfo("x")
+        member.type, member.linkname = kind, "/etc/passwd"
+        packed.addfile(member)
+    with pytest.raises(CampaignError, match="not a plain file"):
+        unpack(tmp_path / "x.tar", tmp_path / "out")
+
+
+def test_a_link_in_a_zip_and_a_member_that_comes_twice(tmp_path):
+    with zipfile.ZipFile(tmp_path / "x.zip", "w") as packed:
+        info = zipfile.ZipInfo("x")
+        info.external_attr = (stat.S_IFLNK | 0o777) << 16
+        packed.writestr(info, "/etc/passwd")
+    with pytest.raises(CampaignError, match="not a plain file"):
+        unpack(tmp_path / "x.zip", tmp_path / "out")
+    with zipfile.ZipFile(tmp_path / "y.zip", "w") as packed:
+        packed.writestr("x", "1")
+        with pytest.warns(UserWarning, match="Duplicate"):
+            packed.writestr("x", "2")
+    with pytest.raises(CampaignError, match="twice"):
+        unpack(tmp_path / "y.zip", tmp_path / "out2")
+
+
+def test_a_bomb(tmp_path):
+    with zipfile.ZipFile(tmp_path / "x.zip", "w", zipfile.ZIP_DEFLATED) as packed:
+        packed.writestr("x", bytes(30_000_000))
+    with pytest.raises(CampaignError, match="more comes out"):
+        unpack(tmp_path / "x.zip", tmp_path / "out", most_bytes=20_000_000)
+    assert (tmp_path / "out" / "x").stat().st_size <= 20_000_000
+
+
+def test_archives_that_are_cut_or_are_none(whole_crate, tmp_path):
+    for ending in (".zip", ".tar.gz"):
+        path = tmp_path / f"x{ending}"
+        pack(whole_crate, path)
+        path.write_bytes(path.read_bytes()[:-2000])
+        with pytest.raises(CampaignError, match="cannot be read"):
+            unpack(path, tmp_path / f"out{ending}")
+        path.write_bytes(b"no archive")
+        with pytest.raises(CampaignError, match="cannot be read"):
+            unpack(path, tmp_path / f"other{ending}")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_without_permission(oxides, tmp_path):
+    (tmp_path / "closed").mkdir(mode=0o500)
+    with pytest.raises(CampaignError, match="cannot be read or written"):
+        write_crate(oxides, tmp_path / "closed" / "crate")
+
+
+@pytest.mark.slow
+def test_the_public_validator_accepts_it(whole_crate, tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT))
+    from benchmarks.provenance import CACHE, VALIDATOR, validate
+
+    program = Path(os.environ.get("ZONEMELT_ROC_VALIDATOR", VALIDATOR))
+    cache = Path(os.environ.get("ZONEMELT_ROC_CACHE", CACHE))
+    if not program.exists() or not cache.with_suffix(".sqlite").exists():
+        pytest.skip("the validator is not installed: `make crate-validator`")
+    crate = shutil.copytree(whole_crate, tmp_path / "crate")
+    found = validate(crate, program=program, cache=cache)
+    assert found["passed"], [issue["message"] for issue in found["issues"]]
+    metadata = json.loads((crate / "ro-crate-metadata.json").read_text())
+    for each in metadata["@graph"]:
+        each.pop("mainEntity", None)
+    (crate / "ro-crate-metadata.json").write_text(json.dumps(metadata))
+    assert not validate(crate, program=program, cache=cache)["passed"]
