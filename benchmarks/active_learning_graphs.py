@@ -72,7 +72,9 @@ class SleepyLoop(RelabelMaker):
         """A round's document without errors."""
         return judge_nothing(**arguments)
 
-    def choose(self, number: int, now: Mapping[str, Any], *, waiting: list[Any], asked: Any) -> Flow:
+    def choose(
+        self, number: int, now: Mapping[str, Any], *, waiting: list[Any], asked: Any, without: list[str]
+    ) -> Flow:
         """Explorers side by side, and a batch of names."""
         walks = [
             self._step(explore_slowly(seconds=self.explore_seconds), "explore", kind="explore")
@@ -85,7 +87,7 @@ class SleepyLoop(RelabelMaker):
             ),
             "choose", round=number,
         )  # fmt: skip
-        del now
+        del now, without
         return Flow([*walks, choice], output=choice.output)
 
 

@@ -79,8 +79,18 @@ class RelabelMaker(Maker):
         """Judge what was trained: a job that returns a document of the round, see :mod:`.judge`."""
         raise NotImplementedError
 
-    def choose(self, number: int, now: Mapping[str, Any], *, waiting: list[Any], asked: Any) -> Flow:
-        """Find candidates and choose among them; the output has ``chosen`` and ``asked``."""
+    def choose(
+        self, number: int, now: Mapping[str, Any], *, waiting: list[Any], asked: Any, without: list[str]
+    ) -> Flow:
+        """Find candidates and choose among them; the output has ``chosen`` and ``asked``.
+
+        Args:
+            number: of the batch.
+            now: document of the last round.
+            waiting: structures that were asked for and are not in the dataset, batch by batch.
+            asked: labels asked for so far.
+            without: structures that are never asked for: those that are held out.
+        """
         raise NotImplementedError
 
     @property
@@ -123,12 +133,14 @@ class RelabelMaker(Maker):
         members: list[Flow | Job] = []
         gathered = {}
         for dataset, candidates in ((HELDOUT, heldout), (DATASET, initial)):
+            if not candidates:  # a search may hold nothing out
+                continue
             last = dataset == HELDOUT  # nobody gathers those again
             what = "held-out" if last else "first"
             waiting, labelling = self.labels(candidates, why=what)
             gathered[dataset] = self._gather(waiting, place / dataset, message=f"{what} labels", last=last)
             members += [*labelling, gathered[dataset]]
-        held = gathered[HELDOUT].output
+        held = gathered[HELDOUT].output if HELDOUT in gathered else None
         lesson = self._lesson(0, gathered[DATASET].output, [], place=place, heldout=held, choice=None)
         following = self._round(0, [lesson.output.uuid], heldout=held, place=place, choices=[], asks=[])
         members += [lesson, following]
@@ -165,7 +177,8 @@ class RelabelMaker(Maker):
         for batch in range(number + len(asks), number + self.ahead + 1):
             earlier = [OutputReference(uuid)["chosen"] for uuid in choices]
             asked = OutputReference(choices[-1])["asked"] if choices else now["spent"]["asked"]
-            choice = self.choose(batch, now, waiting=[held, *earlier], asked=asked)
+            never = heldout["accepted"] if heldout else []
+            choice = self.choose(batch, now, waiting=[held, *earlier], asked=asked, without=never)
             output: Any = choice.output
             ask = self._step(
                 ask_job(maker=self.as_dict(), chosen=output["chosen"], number=batch), "ask", round=batch

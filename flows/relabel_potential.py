@@ -119,7 +119,9 @@ class RelabelPotentialMaker(RelabelMaker):
         """See :func:`.judge_job`."""
         return judge_job(**arguments)
 
-    def choose(self, number: int, now: Mapping[str, Any], *, waiting: list[Any], asked: Any) -> Flow:
+    def choose(
+        self, number: int, now: Mapping[str, Any], *, waiting: list[Any], asked: Any, without: list[str]
+    ) -> Flow:
         """Explore with the committee, job by job, and choose among what was found."""
         walks = []
         for place, (name, explorer) in enumerate(sorted(self.explore.items())):
@@ -136,8 +138,8 @@ class RelabelPotentialMaker(RelabelMaker):
         choice = self._step(
             choose_job(
                 found=[walk.output for walk in walks], committee=now["committee"], dataset=now["dataset"],
-                version=now["version"], waiting=waiting, asked=asked, most=self.stop.get("labels"),
-                batch=self.batch, acquire=self.acquire, seed=self.seed + number,
+                version=now["version"], waiting=waiting, without=without, asked=asked,
+                most=self.stop.get("labels"), batch=self.batch, acquire=self.acquire, seed=self.seed + number,
             ),
             "choose", round=number,
         )  # fmt: skip

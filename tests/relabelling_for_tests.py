@@ -11,14 +11,16 @@ from typing import Any
 from ase.build import bulk
 from graphs_for_tests import wrote
 from jobflow import job
+from labels_for_tests import record_of
 
 from zonemelt.flows.relabel_potential import RelabelPotentialMaker
+from zonemelt.tasks.datasets import commit, write_part
 from zonemelt.tasks.errors import OracleError
 from zonemelt.tasks.label.by_ase import emt as label
 from zonemelt.tasks.label.jobs import failed_record
 from zonemelt.tasks.label.registry import oracle_named
 from zonemelt.tasks.label.settings import EmtSettings
-from zonemelt.tasks.records import Geometry
+from zonemelt.tasks.records import Geometry, Property
 from zonemelt.workflows.engine.inspect import open_ledger
 
 COPPER = {"identifier": "Cu4", "geometry": Geometry.of(bulk("Cu", cubic=True)).model_dump(mode="json")}
@@ -95,3 +97,23 @@ def result(place: Path) -> dict[str, Any]:
         ).fetchone()
     found: dict[str, Any] = json.loads(text)["output"]
     return found
+
+
+def pool_of_alloys(directory: Path) -> Path:
+    """Sixty crystals of two or three metals, with a heat of mixing that follows from their compositions."""
+    from itertools import combinations_with_replacement
+
+    records = []
+    metals = {"Al": 1.0, "Cu": 2.0, "Au": 4.0, "Ni": 3.0}
+    for symbols in combinations_with_replacement(metals, 4):
+        if len(set(symbols)) == 1:
+            continue
+        atoms = bulk("Cu", cubic=True)
+        atoms.set_chemical_symbols(symbols)
+        mean = sum(metals[one] for one in symbols) / 4
+        heat = -sum((metals[one] - mean) ** 2 for one in symbols) / 4
+        records.append(
+            record_of(atoms, "".join(symbols), properties={"heat": Property(value=heat, unit="eV/atom")})
+        )
+    commit(directory, [write_part(directory, records)], message="alloys")
+    return directory

@@ -44,6 +44,7 @@ def choose_job(
     dataset: str,
     version: str,
     waiting: list[list[dict[str, Any]]],
+    without: list[str],
     asked: int,
     most: int | None,
     batch: int,
@@ -58,6 +59,7 @@ def choose_job(
         dataset: of what is labelled.
         version: of it.
         waiting: see :func:`new_candidates`.
+        without: identifiers that are never asked for.
         asked: labels asked for so far.
         most: that may be asked for in all; None for no limit.
         batch: how many to choose.
@@ -72,7 +74,8 @@ def choose_job(
         {"identifier": record.identifier, "geometry": record.geometry}
         for record in sorted(open_dataset(dataset, version).records(), key=lambda one: one.identifier)
     ]
-    candidates, counts = new_candidates(found, waiting, {one["identifier"] for one in labelled})
+    known = {one["identifier"] for one in labelled}
+    candidates, counts = new_candidates(found, waiting, known | set(without))
     count = max(0, batch if most is None else min(batch, most - asked))
     picked = select(
         load_potential(committee, dtype="float64"),

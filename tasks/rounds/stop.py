@@ -30,6 +30,12 @@ class Stop(BaseModel):
         gt=0,
         description="largest calibrated deviation of a force in 95 of 100 explored structures, eV/Å",
     )
+    promise: float | None = Field(
+        default=None,
+        gt=0,
+        lt=1,
+        description="of searches: the largest probability that a candidate left is among the best",
+    )
 
 
 def reason_to_stop(stop: Stop, history: Sequence[dict[str, Any]]) -> str:
@@ -58,6 +64,9 @@ def reason_to_stop(stop: Stop, history: Sequence[dict[str, Any]]) -> str:
         said = now["choice"].get("explored", {})
         why = ", ".join(f"{key}: {count}" for key, count in said.items() if key != "kept" and count)
         return f"exhausted: nothing is left to be chosen{f' ({why})' if why else ''}"
+    promise = now["choice"].get("promise")
+    if stop.promise is not None and promise is not None and promise < stop.promise:
+        return f"no candidate left is among the best with a probability above {promise:.3g}"
     return _certain(stop, now)
 
 

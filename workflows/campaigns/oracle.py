@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -43,13 +43,17 @@ class OraclesSpec(BaseModel):
 class OracleSpec(CampaignSpec):
     """A campaign that labels structures."""
 
+    also_oracles: ClassVar[tuple[str, ...]] = ()
+    """What else may label than the codes: a kind's own."""
+
     oracle: str = Field(default="emt", description="what labels: a name of the oracle registry")
     oracles: OraclesSpec = Field(default_factory=OraclesSpec)
 
     @model_validator(mode="after")
     def _known_oracle(self) -> Self:
-        if self.oracle not in ORACLES:
-            raise ValueError(f"there is no oracle '{self.oracle}'; choose one of: {', '.join(ORACLES)}")
+        known = (*self.also_oracles, *ORACLES)
+        if self.oracle not in known:
+            raise ValueError(f"there is no oracle '{self.oracle}'; choose one of: {', '.join(known)}")
         return self
 
     def oracle_settings(self, elements: Iterable[str]) -> dict[str, Any]:
@@ -63,6 +67,8 @@ class OracleSpec(CampaignSpec):
         """
         from zonemelt.tasks.label.prepared import prepared
 
+        if self.oracle not in ORACLES:
+            return {}
         chosen = getattr(self.oracles, self.oracle)
         return prepared(
             self.oracle, chosen, elements=sorted(set(elements)), here=self.site in {"local", "inline"}

@@ -6,7 +6,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from zonemelt.tasks.errors import InputError
-from zonemelt.workflows.campaigns import active_learning, active_potential, applications, graph
+from zonemelt.workflows.campaigns import (
+    active_learning,
+    active_potential,
+    active_screening,
+    applications,
+    graph,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,6 +43,11 @@ KINDS: Final[dict[str, Kind]] = {
             name="active_potential",
             spec=active_potential.ActivePotentialSpec,
             build=active_potential.build,
+        ),
+        Kind(
+            name="active_screening",
+            spec=active_screening.ActiveScreeningSpec,
+            build=active_screening.build,
         ),
         Kind(name="cathodes", spec=applications.CathodesSpec, build=applications.build_cathodes),
         Kind(

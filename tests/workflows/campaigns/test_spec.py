@@ -7,14 +7,16 @@ from pathlib import Path
 import pytest
 import yaml
 from jobflow import Flow
+from relabelling_for_tests import pool_of_alloys
 
 from zonemelt.tasks.errors import InputError, OracleError, UnknownKeyError
 from zonemelt.workflows.campaigns.spec import build_flow, catalog, dump_campaign, load_campaign
 
 
 @pytest.mark.parametrize("name", catalog())
-def test_catalog_builds(name: str) -> None:
-    flow = build_flow(load_campaign(name))
+def test_catalog_builds(name: str, tmp_path: Path) -> None:
+    overrides = {"pool": str(pool_of_alloys(tmp_path / "pool"))} if name == "al_screening" else {}
+    flow = build_flow(load_campaign(name, overrides))
     assert isinstance(flow, Flow)
     assert all({"campaign", "step"} <= set(job.metadata) for job, _ in flow.iterflow())
 

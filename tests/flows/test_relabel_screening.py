@@ -1,0 +1,65 @@
+"""Searches: few labels, each looked up once, and an end with a reason."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from relabelling_for_tests import pool_of_alloys, result
+
+from zonemelt import run_flow
+from zonemelt.flows.relabel_screening import RelabelScreeningMaker
+from zonemelt.tasks.datasets import open_dataset
+from zonemelt.tasks.errors import InputError
+from zonemelt.workflows.campaigns.spec import build_flow, load_campaign
+from zonemelt.workflows.engine.inspect import open_ledger
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def search(place: Path, **more: Any) -> tuple[dict[str, Any], Path]:
+    pool = pool_of_alloys(place / "pool")
+    maker = RelabelScreeningMaker(**{
+        "name": "alloys",
+        "pool": {"dataset": str(pool), "version": open_dataset(pool).version},
+        "target": "heat",
+        "model": {"family": "gaussian_process", "grid": {}},
+        "initial": 6,
+        "batch": 3,
+        "ahead": 0,
+        "acquire": {"strategy": "top", "score": "improvement", "features": "", "fraction": 0.05},
+        "stop": {"rounds": 3},
+        **more,
+    })  # fmt: skip
+    maker.check()
+    run_flow(maker.make(), site="inline", directory=place / "c", ensure_success=True)
+    return result(place / "c"), pool
+
+
+def test_the_best_is_found_and_nothing_else_is_looked_up(tmp_path):
+    said, pool = search(tmp_path)
+    values = {one.identifier: one.properties["heat"].value for one in open_dataset(pool).records()}
+    lowest = min(values.values())
+    assert min(said["rounds"][-1]["best"].values()) == lowest
+    assert said["labels"] == 6 + 3 * 3 < len(values)
+    with open_ledger(tmp_path / "c") as connection:
+        (looked_up,) = connection.execute("SELECT COUNT(*) FROM jobs WHERE name LIKE 'label %'").fetchone()
+    assert looked_up == said["labels"]
+
+
+def test_a_whole_pool(tmp_path):
+    said, pool = search(tmp_path, batch=20, stop={"rounds": 9}, heldout=4)
+    assert said["stopped"].startswith("exhausted")
+    assert said["labels"] == len(open_dataset(pool)) - 4
+    assert said["rounds"][-1]["heldout"]["heat mae (eV/atom)"] < 0.5
+
+
+def test_a_pool_that_is_too_small_or_not_there(tmp_path):
+    pool = pool_of_alloys(tmp_path / "pool")
+    for overrides, match in (
+        ({"pool": str(pool), "initial": 100}, "31 structures, of which 100 are asked for first"),
+        ({"pool": str(tmp_path / "none")}, "no such directory"),
+    ):
+        with pytest.raises(InputError, match=match):
+            build_flow(load_campaign("al_screening", overrides))
