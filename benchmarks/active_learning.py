@@ -20,6 +20,7 @@ PARTS: Final = {
     "barrier": "benchmarks.active_learning_barrier",
     "potentials": "benchmarks.active_learning_potentials",
     "calibration": "benchmarks.active_learning_calibration",
+    "dft": "benchmarks.active_learning_dft",
 }
 """Part → module with ``rows(quick) -> Iterator[Row]``."""
 

@@ -46,10 +46,30 @@ def report_on(place: Path, spec: Any) -> tuple[Path, dict[str, Any]]:
         store.close()  # type: ignore[no-untyped-call]
 
 
+def rounds_of(place: Path, spec: Any) -> tuple[list[dict[str, Any]], str] | None:
+    """The rounds of a loop of active learning so far, and why it ended; None for campaigns of other kinds."""
+    from zonemelt.tasks.stores import open_store
+    from zonemelt.workflows.campaigns.active_potential import LoopSpec
+    from zonemelt.workflows.report import read_rounds
+
+    if not isinstance(spec, LoopSpec):
+        return None
+    store = open_store(None, directory=place)
+    store.connect()
+    try:
+        return read_rounds(store, spec.name)
+    finally:
+        store.close()  # type: ignore[no-untyped-call]
+
+
 def print_results(out: Console, place: Path, plan: Plan) -> None:
     """Write the report and print the table of results; nothing where the campaign has none."""
-    from zonemelt.workflows.report import result_table
+    from zonemelt.workflows.report import result_table, rounds_table
 
+    if (found := rounds_of(place, plan.spec)) is not None:
+        if found[0]:
+            out.print(rounds_table(*found))
+        return
     try:
         path, summary = report_on(place, plan.spec)
     except (CampaignError, InputError):
