@@ -29,7 +29,14 @@ install: $(BIN)/.installed ## Create .venv and install zonemelt with everything 
 	    --disable-pip-version-check "gpaw==26.7.0" "gpaw-data==1.2.1" "ase==3.29.0" "numpy==2.4.6" "scipy==1.17.1"
 	@touch $@
 
-oracle: $(if $(filter gpaw,$(ORACLE)),.venv-gpaw/.installed) ## Install the DFT code that labels structures (1 minute; needs g++)
+oracle: $(if $(filter gpaw,$(ORACLE)),.venv-gpaw/.installed) ## Install a DFT code: ORACLE=gpaw (1 minute; needs g++), qe or abinit (Debian, as root)
+ifeq ($(ORACLE),qe)
+	@containers/debian.sh "make oracle" "tests marked dft will be skipped" quantum-espresso quantum-espresso-data
+endif
+ifeq ($(ORACLE),abinit)
+	@containers/debian.sh "make oracle" "tests marked dft will be skipped" abinit abinit-data
+endif
+	@:
 
 cluster: ## Install SLURM (Debian, as root), so that tests on a real cluster are not skipped
 	@tests/cluster/install.sh

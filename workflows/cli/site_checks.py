@@ -46,13 +46,15 @@ def from_here(site: Site, values: list[Value]) -> Iterator[Check]:  # noqa: ARG0
 PRODUCERS: tuple[Producer, ...] = (on_paper, from_here)
 
 
-def site_checks(site: Site, values: list[Value], *, probe: bool) -> Iterator[Check]:
+def site_checks(site: Site, values: list[Value], *, probe: bool, oracle: str = "") -> Iterator[Check]:
     """Everything, one after the other; with ``probe`` from inside workers, too, unless it is hopeless."""
     hopeless = False
     for produce in PRODUCERS:
         for check in produce(site, values):
             hopeless = hopeless or check.ok is False
             yield check
+    if oracle and not probe:
+        yield _oracle_of(site, oracle)
     if not probe:
         return
     if hopeless:
@@ -60,4 +62,16 @@ def site_checks(site: Site, values: list[Value], *, probe: bool) -> Iterator[Che
         return
     from zonemelt.workflows.cli.worker_probe import probe_workers
 
-    yield from probe_workers(site)
+    yield from probe_workers(site, oracle=oracle)
+
+
+def _oracle_of(site: Site, oracle: str) -> Check:
+    """An oracle where it can be looked for from here: jobs of a local site see what this process sees."""
+    from zonemelt.workflows.cli.worker_probe import oracle_here
+
+    here = oracle_here(oracle)
+    if site.scheduler == "local" or here.ok:
+        return here
+    found = f"not here: {here.found}; what workers find is not known"
+    remedy = "add --probe: a short job looks for it where workers run"
+    return Check(what=here.what, ok=None, found=f"{found} ({remedy})")

@@ -91,6 +91,7 @@ def show(name: _Site = "", *, settings: _Settings = None, as_json: Json = False)
         "zonemelt sites check perlmutter --set account=m1234",
         "zonemelt sites check ~/.zonemelt/sites/mine.yaml",
         "zonemelt sites check perlmutter --probe       also submits one short job to each pool",
+        "zonemelt sites check local --oracle qe        is the DFT code there, with its files",
     )
 )
 def check(
@@ -100,6 +101,9 @@ def check(
     probe: Annotated[
         bool, typer.Option("--probe", help="Submit a short job to each pool, and say what it sees.")
     ] = False,
+    oracle: Annotated[
+        str, typer.Option(help="Look for the program and files of this oracle.", show_default=False)
+    ] = "",
     as_json: Json = False,
 ) -> None:
     """Whether a site will do: a tick or a cross for each thing that can be seen from here.
@@ -115,7 +119,7 @@ def check(
     site, values = _read(name, settings)
     out = console()
     found = []
-    for one in site_checks(site, values, probe=probe):
+    for one in site_checks(site, values, probe=probe, oracle=oracle):
         found.append(one)
         if not as_json:
             print_check(out, one)

@@ -17,11 +17,12 @@ if TYPE_CHECKING:
 
 
 @job
-def look_around(*, torch: bool) -> dict[str, Any]:
+def look_around(*, torch: bool, oracle: str = "") -> dict[str, Any]:
     """Say where this worker runs and what it has.
 
     Args:
         torch: import it too, which takes a while, and count its accelerators.
+        oracle: look for its program and files, too.
     """
     import os
     import platform
@@ -43,22 +44,39 @@ def look_around(*, torch: bool) -> dict[str, Any]:
         found["torch"] = library.__version__
         accelerator = library.accelerator
         found["accelerators"] = accelerator.device_count() if accelerator.is_available() else 0
+    if oracle:
+        found["oracle"] = oracle_here(oracle).__dict__
     return found
 
 
-def probe_workers(site: Site, *, seconds: float = 0.0) -> Iterator[Check]:
+def oracle_here(name: str) -> Check:
+    """Whether an oracle with its own settings answers on the machine that this runs on."""
+    from zonemelt.tasks.errors import ZonemeltError
+    from zonemelt.tasks.label.prepared import found
+    from zonemelt.tasks.label.registry import oracle_named
+
+    try:
+        oracle = oracle_named(name)
+        said = found(oracle.settings())
+    except ZonemeltError as error:
+        return Check(what=f"oracle {name}", ok=False, found=error.what, remedy=error.remedy)
+    return Check(what=f"oracle {name}", ok=True, found=said or oracle.title)
+
+
+def probe_workers(site: Site, *, seconds: float = 0.0, oracle: str = "") -> Iterator[Check]:
     """Submit a job to each pool and say what it saw.
 
     Args:
         site: the machine; its blocks are asked for, and paid for.
         seconds: walltime of the job itself; 0 for none.
+        oracle: whose program and files workers look for, too.
     """
     from zonemelt.tasks.errors import ZonemeltError
     from zonemelt.workflows.engine.retry import RetryPolicy
     from zonemelt.workflows.engine.run import run_flow
 
     for name, pool in site.pools.items():
-        probe = look_around(torch=True)
+        probe = look_around(torch=True, oracle=oracle)
         probe.update_config({"manager_config": {"pool": name, "walltime": seconds}})
         once = RetryPolicy(infrastructure=1, walltime=0, memory=0, application=0)
         alone = site.model_copy(update={"pools": {name: pool}})
@@ -69,7 +87,11 @@ def probe_workers(site: Site, *, seconds: float = 0.0) -> Iterator[Check]:
                 yield Check(what=f"worker {name}", ok=False, found=str(error), remedy="see above")
                 continue
             if probe.uuid in responses:
-                yield _seen(name, pool, responses[probe.uuid][1].output)
+                seen = responses[probe.uuid][1].output
+                yield _seen(name, pool, seen)
+                if "oracle" in seen:
+                    looked = seen["oracle"]
+                    yield Check(**looked | {"what": f"{looked['what']} in {name}"})
             else:
                 yield Check(what=f"worker {name}", ok=False, found=_failure(Path(folder, "probe")))
 
