@@ -1,8 +1,8 @@
-"""What a label costs, beside the bare command: ``python -m benchmarks.oracles [--quick] [--json] [--only qe …]``.
+"""What a label costs, beside the bare command: ``python -m benchmarks.oracles [--quick] [--json]``.
 
-A label of two rattled silicon atoms by the fast protocol of each code that is installed, in processor time: all
-processes of the code, and what our own process adds before and after. The bare command runs the very input that
-the label wrote. Codes that are not installed are skipped with a reason.
+A label of two rattled silicon atoms by the fast protocol of each code that is installed, in processor time:
+all processes of the code, and what our own process adds before and after. The bare command runs the very
+input that the label wrote. Codes that are not installed are skipped with a reason.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ase.build import bulk
-
 from benchmarks.report import Row, as_json, as_table, machine, median, say, spread
+
 from zonemelt.tasks.errors import ZonemeltError
 from zonemelt.tasks.label.dft import code_named, label
 from zonemelt.tasks.label.registry import ORACLES
