@@ -274,7 +274,7 @@ def _read(element: str, place: Path, *, quick: bool) -> tuple[Design, Floats, li
         frames: Any = read(file, ":", format="extxyz")
     frames = frames[::4] if quick else frames
     basis = Basis(
-        cutoff=4.0 if quick else 5.0, radial=4 if quick else 8, degree=2 if quick else 5, elements=(element,)
+        cutoff=4.0 if quick else 5.0, radial=4 if quick else 6, degree=2 if quick else 4, elements=(element,)
     )
     energy, forces = [], []
     for one in frames:

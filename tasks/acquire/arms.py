@@ -27,14 +27,19 @@ def choose(arm: dict[str, Any], features: dict[str, Any], pool: Sequence[str], *
     if arm["strategy"] not in STRATEGIES:
         raise UnknownKeyError.of(arm["strategy"], STRATEGIES, where="strategies")
     left = [name for name in pool if name not in set(arm["chosen"])]
-    asked = Pool(names=tuple(left))
+    known: dict[str, Any] = {}
     if arm["strategy"] == "uncertainty":
         model = from_document(arm["model"])
-        _, covariance_NN = model.posterior(rows(features, left))
-        asked = Pool(names=tuple(left), covariance_NN=covariance_NN, noise=model.noise)
-    settings = Selecting(strategy=STRATEGIES[arm["strategy"]])
+        known = {"covariance_NN": model.posterior(rows(features, left))[1], "noise": model.noise}
     seed = 1000 * arm["seed"] + len(arm["chosen"])
-    return list(select(asked, settings, count=count, seed=seed).chosen)
+    return _selected(left, STRATEGIES[arm["strategy"]], count=count, seed=seed, **known)
+
+
+def _selected(names: Sequence[str], strategy: str, *, count: int, seed: int, **known: Any) -> list[str]:
+    """A batch; the draw depends on the places of the candidates in the plan, not on what they are called."""
+    pool = Pool(names=tuple(f"{place:08d}" for place in range(len(names))), **known)
+    found = select(pool, Selecting(strategy=strategy), count=count, seed=seed).chosen
+    return [names[int(place)] for place in (sorted(found) if strategy == "random" else found)]
 
 
 @job
@@ -71,13 +76,12 @@ def initial_job(
     Returns:
         ``arms`` and ``wanted``, as ``select_job``; what is wanted includes the held-out candidates.
     """
-    everything, at_random = Pool(names=tuple(plan["pool"])), Selecting(strategy="random")
     arms: list[dict[str, Any]] = [
         {
             "strategy": strategy,
             "seed": seed + repeat,
             "history": [],
-            "chosen": list(select(everything, at_random, count=count, seed=seed + repeat).chosen),
+            "chosen": _selected(plan["pool"], "random", count=count, seed=seed + repeat),
         }
         for repeat in range(repeats)
         for strategy in strategies

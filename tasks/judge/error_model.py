@@ -101,15 +101,16 @@ def forest_signals(forest: Any, seen_NF: Floats, labels_N: Floats, asked_MF: Flo
         asked_MF: the rows asked about.
         k: neighbours.
     """
-    from scipy.spatial import cKDTree
+    from sklearn.neighbors import NearestNeighbors
 
     each_TM = np.array([tree.predict(asked_MF.astype(np.float32)) for tree in forest.estimators_])
     mean_M, small = each_TM.mean(axis=0), 0.01 * float(labels_N.std()) + 1e-12
     low, lower, upper, high = np.quantile(each_TM, [0.1, 0.25, 0.75, 0.9], axis=0)
     width_F = seen_NF.std(axis=0)
     scaled = np.where(width_F > 0, 1 / np.where(width_F > 0, width_F, 1.0), 0.0)
-    away_MK, near_MK = cKDTree(seen_NF * scaled).query(asked_MF * scaled, k=min(k, len(seen_NF)))
-    away_MK, local_MK = away_MK.reshape(len(asked_MF), -1), labels_N[near_MK].reshape(len(asked_MF), -1)
+    search = NearestNeighbors(n_neighbors=min(k, len(seen_NF)), algorithm="brute").fit(seen_NF * scaled)
+    away_MK, near_MK = search.kneighbors(asked_MF * scaled)
+    local_MK = labels_N[near_MK]
     ranges = (each_TM.std(axis=0), upper - lower, high - low, local_MK.std(axis=1))
     return np.column_stack(
         [
