@@ -19,6 +19,7 @@ PARTS: Final = {
     "discovery": "benchmarks.active_learning_discovery",
     "barrier": "benchmarks.active_learning_barrier",
     "potentials": "benchmarks.active_learning_potentials",
+    "trap": "benchmarks.active_learning_trap",
     "calibration": "benchmarks.active_learning_calibration",
     "dft": "benchmarks.active_learning_dft",
 }

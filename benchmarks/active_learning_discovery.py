@@ -138,27 +138,31 @@ def by_sites(sites: Any) -> Callable[[Integers, Floats, Integers], dict[str, Flo
     return scores
 
 
-def by_forest(sites: Any, *, seed: int) -> Callable[[Integers, Floats, Integers], dict[str, Floats]]:
-    """Scores of extremely randomised trees on one-hot sites and elemental properties: the plain way."""
-    from sklearn.ensemble import ExtraTreesRegressor
-
-    from zonemelt.tasks.acquire.of_model import Aim, discovery_scores
+def described(sites: Any) -> Floats:
+    """One-hot sites and elemental properties (N, F): what a forest is given."""
     from zonemelt.tasks.featurize.magpie import elements
 
     _, raw = elements()
     table = np.where(np.isnan(raw), np.nanmean(raw, axis=0), raw)
-    kinds = [sorted({one[site] for one in sites}) for site in range(len(SITES))]
     parts = []
-    for site, own in enumerate(kinds):
-        column = [own.index(one[site]) for one in sites]
-        parts += [
-            np.eye(len(own))[column],
-            np.array([table[list(kind)].mean(axis=0) for kind in own])[column],
-        ]
-    features = np.concatenate(parts, axis=1)
+    for site in range(len(SITES)):
+        kinds = sorted({one[site] for one in sites})
+        column = [kinds.index(one[site]) for one in sites]
+        parts.append(np.eye(len(kinds))[column])
+        parts.append(np.array([table[list(kind)].mean(axis=0) for kind in kinds])[column])
+    return np.concatenate(parts, axis=1)
+
+
+def by_forest(sites: Any, *, seed: int) -> Callable[[Integers, Floats, Integers], dict[str, Floats]]:
+    """Scores of extremely randomised trees: the plain way."""
+    from sklearn.ensemble import ExtraTreesRegressor
+
+    from zonemelt.tasks.acquire.of_model import Aim, discovery_scores
+
+    features = described(sites)
 
     def scores(rows: Integers, labels: Floats, left: Integers) -> dict[str, Floats]:
-        forest = ExtraTreesRegressor(60, random_state=seed, min_samples_leaf=1).fit(features[rows], labels)
+        forest = ExtraTreesRegressor(60, random_state=seed).fit(features[rows], labels)
         each = np.array([tree.predict(features[left]) for tree in forest.estimators_])
         return discovery_scores(each.mean(axis=0), each.std(axis=0), labels, Aim(fraction=FRACTION))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from jobflow import job
@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from zonemelt.tasks.potentials.potential import Potential
     from zonemelt.tasks.train.predictor import Predictor
 
-KNOWN = "labelled already"
+KNOWN: Final = "labelled already"
+LINEAR: Final = ("d_optimal", "v_optimal")
+"""Strategies that need the rows of a linear potential."""
 
 
 class Acquiring(Selecting):
@@ -101,7 +103,7 @@ def acquire(
     if isinstance(asked, Potential):
         pool = pool_of(
             asked, new, known, features=settings.features, cutoff=settings.cutoff,
-            closest=settings.closest, rows=settings.strategy == "d_optimal",
+            closest=settings.closest, rows=settings.strategy in LINEAR,
         )  # fmt: skip
     else:
         pool = _pool_of_model(asked, new, known, labelled, settings)

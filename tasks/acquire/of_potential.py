@@ -51,7 +51,7 @@ def pool_of(
         features: kind of features that tell structures apart, see :data:`.FEATURES`; none where empty.
         cutoff: of the features, Å.
         closest: of the sum of covalent radii; candidates with closer atoms are refused.
-        rows: whether to make the rows of a linear potential, for ``d_optimal``.
+        rows: whether to make the rows of a linear potential, for ``d_optimal`` and ``v_optimal``.
 
     Returns:
         With the scores ``force_spread`` (the largest on an atom, eV/Å), ``force_spread_mean`` (root mean

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from zonemelt.tasks.acquire.batches import conditional_variance, d_optimal, farthest_points
+from zonemelt.tasks.acquire.batches import conditional_variance, d_optimal, farthest_points, v_optimal
 from zonemelt.tasks.acquire.pareto import by_hypervolume
 from zonemelt.tasks.errors import InputError, UnknownKeyError
 
@@ -174,6 +174,19 @@ def by_determinant(
     return [rows[place] for place in d_optimal([blocks[row] for row in rows], known_KK, count=count)]
 
 
+def by_mean_variance(
+    pool: Pool, settings: Selecting, count: int, _generator: np.random.Generator
+) -> Sequence[int]:
+    """What makes a linear model surer of the whole pool: of what is labelled and what is not."""
+    rows = _shortlist(pool, settings, count)
+    blocks = _needed(pool.blocks, "rows of a linear model", settings)
+    known_KK = _needed(pool.known_KK, "rows of a linear model", settings)
+    target_KK = known_KK + sum(block.T @ block for block in blocks)
+    return [
+        rows[place] for place in v_optimal([blocks[row] for row in rows], known_KK, target_KK, count=count)
+    ]
+
+
 def pareto(pool: Pool, settings: Selecting, count: int, _generator: np.random.Generator) -> Sequence[int]:
     """What adds most to the volume that is dominated in several scores at once.
 
@@ -197,6 +210,7 @@ STRATEGIES: Final[dict[str, Callable[[Pool, Selecting, int, np.random.Generator]
     "farthest": farthest,
     "conditional_variance": by_variance,
     "d_optimal": by_determinant,
+    "v_optimal": by_mean_variance,
     "pareto": pareto,
 }
 """Name → function of trusted candidates, settings, how many to pick, and random numbers; it returns rows."""

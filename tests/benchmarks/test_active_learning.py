@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-OURS = ("discovery", "potentials", "calibration")  # that need data
+OURS = ("discovery", "potentials", "trap", "calibration")  # that need data
 
 
 def module(name, monkeypatch):

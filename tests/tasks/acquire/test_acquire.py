@@ -141,8 +141,9 @@ def test_rows_of_a_linear_potential_give_its_energies_and_forces():
 def test_d_optimal_batch_of_a_linear_committee():
     members = Committee("linear", [linear(0), linear(1)])
     some = candidates()
-    found = asked(some, potential=members, strategy="d_optimal", count=3)
-    assert len(found["chosen"]) == 3
+    for strategy in ("d_optimal", "v_optimal"):
+        found = asked(some, potential=members, strategy=strategy, count=3)
+        assert len(found["chosen"]) == 3
     with pytest.raises(InputError, match="needs rows of a linear model"):
         asked(some, strategy="d_optimal")
     basis = linear().card.basis

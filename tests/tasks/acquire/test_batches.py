@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.distance import cdist
 
-from zonemelt.tasks.acquire.batches import conditional_variance, d_optimal, farthest_points, gain
+from zonemelt.tasks.acquire.batches import conditional_variance, d_optimal, farthest_points, gain, v_optimal
 
 
 def drawn(seed, *shape):
@@ -88,6 +88,34 @@ def test_d_optimal_reaches_the_promised_share_of_the_best_batch(seed):
 
     best = max(worth(rows) for rows in combinations(range(7), 3))
     assert worth(d_optimal(blocks, known, count=3)) >= (1 - 1 / np.e) * best
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(0, 10_000), st.integers(1, 6), st.integers(1, 4))
+def test_v_optimal_is_the_greedy_choice_and_the_mean_variance_falls(seed, count, rows):
+    blocks, aims = list(drawn(seed, 8, rows, 3)), drawn(seed + 1, 5, 3)
+    information, target = 0.1 * np.eye(3), aims.T @ aims
+
+    def variance(more):
+        return np.trace(np.linalg.solve(information + more.T @ more, target))
+
+    picked = v_optimal(blocks, information, target, count=count)
+    assert len(set(picked)) == count
+    before = variance(np.zeros((1, 3)))
+    for place, one in enumerate(picked):
+        left = [other for other in range(8) if other not in picked[:place]]
+        assert variance(blocks[one]) == pytest.approx(min(variance(blocks[other]) for other in left))
+        assert variance(blocks[one]) < before
+        before = variance(blocks[one])
+        information = information + blocks[one].T @ blocks[one]
+
+
+def test_v_optimal_looks_where_it_will_be_asked():
+    """A determinant counts both directions alike; what is to be predicted lies along one of them."""
+    along, across = np.array([[1.0, 0.0]]), np.array([[0.0, 2.0]])
+    known, target = np.eye(2), np.diag([1.0, 1e-4])
+    assert d_optimal([along, across], known, count=1) == [1]
+    assert v_optimal([along, across], known, target, count=1) == [0]
 
 
 def test_d_optimal_does_not_pick_a_copy():

@@ -100,7 +100,7 @@ def test_pool_that_is_smaller_or_exhausted_says_so():
 def test_shortlist_keeps_diversity_among_the_best():
     known = pool(size=9)
     best = {known.names[row] for row in np.argsort(-known.scores["worth"])[:4]}
-    for strategy in ("farthest", "conditional_variance", "d_optimal"):
+    for strategy in ("farthest", "conditional_variance", "d_optimal", "v_optimal"):
         found = select(known, asked(strategy, score="worth", shortlist=2.0), count=2, seed=0)
         assert set(found.chosen) <= best
 
@@ -126,6 +126,7 @@ def test_what_a_pool_lacks_is_told():
         ("farthest", "needs features"),
         ("conditional_variance", "needs a covariance"),
         ("d_optimal", "needs rows of a linear model"),
+        ("v_optimal", "needs rows of a linear model"),
     ):
         with pytest.raises(InputError, match=words):
             select(bare, asked(strategy), count=1, seed=0)
