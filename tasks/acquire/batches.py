@@ -112,11 +112,12 @@ def d_optimal(blocks: Sequence[Floats], known_KK: Floats, *, count: int) -> list
 
 
 def v_optimal(blocks: Sequence[Floats], known_KK: Floats, target_KK: Floats, *, count: int) -> list[int]:
-    """Pick what lowers the mean variance of a linear model's predictions most, over all that it is to predict.
+    """Pick what lowers the mean variance of a linear model most, over all that it is to predict.
 
-    V-optimality (A. C. Atkinson, A. N. Donev, R. D. Tobias, Optimum Experimental Designs, with SAS, 2007): the trace of (A + X'X)⁻¹ S falls most. A determinant weighs all directions alike, and spends
-    labels on those that hardly anything points in; here they count as much as they occur. Of each round at
-    least 25 gains are computed anew, the largest of the round before first; the others stand.
+    V-optimality (A. C. Atkinson, A. N. Donev, R. D. Tobias, Optimum Experimental Designs, with SAS, 2007):
+    the trace of (A + X'X)⁻¹ S falls most. A determinant weighs all directions alike, and spends labels on
+    those that hardly anything points in; here they count as much as they occur. Of each round at least 25
+    gains are computed anew, the largest of the round before first; the others stand.
 
     Args:
         blocks: see :func:`d_optimal`.
