@@ -1,0 +1,60 @@
+"""When a loop ends, and what it says then."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from zonemelt.tasks.rounds.judge import round_document
+from zonemelt.tasks.rounds.stop import ENERGY, FORCES, Stop, reason_to_stop
+
+
+def now(**changes: Any) -> list[dict[str, Any]]:
+    document = {
+        "round": 2, "exhausted": False, "choice": {}, "uncertainty": None, "surprise": None,
+        "heldout": {ENERGY: 0.01, FORCES: 0.1},
+        "spent": {"asked": 30, "node_hours": 4.0},
+    }  # fmt: skip
+    return [{**document, **changes}]
+
+
+@pytest.mark.parametrize(
+    ("stop", "changes", "said"),
+    [
+        ({}, {}, ""),
+        ({"rounds": 2}, {}, "2 rounds"),
+        ({"labels": 30}, {}, "30 labels were asked for"),
+        ({"node_hours": 3}, {}, "labels took 4 node-hours, 3 were allowed"),
+        ({"force_error": 0.2}, {}, "forces mae (eV/Å) 0.1, wanted 0.2"),
+        ({"force_error": 0.05}, {}, ""),
+        ({"force_error": 0.2, "energy_error": 0.001}, {}, ""),
+        ({"uncertainty": 0.3}, {"uncertainty": 0.2}, "calibrated deviation of forces 0.2 eV/Å, wanted 0.3"),
+        ({"uncertainty": 0.3}, {"uncertainty": 0.4}, ""),
+        ({"uncertainty": 0.3}, {"uncertainty": 0.2, "surprise": 20.0}, ""),
+        ({"promise": 0.02}, {"choice": {"promise": 0.01}}, "no candidate left is among the best"),
+        ({}, {"exhausted": True, "choice": {"explored": {"proposed": 3}}}, "exhausted: "),
+        ({"rounds": None}, {"round": 500}, ""),
+    ],
+)
+def test_reasons(stop, changes, said):
+    found = reason_to_stop(Stop(**stop), now(**changes))
+    assert found.startswith(said)
+    assert bool(found) == bool(said)
+
+
+def test_a_committee_that_agrees_on_nonsense_does_not_end_a_campaign_by_its_certainty():
+    sure = {"uncertainty": 0.01}
+    assert reason_to_stop(Stop(uncertainty=0.3), now(**sure, surprise=1.2))
+    assert not reason_to_stop(Stop(uncertainty=0.3), now(**sure, surprise=6.0))
+
+
+def test_what_was_spent_adds_up():
+    gathered = {
+        "dataset": "d", "version": "v", "records": 3, "quarantine": 1, "accepted": ["a", "b"],
+        "refused": {"c": "why"}, "failed": [], "pending": {}, "seconds": 3600.0, "cpu_seconds": 1800.0,
+    }  # fmt: skip
+    common = {"committee": "c", "heldout": {}, "choice": None, "surprised": None, "steered": {}, "nodes": 2}
+    first = round_document(number=0, gathered=gathered, before=None, **common)
+    second = round_document(number=1, gathered=gathered, before=first, **common)
+    assert second["spent"] == {"labels": 6, "asked": 3, "node_hours": 4.0, "cpu_hours": 1.0}
