@@ -36,6 +36,11 @@ class AtomisticMaker(Maker):
     device: str = "cpu"
     dtype: str | None = None
 
+    def settings_from(self, start: int) -> dict[str, Any]:
+        """The settings of the job whose first structure is at this place."""
+        del start
+        return self.settings
+
     def make(self, inputs: list[Any]) -> Flow:
         """Build the graph.
 
@@ -64,7 +69,7 @@ class AtomisticMaker(Maker):
                 kind=self.kind,
                 potential=self.potential,
                 inputs=inputs[start : start + self.structures],
-                settings=self.settings,
+                settings=self.settings_from(start),
                 directory=self.directory,
                 device=self.device,
                 dtype=self.dtype,
@@ -118,3 +123,19 @@ class NebMaker(AtomisticMaker):
     kind: ClassVar[str] = "neb"
     name: str = "paths"
     structures: int = 20
+
+
+@dataclass
+class DynamicsMaker(AtomisticMaker):
+    """Molecular dynamics: settings of :class:`.DynamicsSettings`, output :class:`.SimulationResult`.
+
+    Trajectories lie below ``trajectories`` in the directory; :func:`.trajectory_atoms` reads them.
+    """
+
+    kind: ClassVar[str] = "dynamics"
+    name: str = "dynamics"
+    structures: int = 50
+
+    def settings_from(self, start: int) -> dict[str, Any]:
+        """Random numbers follow from the place among all structures, not from that in a job."""
+        return self.settings | {"first": int(self.settings.get("first", 0)) + start}

@@ -64,7 +64,7 @@ class Fleet(Generic[MovingT, ArrivedT]):
         most: about how many atoms are on their way together.
         begin: a member's state before its first step.
         step: takes all that are on their way, evaluates them once, and says for each where it is now; what is
-            not of the type ``moving`` has arrived.
+            of the type ``arrived`` goes no further.
         moving, arrived: dataclasses of arrays, numbers, words and None.
         key: what a checkpoint belongs to; see :func:`key_of`.
     """
@@ -101,12 +101,12 @@ def run(
     evaluations = 0
     while _fill(fleet, moving, waiting) and pace.go_on():
         for index, now in fleet.step(dict(sorted(moving.items()))).items():
-            if isinstance(now, fleet.moving):
-                moving[index] = now
-            else:
-                assert isinstance(now, fleet.arrived)
+            if isinstance(now, fleet.arrived):  # which may be a kind of what is moving
                 del moving[index]
                 arrived[index] = now
+            else:
+                assert isinstance(now, fleet.moving)
+                moving[index] = now
         evaluations += 1
         if checkpoint is not None and evaluations % pace.every == 0:
             _write(fleet, checkpoint, moving, arrived)

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, Final
 from jobflow import CURRENT_JOB, Response, job
 from pydantic import TypeAdapter, ValidationError
 
+from zonemelt.tasks.atomistic.dynamics_documents import simulations
+from zonemelt.tasks.atomistic.dynamics_settings import DynamicsSettings
 from zonemelt.tasks.atomistic.elastic import ElasticSettings, elasticities
 from zonemelt.tasks.atomistic.eos import EosSettings, equations_of_state
 from zonemelt.tasks.atomistic.fleet import OutOfTimeError, Pace
@@ -111,6 +113,15 @@ def _documents(
     return run
 
 
+def _simulations(
+    potential: Potential, crystals: Crystals, settings: DynamicsSettings, pace: Pace
+) -> list[dict[str, Any]]:
+    assert pace.directory is not None
+    place = pace.directory.parent / "trajectories"
+    found = simulations(potential, crystals, settings, pace=pace, directory=place)
+    return [one.model_dump(mode="json") for one in found]
+
+
 def _crystals(inputs: list[Any]) -> Crystals:
     return Crystals.of(Geometry.model_validate(one) for one in inputs)
 
@@ -130,6 +141,7 @@ CALCULATIONS: Final[dict[str, Calculation]] = {
     "neb": Calculation(
         settings=NebSettings, read=_ends, run=_documents(minimum_energy_paths), dtype="float32"
     ),
+    "dynamics": Calculation(settings=DynamicsSettings, read=_crystals, run=_simulations),
 }
 
 

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from pydantic import Field
 
-from zonemelt.tasks.atomistic.dynamics import DynamicsSettings, Trajectory, simulate
+from zonemelt.tasks.atomistic.dynamics import simulate
+from zonemelt.tasks.atomistic.dynamics_settings import DynamicsSettings
+from zonemelt.tasks.atomistic.integrator import End
 from zonemelt.tasks.crystals import Crystals
 from zonemelt.tasks.errors import InputError
 from zonemelt.tasks.explore.candidate import Explorer, Found, Parent
@@ -93,20 +95,18 @@ def _advance(
     )  # fmt: skip
     velocities = [run.velocities for run in going]
     known = [one for one in velocities if one is not None]
-    found: Trajectory = simulate(
+    found = simulate(
         driver,
         Crystals.of_atoms(run.atoms for run in going),
         told,
         velocities_A3=np.concatenate(known) if known else None,
     )
-    first_G = found.crystals.first_G
-    for place, run in enumerate(going):
-        if found.stopped_G[place] >= 0:
+    for run, done in zip(going, found, strict=True):
+        if done.end is End.EXPLODED:
             run.end = "exploded"
             continue
-        rows = slice(int(first_G[place]), int(first_G[place + 1]))
-        run.atoms.positions = found.crystals.positions_A3[rows]
-        run.velocities = found.velocities_A3[rows]
+        run.atoms.positions = done.atoms.positions
+        run.velocities = done.velocities_N3
 
 
 def _look(

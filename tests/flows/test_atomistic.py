@@ -10,9 +10,10 @@ from jobflow import JobStore, run_locally
 from maggma.stores import MemoryStore
 from potentials_for_tests import Morse
 
-from zonemelt.flows.atomistic import ElasticMaker, EosMaker, NebMaker, PhononMaker, RelaxMaker
+from zonemelt.flows.atomistic import DynamicsMaker, ElasticMaker, EosMaker, NebMaker, PhononMaker, RelaxMaker
 from zonemelt.tasks.atomistic import jobs
 from zonemelt.tasks.atomistic.relax import RelaxSettings, relax
+from zonemelt.tasks.atomistic.trajectory import trajectory_atoms
 from zonemelt.tasks.crystals import Crystals
 from zonemelt.tasks.deadline import DEADLINE_VARIABLE
 from zonemelt.tasks.errors import InputError
@@ -110,6 +111,32 @@ def test_paths_as_a_flow(tmp_path, monkeypatch):
 
 
 @pytest.mark.usefixtures("_morse")
+def test_dynamics_as_a_flow_is_the_same_however_it_is_cut(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    settings = {"steps": 20, "temperature": 200, "rescaling": 50.0, "breathing": 100.0, "every": 5}
+    atoms = [bulk("Cu", cubic=True, a=3.7)] * 3
+    documents = [Geometry.of(one).model_dump(mode="json") for one in atoms]
+    ends = []
+    for structures in (1, 3):
+        place = tmp_path / str(structures)
+        maker = DynamicsMaker(directory=str(place), structures=structures, settings=settings)
+        found = outputs(maker.make(documents))
+        assert [one["end"] for one in found] == ["finished"] * 3
+        assert found[0]["drift"] is None
+        json.dumps(found, allow_nan=False)
+        frames = trajectory_atoms(found[0]["trajectory"]["path"])
+        assert len(frames) == found[0]["trajectory"]["frames"] == 5
+        assert str(place / "trajectories") in found[0]["trajectory"]["path"]
+        ends.append([one["geometry"]["positions"] for one in found])
+    np.testing.assert_allclose(ends[0], ends[1], atol=1e-9)
+    assert np.abs(np.array(ends[0][0]) - ends[0][1]).max() > 1e-3
+    found = outputs(
+        DynamicsMaker(directory=str(tmp_path), settings={"steps": 5, "temperature": 9}).make(documents)
+    )
+    assert abs(found[0]["drift"]) < 1.0
+
+
+@pytest.mark.usefixtures("_morse")
 def test_no_time_at_all_is_an_error(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv(DEADLINE_VARIABLE, "1000.0")
@@ -133,6 +160,8 @@ def test_a_watch_keeps_time_for_three_evaluations(monkeypatch):
         (RelaxMaker(directory="/d", settings={"fmax": 1}), DOCUMENTS, "fmax"),
         (EosMaker(directory="/d", settings={"span": "wide"}), DOCUMENTS, "eos: span.*wide"),
         (ElasticMaker(directory="/d", settings={"strains": [0.0]}), DOCUMENTS, "none of them 0"),
+        (DynamicsMaker(directory="/d", settings={"steps": 5}), DOCUMENTS, "dynamics: temperature"),
+        (DynamicsMaker(directory="/d", settings={"steps": 5, "temperature": -3}), DOCUMENTS, "not negative"),
         (PhononMaker(directory="/d", settings={"temperatures": [-1]}), DOCUMENTS, "not negative"),
         (RelaxMaker(directory="d"), DOCUMENTS, "absolute"),
     ],
