@@ -95,14 +95,18 @@ class Chgnet(EdgePotential):
 
 def load(name: str, *, device: str = "cpu", dtype: str = "float32") -> Chgnet:
     """Load one that comes with the package."""
+    path = packaged("chgnet", f"pretrained/{FILES[name]}")
+    return Chgnet(name, path, theory=theory_of(name), device=device, dtype=dtype)
+
+
+def theory_of(name: str) -> Theory:
+    """What the labels of one that comes with the package were computed with."""
     corrected = name != "chgnet-r2scan"
-    theory = Theory(
+    return Theory(
         code="vasp",
         version=f"as of the Materials Project, {'corrected by MP2020' if corrected else 'uncorrected'}",
         functional="PBE" if corrected else "r2SCAN",
     )
-    path = packaged("chgnet", f"pretrained/{FILES[name]}")
-    return Chgnet(name, path, theory=theory, device=device, dtype=dtype)
 
 
 def _pairs(found: Neighbours, cutoff: float) -> NDArray[np.int64]:

@@ -105,7 +105,7 @@ def _layers(architecture: PotentialArchitecture) -> Any:
     from sevenn.model_build import build_E3_equivariant_model
     from sevenn.nn.linear import AtomReduce
 
-    layers: Any = build_E3_equivariant_model(_config(architecture))
+    layers: Any = build_E3_equivariant_model(config_of(architecture))
     layers.delete_module_by_key("force_output")
     layers.delete_module_by_key("rescale_atomic_energy")
     layers.key_grad = None
@@ -116,7 +116,7 @@ def _layers(architecture: PotentialArchitecture) -> Any:
     return layers
 
 
-def _config(architecture: PotentialArchitecture) -> dict[str, Any]:
+def config_of(architecture: PotentialArchitecture) -> dict[str, Any]:
     """The architecture in SevenNet's words."""
     from ase.data import atomic_numbers
     from sevenn import _keys as keys

@@ -51,7 +51,7 @@ class SevenNet(EdgePotential):
         self.cutoff = float(self.model.cutoff)
         self.elements = frozenset(chemical_symbols[number] for number in self.model.type_map)
         self._fidelity = self._chosen(fidelity)
-        self.theory = _theory(fidelity)
+        self.theory = theory_of(fidelity)
 
     @property
     def layers(self) -> Any:
@@ -135,7 +135,7 @@ def _built(checkpoint: dict[str, Any], where: str, device: str) -> Any:
     return model
 
 
-def _theory(fidelity: str | None) -> Theory:
+def theory_of(fidelity: str | None) -> Theory:
     """The labels are of the Materials Project's trajectories, with U where it has U."""
     functional = "r2SCAN" if fidelity == "R2SCAN" else "PBE"
     return Theory(code="vasp", version="as of the Materials Project, uncorrected", functional=functional)

@@ -1,5 +1,6 @@
 """The command line: everything a person does with campaigns, one small file for each group of commands."""
 
+from zonemelt.workflows.cli import potential_train, potential_work
 from zonemelt.workflows.cli.app import app, main
 from zonemelt.workflows.cli.crates import crate, open_command
 from zonemelt.workflows.cli.dataset import dataset_app
@@ -8,6 +9,7 @@ from zonemelt.workflows.cli.ingest import ingest
 from zonemelt.workflows.cli.look import jobs, logs, show, status
 from zonemelt.workflows.cli.models import models_app
 from zonemelt.workflows.cli.plan import plan
+from zonemelt.workflows.cli.potential import potential_app
 from zonemelt.workflows.cli.predict import predict
 from zonemelt.workflows.cli.prepare import check, init
 from zonemelt.workflows.cli.provenance import uses, why
@@ -36,6 +38,9 @@ __all__ = [
     "open_command",
     "pause",
     "plan",
+    "potential_app",
+    "potential_train",
+    "potential_work",
     "predict",
     "report",
     "rerun",

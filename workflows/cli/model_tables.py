@@ -18,12 +18,13 @@ def number(value: float | None, digits: int = 4) -> str:
     return "-" if value is None else f"{value:.{digits}g}"
 
 
-def _table(*columns: str) -> Table:
+def plain_table(*columns: str, left: bool = False) -> Table:
+    """A table without lines, numbers to the right of the first column unless all are ``left``."""
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False, header_style="bold")
     for place, column in enumerate(columns):
-        table.add_column(column, justify="right" if place else "left")
+        table.add_column(column, justify="right" if place and not left else "left")
     return table
 
 
@@ -70,11 +71,11 @@ def _print_property(out: Console, name: str, judged: dict[str, Any]) -> None:
                 f"mean width {number(held['mean_width'])} {unit}"
             )
         )
-    elements = _table("  element", "records", f"MAE ({unit})")
+    elements = plain_table("  element", "records", f"MAE ({unit})")
     for one in judged["elements"][:MOST]:
         elements.add_row(f"  {one['element']}", f"{one['records']:,}", number(one["mae"]))
     out.print(elements)
-    largest = _table("  largest errors", "label", "predicted", f"error ({unit})")
+    largest = plain_table("  largest errors", "label", "predicted", f"error ({unit})")
     for one in judged["largest"][:MOST]:
         row = [number(one[key]) for key in ("label", "predicted", "error")]
         largest.add_row(Text(f"  {one['record']}"), *row)
@@ -102,7 +103,7 @@ def predictions_table(rows: Sequence[dict[str, Any]]) -> Table:
     """A line a structure and property; what was refused with its reason."""
     from rich.text import Text
 
-    table = _table("structure", "formula", "property", "value", "deviation", "interval", "unit")
+    table = plain_table("structure", "formula", "property", "value", "deviation", "interval", "unit")
     for row in rows:
         name = Text(row["structure"])
         if row["refused"]:
@@ -119,7 +120,7 @@ def known_table(found: Sequence[dict[str, str]]) -> Table:
     """The models that can be trained."""
     from rich.text import Text
 
-    table = _table("model", "reads", "what it is")
+    table = plain_table("model", "reads", "what it is")
     table.columns[1].justify = table.columns[2].justify = "left"
     for one in found:
         table.add_row(Text(one["model"], "bold"), one["reads"], Text(one["about"]))
@@ -130,7 +131,7 @@ def models_table(found: Sequence[dict[str, Any]]) -> Table:
     """The models of a directory."""
     from rich.text import Text
 
-    table = _table("model", "kind", "properties", "metrics", "size", "made")
+    table = plain_table("model", "kind", "properties", "metrics", "size", "made")
     for column in table.columns:
         column.justify = "left"
     for one in found:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from zonemelt.tasks.errors import CampaignError, InputError
+from zonemelt.workflows.cli.application_tables import COLUMNS, application_table, results_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,9 +29,9 @@ def report_on(place: Path, spec: Any) -> tuple[Path, dict[str, Any]]:
         CampaignError: there is no summary yet.
         InputError: a campaign of this kind has no report.
     """
-    if spec is None or spec.kind == "graph":
+    if spec is None or spec.kind == "graph" or spec.kind in COLUMNS:
         raise InputError(
-            "a graph of your own has no report",
+            "a campaign of this kind has no report",
             where=str(place),
             remedy="`zonemelt show JOB` shows outputs, and `open_store(directory=…)` reads them",
         )
@@ -69,6 +70,10 @@ def print_results(out: Console, place: Path, plan: Plan) -> None:
     if (found := rounds_of(place, plan.spec)) is not None:
         if found[0]:
             out.print(rounds_table(*found))
+        return
+    if plan.spec is not None and plan.spec.kind in COLUMNS:
+        if found := results_of(place, plan.spec.name):
+            out.print(application_table(plan.spec.kind, found))
         return
     try:
         path, summary = report_on(place, plan.spec)

@@ -105,15 +105,15 @@ def train(
 
     folder = Path(out).absolute()
     place = Path(directory).absolute() if directory else folder / CAMPAIGN
-    _check_free(folder, place)
+    check_free(folder, place)
     overrides = _settings(settings or [], model, seed=seed, epochs=epochs)
-    data = _data(dataset, version, properties, ignoring or [])
-    drawn = _split(split, fractions, data, seed=seed)
+    data = opened_data(dataset, version, properties, ignoring or [])
+    drawn = drawn_split(split, fractions, data, seed=seed)
     arguments = {
         "dataset": str(data.dataset.directory),
         "version": data.dataset.version,
         "properties": list(properties),
-        "split": _write_split(folder / SPLIT, drawn, new=not is_campaign(place)),
+        "split": write_split(folder / SPLIT, drawn, new=not is_campaign(place)),
         "directory": str(folder),
         "graphs": str(Path(graphs).absolute()) if graphs else "",
         "ignoring": list(ignoring or []),
@@ -134,7 +134,7 @@ def train(
         run_or_go_on(plan, str(place), quiet=as_json, also=progress(folder, most))
     except ZonemeltError:
         if not is_campaign(place):
-            _forget(folder)
+            forget(folder)
         raise
     found = _outcome(folder)
     if as_json:
@@ -143,7 +143,7 @@ def train(
         print_evaluation(console(), found)
 
 
-def _check_free(folder: Path, place: Path) -> None:
+def check_free(folder: Path, place: Path) -> None:
     """Refuse a folder that holds another model.
 
     Raises:
@@ -203,7 +203,8 @@ def _settings(pairs: list[str], model: str, *, seed: int, epochs: int) -> dict[s
     return found
 
 
-def _data(dataset: str, version: str, properties: list[str], ignoring: list[str]) -> Any:
+def opened_data(dataset: str, version: str, properties: list[str], ignoring: list[str]) -> Any:
+    """A version of a dataset, with the properties that are to be learnt of it."""
     from zonemelt.tasks.datasets import open_dataset
     from zonemelt.workflows.cli.training import Data
 
@@ -211,7 +212,12 @@ def _data(dataset: str, version: str, properties: list[str], ignoring: list[str]
     return Data.read(opened, properties, ignoring)
 
 
-def _split(said: str, fractions: str, data: Any, *, seed: int) -> Split:
+def drawn_split(said: str, fractions: str, data: Any, *, seed: int) -> Split:
+    """The split that a person means: drawn, or of a file.
+
+    Raises:
+        InputError: there is no such way and no such file, or a part is empty.
+    """
     from zonemelt.tasks.quality.split_file import read_split
     from zonemelt.workflows.cli.training import GROUPS, draw
 
@@ -226,7 +232,7 @@ def _split(said: str, fractions: str, data: Any, *, seed: int) -> Split:
     return read_split(said)
 
 
-def _write_split(path: Path, split: Split, *, new: bool) -> dict[str, str]:
+def write_split(path: Path, split: Split, *, new: bool) -> dict[str, str]:
     """Keep the split beside the model; the document that names it."""
     from zonemelt.tasks.quality.split_file import write_split
 
@@ -235,7 +241,7 @@ def _write_split(path: Path, split: Split, *, new: bool) -> dict[str, str]:
     return {"file": str(path), "hash": split.hash}
 
 
-def _forget(folder: Path) -> None:
+def forget(folder: Path) -> None:
     """Remove the split of a campaign that was refused, and the folder if there is nothing else in it."""
     (folder / SPLIT).unlink(missing_ok=True)
     with contextlib.suppress(OSError):

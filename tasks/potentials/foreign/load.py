@@ -69,7 +69,7 @@ def _load(
             where=where,
             remedy="if you trust who made it, say so: trust=True, or --trust on the command line",
         )
-    if not _importable(library.module):
+    if not importable(library.module):
         raise InputError(f"{library.name} is not installed", where=where, remedy=library.install)
     asked = Asked(
         source=str(path.absolute()) if is_file else source, is_file=is_file, device=device, dtype=dtype
@@ -104,7 +104,8 @@ def _unknown(library: Library, path: Path | None, source: str) -> Theory:
     return Theory(code="not said", version=f"{library.name} {known_by}")
 
 
-def _importable(module: str) -> bool:
+def importable(module: str) -> bool:
+    """Whether a module is installed, without importing it."""
     try:
         return find_spec(module) is not None
     except ModuleNotFoundError:  # of what it lies in

@@ -11,7 +11,7 @@ import numpy as np
 from zonemelt.tasks.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -49,6 +49,7 @@ def read_labelled(
     split: Mapping[str, Any] | None = None,
     part: str = "test",
     by: str = "",
+    ignoring: Sequence[str] = (),
 ) -> tuple[list[Labelled], Theory | None]:
     """Read structures that have labels.
 
@@ -57,6 +58,7 @@ def read_labelled(
         version: of the dataset.
         split: a split file or rows, see :func:`.split_of`, of which ``part`` is taken; all where it is None.
         part: of the split.
+        ignoring: fields of the level of theory that may differ among the records.
         by: the field or property that says of which type a configuration is; one of :data:`KINDS` by default.
 
     Returns:
@@ -69,7 +71,7 @@ def read_labelled(
     found: list[Labelled]
     theory: Theory | None = None
     if place.is_dir():
-        found, theory = _of_dataset(place, version, split, part, by)
+        found, theory = _of_dataset(place, version, split, part, by, ignoring)
     elif split is not None:
         raise InputError(
             "a split is of a dataset", where=str(place), remedy="give the directory of a dataset"
@@ -83,8 +85,13 @@ def read_labelled(
     return found, theory
 
 
-def _of_dataset(
-    place: Path, version: str | None, split: Mapping[str, Any] | None, part: str, by: str
+def _of_dataset(  # noqa: PLR0917  what says which records
+    place: Path,
+    version: str | None,
+    split: Mapping[str, Any] | None,
+    part: str,
+    by: str,
+    ignoring: Sequence[str],
 ) -> tuple[list[Labelled], Theory]:
     from zonemelt.tasks.datasets import open_dataset
     from zonemelt.tasks.potentials.fitting.collection import theory_of
@@ -94,7 +101,7 @@ def _of_dataset(
     dataset = open_dataset(place, version)
     if not len(dataset):
         raise InputError("it has no records", where=str(place), remedy="ingest some")
-    values = read_properties(dataset, ["energy_free_per_atom"])
+    values = read_properties(dataset, ["energy_free_per_atom"], ignoring=ignoring)
     rows = np.arange(len(dataset))
     if split is not None:
         parts = split_of(split, values)

@@ -1,0 +1,55 @@
+"""What cathodes, ferroelectrics and polymorphs came to, on paper."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from zonemelt.workflows.cli.model_tables import number, plain_table
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from rich.table import Table
+
+# Kind of campaign → column, key.
+COLUMNS: Final[dict[str, tuple[tuple[str, str], ...]]] = {
+    "cathodes": (
+        ("formula", "formula"), ("voltage (V)", "voltage"), ("capacity (mAh/g)", "capacity"),
+        ("energy (Wh/kg)", "energy_density"), ("volume change (%)", "volume_change"),
+        ("barrier (eV)", "barrier"), ("hop (Å)", "hop"),
+    ),
+    "ferroelectrics": (
+        ("c/a", "tetragonality"), ("energy gain (meV)", "energy_gain"),
+        ("P nominal (µC/cm²)", "polarization_nominal"), ("P Born (µC/cm²)", "polarization_born"),
+    ),
+    "polymorphs": (
+        ("energy (kJ/mol)", "energy"), ("volume (Å³)", "volume"), ("density (g/cm³)", "density"),
+        ("cations/1000 Å³", "framework_density"),
+    ),
+}  # fmt: skip
+
+
+def results_of(place: Path, name: str) -> list[dict[str, Any]]:
+    """The output of the last job of such a campaign; nothing where it has not come to its end."""
+    from zonemelt.tasks.stores import open_store
+
+    store = open_store(None, directory=place)
+    store.connect()
+    try:
+        found = store.query_one({"name": name}, properties=["output"], load=True)
+    finally:
+        store.close()  # type: ignore[no-untyped-call]
+    output = None if found is None else found["output"]
+    return list(output) if isinstance(output, list) else []
+
+
+def application_table(kind: str, found: list[dict[str, Any]]) -> Table:
+    """A line for each compound."""
+    table = plain_table(kind, *(title for title, _ in COLUMNS[kind]), "")
+    for one in found:
+        cells = [
+            value if isinstance(value := one.get(key), str) else number(value) for _, key in COLUMNS[kind]
+        ]
+        reasons = "; ".join(filter(None, (one.get("reason"), one.get("barrier_reason"))))
+        table.add_row(one["name"], *cells, reasons)
+    return table
