@@ -72,8 +72,8 @@ def print_results(out: Console, place: Path, plan: Plan) -> None:
             out.print(rounds_table(*found))
         return
     if plan.spec is not None and plan.spec.kind in COLUMNS:
-        if found := results_of(place, plan.spec.name):
-            out.print(application_table(plan.spec.kind, found))
+        if compounds := results_of(place, plan.spec.name):
+            out.print(application_table(plan.spec.kind, compounds))
         return
     try:
         path, summary = report_on(place, plan.spec)
