@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from graphs_for_tests import same
@@ -26,6 +27,7 @@ from jobs_of_several_ranks import (
 
 from zonemelt import RetryPolicy, run_flow
 from zonemelt.tasks.errors import SiteError
+from zonemelt.tasks.programs import PROGRAM_VARIABLE, ProgramRanks
 from zonemelt.workflows.engine import launch
 from zonemelt.workflows.engine.launch import (
     LOST_FILE,
@@ -156,3 +158,45 @@ def test_more_nodes_than_a_local_block_has(tmp_path):
 def test_slots_count_ranks_and_threads(tmp_path):
     assert read_resources({"nodes": 2, "ranks_per_node": 4, "threads": 3}).slots == 24
     assert Ledger(tmp_path).pools == ("cpu",)
+
+
+@pytest.mark.parametrize("program", ["srun", "mpirun", "mpiexec"])
+def test_a_program_of_a_job_is_started_by_the_launcher_of_its_site(program, monkeypatch):
+    monkeypatch.setenv(launch.LAUNCH_VARIABLE, json.dumps({"program": program, "nodes": 2}))
+    resources = read_resources({"launcher": "program", "nodes": 2, "ranks_per_node": 3, "threads": 4})
+    with launch.program_ranks(SimpleNamespace(uuid="x"), resources):
+        here = ProgramRanks.here()
+        command = here.command(["/opt/pw.x", "-in", "x"])
+    assert (here.ranks, here.threads) == (6, 4)
+    assert command[0] == program
+    assert command[-3:] == ["/opt/pw.x", "-in", "x"]
+    assert "6" in command or "--ntasks=6" in command
+    assert PROGRAM_VARIABLE not in os.environ
+    assert ProgramRanks.here() == ProgramRanks()
+
+
+def test_a_program_on_one_machine_is_started_by_the_mpi_beside_it(monkeypatch, tmp_path):
+    for folder in ("theirs", "ours"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "mpiexec").write_text("#!/bin/sh\necho 'mpiexec (Open MPI) 4.1'\n")
+        (tmp_path / folder / "mpiexec").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path / "ours"))
+    monkeypatch.delenv(launch.LAUNCH_VARIABLE, raising=False)
+    with launch.program_ranks(
+        SimpleNamespace(uuid="x"), read_resources({"launcher": "program", "ranks_per_node": 2})
+    ):
+        command = ProgramRanks.here().command([str(tmp_path / "theirs" / "pw.x")])
+    assert command[0] == str(tmp_path / "theirs" / "mpiexec")
+    assert command[-3:] == ["-n", "2", str(tmp_path / "theirs" / "pw.x")]
+    with launch.program_ranks(SimpleNamespace(uuid="x"), read_resources({"launcher": "program"})):
+        assert ProgramRanks.here().command(["/pw.x"]) == ["/pw.x"]
+
+
+def test_more_nodes_than_the_block_of_a_program_has(monkeypatch):
+    monkeypatch.delenv(launch.LAUNCH_VARIABLE, raising=False)
+    resources = read_resources({"launcher": "program", "nodes": 2})
+    with (
+        pytest.raises(SiteError, match="2 nodes, its block gives a job 1"),
+        launch.program_ranks(SimpleNamespace(uuid="x"), resources),
+    ):
+        pass
