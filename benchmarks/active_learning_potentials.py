@@ -8,8 +8,10 @@ potential is linear in its weights, so that a fit solves normal equations that a
 from __future__ import annotations
 
 import gzip
+import os
 import time
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -18,7 +20,6 @@ from benchmarks.report import Row, say, spread
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -263,11 +264,9 @@ def _row(
 
 
 def _read(element: str, place: Path, *, quick: bool) -> tuple[Design, Floats, list[Floats]]:
+    """What is known before the labels, and these: energies and forces."""
     from ase.io import read
 
-    from zonemelt.tasks.crystals import Crystals
-    from zonemelt.tasks.featurize.graphs import Edges, graphs_of
-    from zonemelt.tasks.potentials.fitting.linear_fit import design
     from zonemelt.tasks.potentials.linear import Basis
 
     with gzip.open(place, "rt", encoding="utf-8") as file:
@@ -276,12 +275,31 @@ def _read(element: str, place: Path, *, quick: bool) -> tuple[Design, Floats, li
     basis = Basis(
         cutoff=4.0 if quick else 5.0, radial=4 if quick else 6, degree=2 if quick else 4, elements=(element,)
     )
+    labels = [one.get_forces().reshape(-1) for one in frames]
+    energies = np.array([one.get_potential_energy() / len(one) for one in frames])
+    return _designed(frames, basis, called=place.name.split(".")[0]), energies, labels
+
+
+def _designed(frames: Sequence[Any], basis: Any, *, called: str) -> Design:
+    """The rows of all structures; kept in ``$ZONEMELT_WORK``, if there is one, in single precision."""
+    from zonemelt.tasks.crystals import Crystals
+    from zonemelt.tasks.featurize.graphs import Edges, graphs_of
+    from zonemelt.tasks.potentials.fitting.linear_fit import design
+
+    name = f"{called}-{len(frames)}-{basis.cutoff:g}-{basis.radial}-{basis.degree}.npz"
+    kept = Path(os.environ["ZONEMELT_WORK"], name) if "ZONEMELT_WORK" in os.environ else None
+    ends = np.cumsum([3 * len(one) for one in frames])[:-1]
+    if kept is not None and kept.is_file():
+        with np.load(kept, allow_pickle=False) as found:
+            forces = np.split(found["forces"].astype(np.float64), ends)
+            return Design(energy_NK=found["energy"], forces=forces)
     energy, forces = [], []
     for one in frames:
         graphs = graphs_of(Crystals.of_atoms([one]), Edges(cutoff=basis.cutoff, k=None))
         energy_GK, forces_AK3 = design(graphs, basis)
         energy.append(energy_GK[0])
         forces.append(forces_AK3.transpose(0, 2, 1).reshape(-1, energy_GK.shape[1]))
-    labels = [one.get_forces().reshape(-1) for one in frames]
-    energies = np.array([one.get_potential_energy() / len(one) for one in frames])
-    return Design(energy_NK=np.array(energy), forces=forces), energies, labels
+    if kept is not None:
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        np.savez(kept, energy=np.array(energy), forces=np.concatenate(forces).astype(np.float32))
+    return Design(energy_NK=np.array(energy), forces=forces)

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from jobflow import job
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from zonemelt.tasks.acquire.of_model import Aim, Wanted, scores_of
 from zonemelt.tasks.acquire.of_potential import described, kernel_of_spread, pool_of
 from zonemelt.tasks.acquire.select import Pool, Selecting, select
 from zonemelt.tasks.errors import InputError
-from zonemelt.tasks.explore.candidate import Parent, read_parents
+from zonemelt.tasks.explore.candidate import Parent, read_parents, read_settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -53,15 +53,7 @@ def acquiring_of(document: Mapping[str, Any]) -> Acquiring:
     Raises:
         InputError: a key is unknown or a value out of its range.
     """
-    try:
-        return Acquiring.model_validate(dict(document))
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise InputError(
-            f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}",
-            where="acquisition",
-            remedy=f"known keys: {', '.join(Acquiring.model_fields)}",
-        ) from None
+    return read_settings(Acquiring, document, where="acquisition")
 
 
 def acquire(

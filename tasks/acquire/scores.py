@@ -80,26 +80,3 @@ def distances(features_NF: Floats, known_MF: Floats) -> Floats:
         return np.full(len(features_NF), np.inf)
     found: Floats = cKDTree(known_MF).query(features_NF)[0]
     return found
-
-
-def leverages(rows_NF: Floats, known_FF: Floats, *, ridge: float = 1e-8) -> Floats:
-    """x' (A + λ)⁻¹ x of each row (N,): the variance of a linear model there, without the noise's.
-
-    Args:
-        rows_NF: features.
-        known_FF: A, the sum of x x' over what is labelled.
-        ridge: λ, in units of the mean of the diagonal of A.
-    """
-    scale = float(np.trace(known_FF)) / len(known_FF) or 1.0
-    factor = np.linalg.cholesky(known_FF + ridge * scale * np.eye(len(known_FF)))
-    solved = np.linalg.solve(factor, rows_NF.T)
-    found: Floats = (solved**2).sum(axis=0)
-    return found
-
-
-def ranks(values_N: Floats) -> Floats:
-    """Ranks from 0 for the smallest to 1 for the largest (N,): scores of different units side by side."""
-    from scipy.stats import rankdata
-
-    ranks_N: Floats = rankdata(values_N, method="average")
-    return (ranks_N - 1) / max(len(values_N) - 1, 1)

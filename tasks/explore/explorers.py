@@ -2,31 +2,35 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from jobflow import job
-from pydantic import Field, TypeAdapter, ValidationError
 
-from zonemelt.tasks.errors import InputError
+from zonemelt.tasks.errors import InputError, UnknownKeyError
 from zonemelt.tasks.explore import defects, deform, dynamics, phonons, sources, surfaces
-from zonemelt.tasks.explore.candidate import read_parents
+from zonemelt.tasks.explore.candidate import read_parents, read_settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from zonemelt.tasks.potentials.potential import Potential
 
-AnyExplorer = Annotated[
+AnyExplorer = (
     deform.Deform
     | dynamics.Dynamics
     | phonons.Phonons
     | defects.Defects
     | surfaces.Surfaces
-    | sources.Sources,
-    Field(discriminator="explorer"),
-]
-EXPLORERS: Final = ("deform", "dynamics", "phonons", "defects", "surfaces", "sources")
-_KNOWN: Final[TypeAdapter[AnyExplorer]] = TypeAdapter(AnyExplorer)
+    | sources.Sources
+)
+EXPLORERS: Final[dict[str, type[AnyExplorer]]] = {
+    "deform": deform.Deform,
+    "dynamics": dynamics.Dynamics,
+    "phonons": phonons.Phonons,
+    "defects": defects.Defects,
+    "surfaces": surfaces.Surfaces,
+    "sources": sources.Sources,
+}
 
 
 def explorer_of(document: Mapping[str, Any]) -> AnyExplorer:
@@ -35,15 +39,14 @@ def explorer_of(document: Mapping[str, Any]) -> AnyExplorer:
     Raises:
         InputError: there is no such explorer, or a setting is unknown or out of its range.
     """
-    try:
-        return _KNOWN.validate_python(dict(document))
-    except ValidationError as error:
-        first = error.errors()[0]
+    if "explorer" not in document:
         raise InputError(
-            f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}",
-            where=f"explorer {document.get('explorer', 'without a name')}",
-            remedy=f"explorers: {', '.join(EXPLORERS)}; their settings: docs/selection.md",
-        ) from None
+            "it does not say which", where="explorer", remedy=f"give 'explorer': {', '.join(EXPLORERS)}"
+        )
+    name = str(document["explorer"])
+    if name not in EXPLORERS:
+        raise UnknownKeyError.of(name, EXPLORERS, where="explorer")
+    return read_settings(EXPLORERS[name], document, where=f"explorer {name}")
 
 
 def explore(

@@ -195,7 +195,7 @@ def test_scores_without_a_label_have_no_improvement():
 
 
 def test_bad_input_is_told():
-    with pytest.raises(InputError, match=r"strategie: Extra inputs"):
+    with pytest.raises(InputError, match="did you mean 'strategy'"):
         acquiring_of({"strategie": "top"})
     with pytest.raises(InputError, match="name one of them"):
         acquire(Model(), candidates(1), [], acquiring_of({}), count=1, seed=0)

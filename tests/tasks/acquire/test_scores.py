@@ -13,11 +13,9 @@ from zonemelt.tasks.acquire.scores import (
     confidence_bound,
     distances,
     expected_improvement,
-    leverages,
     limit_of_best,
     probability_beyond,
     probability_of_best,
-    ranks,
 )
 
 NUMBERS = st.floats(-3, 3)
@@ -60,11 +58,7 @@ def test_limit_of_the_best_counts_labels_and_candidates_together():
     assert likely == pytest.approx([0.0, 0.5, 0.0])
 
 
-def test_distances_and_leverages():
+def test_distance_is_to_the_nearest():
     known = np.array([[0.0, 0.0], [3.0, 4.0]])
     assert distances(np.array([[0.0, 1.0], [3.0, 0.0]]), known) == pytest.approx([1.0, 3.0])
     assert np.isinf(distances(known, known[:0])).all()
-    rows = np.random.default_rng(0).normal(size=(20, 3))
-    found = leverages(rows, rows.T @ rows)
-    assert found.sum() == pytest.approx(3.0, rel=1e-4)  # the trace of a projection on three columns
-    assert ranks(np.array([5.0, -1.0, 7.0])).tolist() == [0.5, 0.0, 1.0]

@@ -95,9 +95,9 @@ def test_several_documents_as_one():
 @pytest.mark.parametrize(
     ("document", "words"),
     [
-        ({"explorer": "deform", "number": 3}, "deform.number"),
+        ({"explorer": "deform", "copie": 3}, "did you mean 'copies'"),
         ({"explorer": "deforme"}, "deform"),
-        ({"copies": 3}, "explorer without a name"),
+        ({"copies": 3}, "does not say which"),
         ({"explorer": "deform", "copies": 0}, "greater than or equal to 1"),
     ],
 )
