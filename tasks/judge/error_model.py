@@ -50,7 +50,8 @@ def fit(errors_N: Floats, signals_NS: Floats, *, seed: int = 0) -> ErrorModel:
 
     The factor is the geometric mean of two: one makes the mean square of error over deviation 1, the other
     makes half of the errors lie where half of a Gaussian does. They agree for Gaussian errors. Where a few
-    errors are far larger than the rest, no one factor serves the whole and the tail: this is between the two.
+    errors are far larger than the rest, no one factor serves the whole and the tail: this is between the two,
+    and where half of the errors are next to nothing (labels that are exactly zero), nearer to the tail.
 
     Args:
         errors_N: label minus prediction.
@@ -84,7 +85,8 @@ def fit(errors_N: Floats, signals_NS: Floats, *, seed: int = 0) -> ErrorModel:
     scores_N = np.abs(errors_N) / own_N
     tails = math.sqrt(float((scores_N**2).mean()))
     middle = float(np.median(scores_N)) / _HALF
-    return ErrorModel(forest=forest, factor=math.sqrt(tails * middle) or tails, least=least)
+    factor = math.sqrt(tails * max(middle, tails / 2))
+    return ErrorModel(forest=forest, factor=factor, least=least)
 
 
 def forest_signals(forest: Any, seen_NF: Floats, labels_N: Floats, asked_MF: Floats, *, k: int = 6) -> Floats:

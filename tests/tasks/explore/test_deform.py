@@ -95,7 +95,7 @@ def test_several_documents_as_one():
 @pytest.mark.parametrize(
     ("document", "words"),
     [
-        ({"explorer": "deform", "copie": 3}, "did you mean 'copies'"),
+        ({"explorer": "deform", "copy": 3}, "did you mean 'copies'"),
         ({"explorer": "deforme"}, "deform"),
         ({"copies": 3}, "does not say which"),
         ({"explorer": "deform", "copies": 0}, "greater than or equal to 1"),
