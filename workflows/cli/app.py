@@ -52,6 +52,15 @@ class Commands(TyperGroup):
                 raise
             typer.secho(f"zonemelt: {error}", fg="red", err=True)
             raise typer.Exit(NOT_ALL_SUCCEEDED if isinstance(error, JobError) else REFUSED) from None
+        except PermissionError as error:
+            if os.environ.get("ZONEMELT_DEBUG") == "1":
+                raise
+            typer.secho(
+                f"zonemelt: {error.filename}: {error.strerror}\n  → ask its owner for the rights to it",
+                fg="red",
+                err=True,
+            )
+            raise typer.Exit(REFUSED) from None
         except KeyboardInterrupt:
             typer.secho("interrupted", err=True)
             raise typer.Exit(INTERRUPTED) from None

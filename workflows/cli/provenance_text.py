@@ -63,10 +63,8 @@ def _said(record: dict[str, Any]) -> Iterator[tuple[str, str]]:
         yield "failed", f"attempt {tried.get('attempt')}: {tried.get('cause')}, {tried.get('error', '')}"
     yield from _surroundings(record)
     for asked in record["steered"]:
-        yield (
-            "steered",
-            f"{moment(asked['time'])} {asked.get('verb', asked['what'])} by {asked.get('user', '?')}",
-        )
+        what = asked.get("verb") or shorten(asked.get("values", {}))
+        yield "steered", f"{moment(asked['time'])} {what} by {asked.get('user') or asked.get('who', '?')}"
     for label in ("seeds", "datasets", "models", "files"):
         if found := record[label]:
             yield label, shorten(", ".join(f"{path} = {value}" for path, value in found.items()))

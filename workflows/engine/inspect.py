@@ -132,6 +132,16 @@ def open_ledger(directory: str | Path) -> Iterator[sqlite3.Connection]:
         LedgerVersionError: another version of zonemelt wrote it.
     """
     path = Path(directory, FILE_NAME)
+    try:
+        path.stat()
+    except PermissionError as error:
+        raise CampaignError(
+            f"it cannot be read: {error.strerror}",
+            where=str(path),
+            remedy="ask its owner for the rights to it",
+        ) from error
+    except OSError:
+        pass  # said below
     if not path.exists() and Path(directory, SPEC_FILE).exists():
         raise CampaignError(
             "this campaign has not begun: it has no ledger yet",

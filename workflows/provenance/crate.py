@@ -74,47 +74,61 @@ def write_crate(
         StoreError: a file that an output names is missing.
     """
     source = Path(directory)
-    target = (
-        Path(out) if out is not None else source.resolve().with_name(f"{source.resolve().name}.crate.zip")
-    )
-    if target.exists():
-        raise CampaignError("it exists already", where=str(target), remedy="give another name, or remove it")
-    if target.resolve().is_relative_to(source.resolve()):
-        raise CampaignError(
-            "a crate cannot lie in the campaign it is of", where=str(target), remedy="write it elsewhere"
-        )
-    target.parent.mkdir(parents=True, exist_ok=True)
-    root = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
     try:
-        with open_ledger(source) as connection:
-            try:
-                verify_ledger(connection, source)
-                told = tell(connection, source)
-                if not told.lineage.nodes:
-                    raise CampaignError(
-                        "it has no jobs yet, so there is nothing to export", where=str(source),
-                        remedy="`zonemelt status` tells how far it is",
-                    )  # fmt: skip
-                _check_blobs(connection, source)
-                root.mkdir(mode=0o700)
-                referenced = _copy(connection, source, root, largest)
-            except sqlite3.DatabaseError as error:
-                raise damaged(connection, error) from error
-            sizes = _describe(told, root, source, referenced, licence, was=str(source.resolve()))
-        written = Written(crate=target, jobs=len(told.lineage.nodes), referenced=len(referenced), **sizes)
-        if is_archive(target):
-            pack(root, target)
-        else:
-            root.replace(target)
+        target = _new(source, out)
+        root = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
+        try:
+            return _write_crate(source, root, target, largest=largest, licence=licence)
+        finally:
+            shutil.rmtree(root, ignore_errors=True)
     except PermissionError as error:
         raise CampaignError(
             f"it cannot be read or written: {error.strerror}",
             where=str(error.filename),
             remedy="ask the owner of the campaign for the rights, or choose another place",
         ) from error
-    finally:
-        shutil.rmtree(root, ignore_errors=True)
-    return written
+
+
+def _new(source: Path, out: str | Path | None) -> Path:
+    """Where a crate goes.
+
+    Raises:
+        CampaignError: something is there, or it would lie in the campaign.
+    """
+    home = source.resolve()
+    target = Path(out) if out is not None else home.with_name(f"{home.name}.crate.zip")
+    if target.exists():
+        raise CampaignError("it exists already", where=str(target), remedy="give another name, or remove it")
+    if target.resolve().is_relative_to(home):
+        raise CampaignError(
+            "a crate cannot lie in the campaign it is of", where=str(target), remedy="write it elsewhere"
+        )
+    target.parent.mkdir(parents=True, exist_ok=True)
+    return target
+
+
+def _write_crate(source: Path, root: Path, target: Path, *, largest: int | None, licence: str) -> Written:
+    with open_ledger(source) as connection:
+        try:
+            verify_ledger(connection, source)
+            told = tell(connection, source)
+            if not told.lineage.nodes:
+                raise CampaignError(
+                    "it has no jobs yet, so there is nothing to export",
+                    where=str(source),
+                    remedy="`zonemelt status` tells how far it is",
+                )
+            _check_blobs(connection, source)
+            root.mkdir(mode=0o700)
+            referenced = _copy(connection, source, root, largest)
+        except sqlite3.DatabaseError as error:
+            raise damaged(connection, error) from error
+    sizes = _describe(told, root, source, referenced, licence)
+    if is_archive(target):
+        pack(root, target)
+    else:
+        root.replace(target)
+    return Written(crate=target, jobs=len(told.lineage.nodes), referenced=len(referenced), **sizes)
 
 
 def _check_blobs(connection: sqlite3.Connection, source: Path) -> None:
@@ -170,7 +184,7 @@ def _files(source: Path) -> list[Path]:
 
 
 def _describe(
-    told: Told, root: Path, source: Path, referenced: list[dict[str, Any]], licence: str, *, was: str
+    told: Told, root: Path, source: Path, referenced: list[dict[str, Any]], licence: str
 ) -> dict[str, int]:
     """Write what a crate says of its files; returns how many there are, and their size."""
     spec = source / SPEC_FILE
@@ -184,7 +198,12 @@ def _describe(
     }
     _write(root / WORKFLOW, json.dumps(workflow, indent=1).encode())
     _write(root / PROV, prov_json(told).encode())
-    about = {"format": FORMAT, "zonemelt": __version__, "was": was, "referenced": referenced}
+    about = {
+        "format": FORMAT,
+        "zonemelt": __version__,
+        "was": str(source.resolve()),
+        "referenced": referenced,
+    }
     _write(root / ABOUT, json.dumps(about, indent=1).encode())
     files = {path.relative_to(root).as_posix(): path for path in sorted(root.rglob("*")) if path.is_file()}
     hashes = {name: sha256_of(path) for name, path in files.items()}
