@@ -19,41 +19,18 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.engine_graphs import add_job, same_job, total_job
+from benchmarks.provenance_campaigns import record_screening, run_screening
 from benchmarks.provenance_capture import capture_rows
-from benchmarks.report import ROOT, Row, as_json, as_table, machine, median, say, spread
-from jobflow import Flow
+from benchmarks.report import ROOT, Row, as_json, as_table, machine, median, spread
 
 from zonemelt.tasks.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-GROUP = 99  # jobs that one reducing job takes together
 VALIDATOR = ROOT / ".venv-crates" / "bin" / "rocrate-validator"
 CACHE = ROOT / ".venv-crates" / "http_cache"
 VALIDATED = 300  # jobs of the crate that is validated: the validator's cost grows faster than the crate
-
-
-def screening(jobs: int) -> Flow:
-    """One job that all others come from, many that use it, and one that comes from all."""
-    source = same_job(1)
-    mapped = [add_job(source.output, number) for number in range(jobs - 2 - (jobs - 2) // (GROUP + 1))]
-    groups = [mapped[at : at + GROUP] for at in range(0, len(mapped), GROUP)]
-    sums = [total_job([one.output for one in group]) for group in groups]
-    last = total_job([one.output for one in sums])
-    last.name = "last"
-    return Flow([source, *mapped, *sums, last], name="screening")
-
-
-def _campaign(place: Path, jobs: int) -> int:
-    """Run a screening; returns how many jobs it has."""
-    from zonemelt.workflows.engine.run import run_flow
-
-    say(f"a campaign of {jobs} jobs")
-    flow = screening(jobs)
-    run_flow(flow, site="inline", directory=place, ensure_success=True)
-    return len(flow.jobs)
 
 
 def _timed(task: Callable[[], Any], repeats: int) -> tuple[Any, list[float]]:
@@ -73,7 +50,7 @@ def asking_rows(*, quick: bool, jobs: int | None) -> Iterator[Row]:
     repeats = 2 if quick else 5
     with tempfile.TemporaryDirectory(prefix="zonemelt-bench-") as scratch:
         place = Path(scratch, "campaign")
-        size = _campaign(place, jobs or (2000 if quick else 100_000))
+        size = record_screening(place, jobs or (2000 if quick else 100_000))
         for name, task in (
             (f"why, all {size} jobs", lambda: why(place, "last")),
             (f"uses, all {size} jobs", lambda: uses(place, "1")),
@@ -96,9 +73,9 @@ def asking_rows(*, quick: bool, jobs: int | None) -> Iterator[Row]:
         )  # fmt: skip
         yield _command_row(["why", str(place), "last"], size, quick=quick)
         other = Path(scratch, "other")
-        smaller = _campaign(other, min(size, 10_000))
+        smaller = record_screening(other, min(size, 10_000))
         again = Path(scratch, "again")
-        _campaign(again, min(size, 10_000))
+        record_screening(again, min(size, 10_000))
         found_diff, found = _timed(lambda: diff(other, again), 1)
         assert found_diff.counts == {"same": smaller}, "two runs of one graph differ"
         yield Row(
@@ -139,7 +116,7 @@ def crate_rows(*, quick: bool, jobs: int | None) -> Iterator[Row]:
 
     with tempfile.TemporaryDirectory(prefix="zonemelt-bench-") as scratch:
         place, crate = Path(scratch, "campaign"), Path(scratch, "campaign.crate.zip")
-        size = _campaign(place, jobs or (500 if quick else 10_000))
+        size = run_screening(place, jobs or (500 if quick else 10_000))
         written, found = _timed(lambda: write_crate(place, crate), 1)
         yield Row(
             name=f"crate of {size} jobs", unit="s", ours=found[0], target="ours <= 60", quick=quick,
@@ -173,7 +150,7 @@ def _validated_row(scratch: Path, *, quick: bool) -> Row:
     from zonemelt.workflows.provenance.crate import write_crate
 
     place, crate = scratch / "small", scratch / "small-crate"
-    _campaign(place, VALIDATED)
+    run_screening(place, VALIDATED)
     write_crate(place, crate)
     began = time.perf_counter()
     found = validate(crate, program=program, cache=cache)

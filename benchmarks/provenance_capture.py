@@ -59,7 +59,7 @@ def _spent(jobs: int, place: Path) -> float:
 
 def capture_rows(*, quick: bool) -> Iterator[Row]:
     """The cost of the capture."""
-    jobs, repeats = (300, 7) if quick else (2000, 15)
+    jobs, repeats = (300, 7) if quick else (1000, 15)
     began = time.perf_counter()
     found: dict[str, list[float]] = {"on": [], "off": []}
     with tempfile.TemporaryDirectory(prefix="zonemelt-bench-") as scratch:

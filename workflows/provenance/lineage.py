@@ -5,6 +5,7 @@ A job comes from the jobs whose outputs it refers to or waits for, and from the 
 
 from __future__ import annotations
 
+import gc
 import json
 import sqlite3
 from dataclasses import dataclass, field
@@ -22,21 +23,17 @@ if TYPE_CHECKING:
 
 Direction = Literal["why", "uses"]
 
-# The walk goes over ids: a chain of 100,000 jobs is one statement, too.
-_WALKS: dict[Direction, str] = {
-    "why": f"""WITH RECURSIVE found(id) AS (
-        SELECT value FROM json_each(?)
-        UNION SELECT parent.id FROM found JOIN edges ON edges.child = found.id AND edges.kind = {WAITS_FOR}
-            JOIN jobs AS parent ON parent.uuid = edges.parent
-        UNION SELECT child.origin FROM found JOIN jobs AS child ON child.id = found.id
-            WHERE child.origin IS NOT NULL)
-        SELECT id FROM found""",
-    "uses": f"""WITH RECURSIVE found(id) AS (
-        SELECT value FROM json_each(?)
-        UNION SELECT edges.child FROM found JOIN jobs AS parent ON parent.id = found.id
-            JOIN edges ON edges.parent = parent.uuid AND edges.kind = {WAITS_FOR}
-        UNION SELECT brought.id FROM found JOIN jobs AS brought ON brought.origin = found.id)
-        SELECT id FROM found""",
+_FEW = 1000  # jobs up to which rows are looked up one by one
+_FAR = 30  # and steps away from what was asked for
+_STEPS: dict[Direction, str] = {
+    "why": f"""SELECT parent.id FROM edges JOIN jobs AS parent ON parent.uuid = edges.parent
+        WHERE edges.kind = {WAITS_FOR} AND edges.child IN (SELECT value FROM json_each(?))
+        UNION SELECT origin FROM jobs WHERE origin IS NOT NULL AND id IN (SELECT value FROM json_each(?))
+        LIMIT ?""",
+    "uses": f"""SELECT edges.child FROM jobs AS parent JOIN edges ON edges.parent = parent.uuid
+        WHERE edges.kind = {WAITS_FOR} AND parent.id IN (SELECT value FROM json_each(?))
+        UNION SELECT id FROM jobs WHERE origin IS NOT NULL AND origin IN (SELECT value FROM json_each(?))
+        LIMIT ?""",
 }
 
 
@@ -128,69 +125,127 @@ def damaged(connection: sqlite3.Connection, error: Exception) -> CampaignError:
 
 
 def _walk(connection: sqlite3.Connection, roots: list[int], direction: Direction) -> Lineage:
-    reached = [row[0] for row in connection.execute(_WALKS[direction], (json.dumps(roots),))]
-    chosen = json.dumps(reached)
-    inside = "IN (SELECT value FROM json_each(?))"
-    rows = connection.execute(
-        f'SELECT id, uuid, "index", name, kind, state, origin, resources FROM jobs WHERE id {inside}',
-        (chosen,),
-    ).fetchall()
-    nodes: dict[int, Node] = {}
-    shares: dict[int, float] = {}
-    latest: dict[str, int] = {}
-    origins: list[tuple[int, int]] = []
-    states = {int(state): state.name.lower() for state in JobState}
-    for job, uuid, index, name, kind, state, origin, resources in sorted(rows):
-        nodes[job] = Node(job, uuid, index, name, kind, states[state])
-        shares[job] = _nodes_of(resources)
-        if uuid not in latest or nodes[latest[uuid]].index < index:
-            latest[uuid] = job
-        if origin is not None and origin in nodes:
-            origins.append((origin, job))
-    lineage = Lineage(roots, nodes)
-    pairs = connection.execute(
-        f"SELECT parent, child FROM edges WHERE kind = {WAITS_FOR} AND child {inside}", (chosen,)
-    )
-    # References read the output with the highest index; how that came about is told by the origins.
-    links = [(latest[uuid], child) for uuid, child in pairs if uuid in latest and child in nodes]
-    for parent, child in sorted({*links, *origins}):
+    # To name most of the rows of a table takes longer than to read it.
+    some = _Some(_few(connection, roots, direction))
+    collecting = gc.isenabled()
+    gc.disable()  # it would walk over everything that is read, again and again
+    try:
+        jobs = some.of(connection, 'SELECT id, uuid, "index", name, kind, state, origin FROM jobs', "id")
+        latest: dict[str, int] = {}
+        order: dict[str, int] = {}
+        for job, uuid, index, *_ in jobs:
+            if index >= order.get(uuid, 0):
+                latest[uuid], order[uuid] = job, index
+        links = _links(connection, some, jobs, latest, direction)
+        reached = _reached(roots, links)
+        states = {int(state): state.name.lower() for state in JobState}
+        nodes = {
+            job: Node(job, uuid, index, name, kind, states[state])
+            for job, uuid, index, name, kind, state, _ in jobs
+            if job in reached
+        }
+        lineage = Lineage(roots, nodes, {job: links[job] for job in reached if job in links})
+        _add_costs(connection, some, lineage)
+        return lineage
+    finally:
+        if collecting:
+            gc.enable()
+
+
+def _few(connection: sqlite3.Connection, roots: list[int], direction: Direction) -> list[int] | None:
+    """The jobs of a small lineage; None of one that is not small."""
+    reached = set(roots)
+    frontier = roots
+    for _ in range(_FAR):
+        if not frontier:
+            return sorted(reached)
+        step = json.dumps(frontier)
+        found = {row[0] for row in connection.execute(_STEPS[direction], (step, step, _FEW))}
+        frontier = sorted(found - reached)
+        reached |= found
+        if len(reached) >= _FEW:
+            return None
+    return None
+
+
+class _Some:
+    """Rows about some jobs, or about all of them."""
+
+    def __init__(self, jobs: list[int] | None) -> None:
+        self.names = None if jobs is None else json.dumps(jobs)
+
+    def of(self, connection: sqlite3.Connection, select: str, column: str, where: str = "1") -> list[Any]:
+        """The rows of a query whose column names one of the jobs."""
+        if self.names is None:
+            return connection.execute(f"{select} WHERE {where}").fetchall()
+        inside = f"{column} IN (SELECT value FROM json_each(?))"
+        return connection.execute(f"{select} WHERE {inside} AND {where}", (self.names,)).fetchall()
+
+
+def _links(
+    connection: sqlite3.Connection,
+    some: _Some,
+    jobs: list[tuple[Any, ...]],
+    latest: dict[str, int],
+    direction: Direction,
+) -> dict[int, list[int]]:
+    """The next jobs of each, in order: the one that brought it, and those whose output it waits for.
+
+    References read the output with the highest index; how that came about is told by what brought it.
+    """
+    known = {job[0] for job in jobs}
+    pairs = [(job[-1], job[0]) for job in jobs if job[-1] in known]
+    edges = some.of(connection, "SELECT parent, child FROM edges", "child", f"kind = {WAITS_FOR}")
+    pairs += [(latest[uuid], child) for uuid, child in edges if uuid in latest]
+    found: dict[int, list[int]] = {}
+    for parent, child in pairs:
         start, end = (child, parent) if direction == "why" else (parent, child)
-        lineage.links.setdefault(start, []).append(end)
-    _add_costs(connection, lineage, shares, chosen)
-    return lineage
+        if start in found:
+            found[start].append(end)
+        else:
+            found[start] = [end]
+    return {job: sorted(set(others)) if len(others) > 1 else others for job, others in found.items()}
 
 
-def _nodes_of(resources: str | None) -> float:
+def _reached(roots: list[int], links: dict[int, list[int]]) -> set[int]:
+    reached = set(roots)
+    queue = list(roots)
+    while queue:
+        for other in links.get(queue.pop(), ()):
+            if other not in reached:
+                reached.add(other)
+                queue.append(other)
+    return reached
+
+
+def _nodes_of(resources: str) -> float:
     """Nodes that a job takes; below zero the workers of a node whose place it takes."""
-    if not resources:
-        return -1.0
     asked = read_resources(json.loads(resources))
     return float(asked.nodes) if asked.nodes > 1 else -float(asked.slots)
 
 
-def _add_costs(
-    connection: sqlite3.Connection, lineage: Lineage, shares: dict[int, float], chosen: str
-) -> None:
+def _add_costs(connection: sqlite3.Connection, some: _Some, lineage: Lineage) -> None:
     workers = workers_per_node(connection)
-    rows = connection.execute(
-        "SELECT job, kind, data FROM events WHERE job IN (SELECT value FROM json_each(?))"
-        " AND kind IN ('done', 'failed', 'retry')",
-        (chosen,),
+    asking = some.of(connection, "SELECT id, resources FROM jobs", "id", "resources IS NOT NULL")
+    shares = {job: _nodes_of(wanted) for job, wanted in asking}
+    rows = some.of(
+        connection, "SELECT job, kind, data FROM events", "job", "kind IN ('done', 'failed', 'retry')"
     )
     for job, kind, text in rows:
-        node, said = lineage.nodes[job], orjson.loads(text) if text else {}
-        node.retries += kind != "done"
-        if "reused" in said or "start" not in said:
-            node.made = said.get("made", node.made)
+        node = lineage.nodes.get(job)
+        if node is None:
             continue
-        seconds = said["end"] - said["start"]
-        share = shares[job]
-        share = share if share > 0 else min(1.0, -share / workers.get(said.get("under", ""), 1))
-        node.run_s += seconds
-        node.node_hours += seconds * share / 3600
-        node.start, node.end, node.host = said["start"], said["end"], said.get("host", "")
-        node.under = said.get("under", "")
-        node.made = said.get("made", node.made)
+        said = orjson.loads(text) if text else {}
+        node.retries += kind != "done"
+        node.made = said.get("made", "")
+        if "reused" in said or "start" not in said:
+            continue
+        node.start, node.end = said["start"], said["end"]
+        node.host, node.under = said.get("host", ""), said.get("under", "")
+        share = shares.get(job, -1.0)
+        share = share if share > 0 else min(1.0, -share / workers.get(node.under, 1))
+        node.run_s += node.end - node.start
+        node.node_hours += (node.end - node.start) * share / 3600
         if "joules" in said:
             node.joules = (node.joules or 0.0) + said["joules"] * share
 

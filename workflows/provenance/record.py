@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 _SEED = re.compile(r"(?:.*_)?seeds?|random_state")
 _DATASET = re.compile(r"dataset(?:_version)?|training_set|test_set|labels_version")
+_HASH = re.compile(r"[0-9a-f]{16,64}")  # the version of a dataset is one, that of a package is not
 _MODEL = re.compile(r"model(?:_card)?|weights|checkpoint|ensemble")
 _LONGEST = 300  # characters of a value that names something
 _MOST = 50  # things of a kind that are listed for one job
@@ -145,7 +146,7 @@ def named_things(body: dict[str, Any], document: dict[str, Any] | None) -> dict[
             elif _SEED.fullmatch(key) and isinstance(each, int):
                 _put(found["seeds"], path, each)
             elif isinstance(each, str) and 0 < len(each) <= _LONGEST:
-                if _DATASET.fullmatch(key):
+                if _DATASET.fullmatch(key) or (key == "version" and _HASH.fullmatch(each)):
                     _put(found["datasets"], path, each)
                 elif _MODEL.fullmatch(key):
                     _put(found["models"], path, each)
