@@ -24,6 +24,7 @@ class AtomisticMaker(Maker):
         structures: in a job.
         device: "cpu" or "cuda".
         dtype: "float32" or "float64"; None: what the kind needs.
+        trust: see :func:`.load_potential`.
     """
 
     kind: ClassVar[str]
@@ -35,6 +36,7 @@ class AtomisticMaker(Maker):
     structures: int = 200
     device: str = "cpu"
     dtype: str | None = None
+    trust: bool = False
 
     def settings_from(self, start: int) -> dict[str, Any]:
         """The settings of the job whose first structure is at this place."""
@@ -73,6 +75,7 @@ class AtomisticMaker(Maker):
                 directory=self.directory,
                 device=self.device,
                 dtype=self.dtype,
+                trust=self.trust,
             )
             one.name = f"{self.kind} from {start}"
             jobs.append(one)

@@ -81,7 +81,7 @@ class ValidateMaker(Maker):
             if crystals:
                 flow = maker(
                     potential=self.potential, settings=self.settings.get(kind, {}), directory=self.directory,
-                    device=self.device, dtype=self.dtype,
+                    device=self.device, dtype=self.dtype, trust=self.trust,
                 ).make([one.model_dump(mode="json") for one in crystals])  # fmt: skip
                 before.append(flow)
                 found[kind] = flow.output

@@ -197,6 +197,7 @@ def calculate_job(
     directory: str,
     device: str = "cpu",
     dtype: str | None = None,
+    trust: bool = False,
 ) -> Any:
     """Do one kind of calculation with a potential.
 
@@ -208,6 +209,7 @@ def calculate_job(
         directory: absolute; of the checkpoints, from which the job goes on that takes over.
         device: "cpu" or "cuda".
         dtype: "float32" or "float64"; None: what the kind needs.
+        trust: see :func:`.load_potential`.
 
     Returns:
         A document for each input; or a response with the job that goes on.
@@ -223,7 +225,7 @@ def calculate_job(
     watch = Watch(deadline_of_job())
     try:
         return calculation.run(
-            load_potential(potential, device=device, dtype=precision),
+            load_potential(potential, device=device, dtype=precision, trust=trust),
             inputs_of(kind, inputs),
             chosen,
             Pace(directory=place, go_on=watch),
@@ -243,6 +245,7 @@ def calculate_job(
         directory=directory,
         device=device,
         dtype=dtype,
+        trust=trust,
     )
     again.name = CURRENT_JOB.job.name
     return Response(replace=again)

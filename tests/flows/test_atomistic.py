@@ -25,7 +25,7 @@ DOCUMENTS = [Geometry.of(atoms).model_dump(mode="json") for atoms in ATOMS]
 
 @pytest.fixture
 def _morse(monkeypatch):
-    monkeypatch.setattr(jobs, "load_potential", lambda name, device, dtype: Morse())
+    monkeypatch.setattr(jobs, "load_potential", lambda name, **_: Morse())
 
 
 def outputs(flow):

@@ -19,7 +19,7 @@ app.add_typer(
     potential_app,
     name="potential",
     rich_help_panel=LEARN,
-    help="Interatomic potentials: train, fine-tune, evaluate, relax, validate, export.",
+    help="Interatomic potentials: train, fine-tune, evaluate, relax, md, validate, export.",
     epilog=examples(
         "zonemelt potential list                                   which there are, licence, how to get them",
         "zonemelt potential train labels --kind linear --out cu    from a dataset of energies and forces",

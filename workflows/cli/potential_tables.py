@@ -119,3 +119,19 @@ def print_relaxed(out: Console, found: Mapping[str, Any]) -> None:
         table.caption = f"and {len(found['structures']) - MOST:,} more"
     out.print(table)
     out.print(f"structures {found['file']}", markup=False, soft_wrap=True)
+
+
+def print_simulated(out: Console, found: Mapping[str, Any]) -> None:
+    """Simulations as :func:`.write_simulated_job` returns them."""
+    columns = {
+        "T (K)": "temperature", "energy (eV/atom)": "energy", "volume (Å³/atom)": "volume",
+        "pressure (GPa)": "pressure", "drift (eV/atom/ps)": "drift", "spread (eV/Å)": "spread",
+    }  # fmt: skip
+    table = plain_table("structure", "end", "steps", *columns)
+    for row in found["structures"][:MOST]:
+        table.add_row(
+            row["name"], row["end"], str(row["steps"]), *(number(row[key], 4) for key in columns.values())
+        )
+    out.print(table)
+    for row in found["structures"][:MOST]:
+        out.print(f"{row.get('extxyz') or row['trajectory']}", markup=False, soft_wrap=True)

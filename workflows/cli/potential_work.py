@@ -1,4 +1,4 @@
-"""The commands potential relax, validate and export: work with a potential."""
+"""The commands potential relax, md, validate and export: work with a potential."""
 
 from __future__ import annotations
 
@@ -13,7 +13,12 @@ from zonemelt.workflows.cli.places import Json  # noqa: TC001 (typer reads the a
 from zonemelt.workflows.cli.potential import Device, Potential, Structures, Trust, potential_app
 
 RELAX: Final = "zonemelt.flows.potential_work:relax_structures"
+MD: Final = "zonemelt.flows.potential_work:simulate_structures"
 VALIDATE: Final = "zonemelt.flows.validate:ValidateMaker"
+_GPA: Final = 160.21766208  # in one eV/Å³
+_ENSEMBLES: Final[dict[str, dict[str, float]]] = {  # time constants of baths, fs
+    "nve": {}, "nvt": {"rescaling": 100.0}, "npt": {"rescaling": 100.0, "breathing": 1000.0},
+}  # fmt: skip
 
 OutFolder = Annotated[str, typer.Option("--out", "-o", metavar="FOLDER", help="Folder of the results.")]
 Precision = Annotated[
@@ -44,6 +49,7 @@ def relax(
     at_once: Annotated[int, typer.Option("--structures", min=1, help="In one job.")] = 200,
     device: Device = "cpu",
     dtype: Precision = "",
+    trust: Trust = False,
     settings: SiteSettings = None,
     site: options.Site = "",
     directory: options.Campaign = "",
@@ -61,7 +67,7 @@ def relax(
         "potential": _potential(potential), "files": [str(Path(one).absolute()) for one in structures],
         "directory": str(folder),
         "settings": {"force": force, "steps": steps, "cell": not fixed_cell, "method": method},
-        "structures": at_once, "device": device, "dtype": dtype or None,
+        "structures": at_once, "device": device, "dtype": dtype or None, "trust": trust,
     }  # fmt: skip
     found = _run(
         RELAX,
@@ -77,6 +83,88 @@ def relax(
     _say(found, print_relaxed, as_json=as_json)
     if set(found["outcomes"]) - {"converged"}:
         raise typer.Exit(NOT_ALL_SUCCEEDED)
+
+
+@potential_app.command(
+    "md",
+    epilog=examples(
+        "zonemelt potential md sevennet-0 cell.cif --steps 10000 --out run              energy is conserved",
+        "zonemelt potential md sevennet-0 cell.cif --ensemble npt -T 600 --steps 50000 --out hot",
+        "zonemelt potential md committee cell.cif --ensemble nvt --unsure 0.5 --out run   stops where unsure",
+    ),
+)
+def md(
+    potential: Potential,
+    structures: Structures,
+    *,
+    out: OutFolder,
+    steps: Annotated[int, typer.Option(min=1, help="Of the simulation.")] = 1000,
+    ensemble: Annotated[str, typer.Option(help="nve, nvt or npt.")] = "nve",
+    temperature: Annotated[
+        float, typer.Option("--temperature", "-T", min=0.0, help="Of first velocities and bath, K.")
+    ] = 300.0,
+    temperature_end: Annotated[
+        float | None, typer.Option(help="Of the bath at the end, K.", show_default=False)
+    ] = None,
+    pressure: Annotated[float, typer.Option(help="Of npt, GPa.")] = 0.0,
+    timestep: Annotated[float, typer.Option(min=1e-3, help="fs.")] = 1.0,
+    every: Annotated[int, typer.Option(min=1, help="Steps between two frames.")] = 10,
+    unsure: Annotated[
+        float | None,
+        typer.Option(help="Disagreement of a committee that ends a run, eV/Å.", show_default=False),
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of velocities and baths.")] = 0,
+    extxyz: Annotated[bool, typer.Option("--extxyz", help="Trajectories as extended XYZ too.")] = False,
+    at_once: Annotated[int, typer.Option("--structures", min=1, help="In one job.")] = 50,
+    device: Device = "cpu",
+    dtype: Precision = "",
+    trust: Trust = False,
+    settings: SiteSettings = None,
+    site: options.Site = "",
+    directory: options.Campaign = "",
+    as_json: Json = False,
+) -> None:
+    """Molecular dynamics of structures, together in batches: FOLDER/md.json, trajectories beside it.
+
+    A campaign: Ctrl-C stops it cleanly; the same command goes on. The exit code is 1 where a run exploded, or
+    ended because a committee was unsure.
+    """
+    from zonemelt.workflows.cli.potential_tables import print_simulated
+
+    folder = Path(out).absolute()
+    arguments = {
+        "potential": _potential(potential), "files": [str(Path(one).absolute()) for one in structures],
+        "directory": str(folder), "extxyz": extxyz, "structures": at_once, "device": device,
+        "dtype": dtype or None, "trust": trust,
+        "settings": {
+            "steps": steps, "temperature": temperature, "temperature_end": temperature_end,
+            "timestep": timestep, "every": every, "unsure": unsure, "seed": seed,
+            **_baths(ensemble, pressure),
+        },
+    }  # fmt: skip
+    found = _run(
+        MD, "md", arguments, folder, "md.json", settings, site=site, directory=directory, quiet=as_json
+    )
+    _say(found, print_simulated, as_json=as_json)
+    if set(found["ends"]) - {"finished"}:
+        raise typer.Exit(NOT_ALL_SUCCEEDED)
+
+
+def _baths(ensemble: str, pressure: float) -> dict[str, float]:
+    """What an ensemble is in the words of :class:`.DynamicsSettings`.
+
+    Raises:
+        InputError: there is no such ensemble, or it has no pressure.
+    """
+    from zonemelt.tasks.errors import InputError
+
+    if ensemble not in _ENSEMBLES:
+        raise InputError(f"'{ensemble}'", where="--ensemble", remedy=f"one of {', '.join(_ENSEMBLES)}")
+    if pressure and ensemble != "npt":
+        raise InputError(
+            f"--pressure {pressure}", where=f"--ensemble {ensemble}", remedy="give --ensemble npt"
+        )
+    return _ENSEMBLES[ensemble] | ({"pressure": pressure / _GPA} if ensemble == "npt" else {})
 
 
 @potential_app.command(

@@ -115,6 +115,19 @@ def test_relaxed_structures_are_written(zonemelt, home):
     assert zonemelt.json(*hurried, "--steps", "1", code=1)["outcomes"] == {"out of steps": 1}
 
 
+def test_dynamics_of_structures(zonemelt, home):
+    bulk("NaCl", "rocksalt", a=5.7).write(home / "salt.extxyz")
+    words = ("potential", "md", "chgnet-0.3.0", "salt.extxyz", "--out", "run", "--steps", "10", *INLINE)
+    found = zonemelt.json(*words, "--every", "5", "--extxyz")
+    assert found["ends"] == {"finished": 1}
+    from ase.io import read
+
+    assert len(read(found["structures"][0]["extxyz"], ":")) == 3
+    hot = ("potential", "md", "chgnet-0.3.0", "salt.extxyz", "--out", "hot", "--steps", "40", *INLINE)
+    burst = zonemelt.json(*hot, "-T", "40000", "--timestep", "200", code=1)
+    assert burst["ends"] == {"exploded": 1}
+
+
 def test_which_there_are(zonemelt):
     found = {one["name"]: one for one in zonemelt.json("potential", "list")["potentials"]}
     assert found["sevennet-0"]["installed"]
@@ -138,6 +151,9 @@ def test_which_there_are(zonemelt):
         (("relax", "chgnet-9", "cu.extxyz"), "did you mean 'chgnet-0.3.0'"),
         (("relax", "chgnet-0.3.0", "og.extxyz"), "does not know Og"),
         (("relax", "chgnet-0.3.0", "cu.extxyz", "--method", "newton"), "'fire' or 'lbfgs': 'newton'"),
+        (("md", "chgnet-0.3.0", "cu.extxyz", "--ensemble", "nph"), "one of nve, nvt, npt"),
+        (("md", "chgnet-0.3.0", "cu.extxyz", "--pressure", "1"), "give --ensemble npt"),
+        (("md", "chgnet-0.3.0", "og.extxyz"), "does not know Og"),
         (("validate", "chgnet-0.3.0"), "nothing to judge on"),
         (("validate", "chgnet-0.3.0", "cu.extxyz"), "no structure has an energy or forces"),
         (("validate", "mace:some", "cu.extxyz"), "pip install 'zonemelt[mace]'"),
