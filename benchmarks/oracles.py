@@ -66,6 +66,7 @@ def rows(code: str, *, quick: bool) -> Iterator[Row]:
                     stderr="bare.err",
                     timeout=600,
                 )
+                assert ended.status == 0, (folder / "bare.err").read_text()
                 bare.append(ended.cpu_seconds)
         seconds = time.monotonic() - started
     total = [one + own for one, own in zip(theirs, ours, strict=True)]
@@ -99,7 +100,8 @@ def rank_rows(*, quick: bool) -> Iterator[Row]:
         for _ in range(2 if quick else 5):
             for ranks in (1, 2):
                 command = ProgramRanks(ranks=ranks).command([*argv, "-nk", str(ranks), *INPUTS["qe"]])
-                ended = run_program(command, folder=folder, stdout="out", stderr="err", timeout=600)
+                ended = run_program(command, folder=folder, stdout="bare.pwo", stderr="bare.err", timeout=600)
+                assert ended.status == 0, (folder / "bare.err").read_text()
                 wall[ranks].append(ended.seconds)
                 cpu[ranks].append(ended.cpu_seconds)
     for unit, held in (("CPU s", cpu), ("wall s", wall)):

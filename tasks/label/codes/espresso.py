@@ -13,6 +13,7 @@ from ase.units import Rydberg
 from zonemelt.tasks.label.codes.common import Said, extrapolated
 from zonemelt.tasks.label.executables import Executable, LaunchedProfile, only
 from zonemelt.tasks.label.kpoints import irreducible
+from zonemelt.tasks.label.pseudopotentials import valence
 from zonemelt.tasks.programs import ProgramRanks
 
 if TYPE_CHECKING:
@@ -31,26 +32,37 @@ LOG: Final = "espresso.pwo"
 _SCRATCH: Final = "out"
 _SMEARINGS: Final = {"gaussian": "gauss", "fermi-dirac": "fd", "cold": "mv", "methfessel-paxton": "mp"}
 _DISPERSION: Final = {"D3": 3, "D3(BJ)": 4}
-_KEPT: Final = ("energy", "free_energy", "forces", "stress", "magmoms")
+_KEPT: Final = ("energy", "free_energy", "forces", "stress")
 
 
 class _Template(EspressoTemplate):
     """ASE's, which promises magnetic moments of runs that have none: asked for them it would run again.
 
     Args:
-        smearing: of the protocol.
+        task: what is computed.
     """
 
-    def __init__(self, smearing: str) -> None:
+    def __init__(self, task: Task) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self.implemented_properties = frozenset(_KEPT) - {"magmoms"}
-        self.smearing = smearing
+        self.implemented_properties = frozenset(_KEPT)
+        self.task = task
+
+    def write_input(self, profile: Any, directory: Any, atoms: Any, parameters: Any, properties: Any) -> None:
+        """ASE's, which hands initial moments on as they are; pw.x takes shares of the valence electrons."""
+        asked = atoms.copy()
+        if self.task.protocol.spin:
+            moments = asked.get_initial_magnetic_moments()
+            electrons = [valence(self.task.files[symbol]) or 10.0 for symbol in asked.symbols]
+            shares = [max(-1.0, min(1.0, m / e)) for m, e in zip(moments, electrons, strict=True)]
+            asked.set_initial_magnetic_moments(shares)
+        super().write_input(profile, directory, asked, parameters, properties)  # type: ignore[no-untyped-call]
 
     def read_results(self, directory: Path) -> dict[str, Any]:  # type: ignore[override]
         """ASE's, with the energy extrapolated to zero smearing beside the free energy."""
         results = only(super().read_results(directory), _KEPT)  # type: ignore[no-untyped-call]
-        entropy = _entropy((directory / LOG).read_text(errors="replace"))
-        results["energy"] = extrapolated(results["free_energy"], entropy, self.smearing)
+        text = (directory / LOG).read_text(errors="replace")
+        results["energy"] = extrapolated(results["free_energy"], _entropy(text), self.task.protocol.smearing)
+        results |= _moments(text, atoms=len(self.task.geometry.symbols))
         shutil.rmtree(directory / _SCRATCH, ignore_errors=True)
         return results
 
@@ -86,7 +98,7 @@ def calculator(task: Task) -> Any:
     control = {"calculation": "scf", "tprnfor": True, "tstress": True, "disk_io": "none", "outdir": _SCRATCH}
     mesh = task.kpoints.mesh
     return GenericFileIOCalculator(
-        template=_Template(protocol.smearing),
+        template=_Template(task),
         profile=_profile(task),
         directory=task.folder,
         parameters={
@@ -118,6 +130,17 @@ def _entropy(text: str) -> float:
     """-TS of the smearing, eV: the part of the free energy that it makes."""
     found = re.findall(r"smearing contrib\. \(-TS\)\s*=\s*(\S+) Ry", text)
     return float(found[-1]) * Rydberg if found else 0.0
+
+
+def _moments(text: str, *, atoms: int) -> dict[str, Any]:
+    """Magnetic moments in Bohr magnetons: of each atom, and of the cell; empty without spin.
+
+    Not ASE's: it takes the last number of a line, which in pw.x before 7 is a constraint.
+    """
+    of_cell = re.findall(r"total magnetization\s*=\s*(\S+) Bohr", text)
+    of_atoms = re.findall(r"charge[:=]\s*\S+\s+magn[:=]\s*(\S+)", text)[-atoms:]
+    found: dict[str, Any] = {"magmom": float(of_cell[-1])} if of_cell else {}
+    return found | ({"magmoms": [float(m) for m in of_atoms]} if len(of_atoms) == atoms else {})
 
 
 def _profile(task: Task) -> LaunchedProfile:

@@ -14,7 +14,7 @@ from zonemelt.tasks.errors import OracleAbsentError, UnconvergedError
 from zonemelt.tasks.ingest.ingest_file import ingest_path
 from zonemelt.tasks.ingest.verdicts import Verdict
 from zonemelt.tasks.label.codes import gpaw
-from zonemelt.tasks.label.dft import label
+from zonemelt.tasks.label.dft import code_named, label
 from zonemelt.tasks.label.settings import AbinitSettings, EspressoSettings, GpawSettings
 from zonemelt.tasks.quality.judge import POTENTIAL, judge
 from zonemelt.tasks.records import Geometry, Record
@@ -89,6 +89,19 @@ class DftContract(OracleContract):
             assert getattr(found.theory, field) == getattr(record.theory, field), field
         assert found.theory.cutoff == pytest.approx(record.theory.cutoff, abs=0.1)
 
+    def test_the_code_runs_once(self, geometry, tmp_path) -> None:
+        program = code_named(self.settings.code).EXECUTABLE.find()[0]
+        wrapper = tmp_path / "counted"
+        wrapper.write_text(f'#!/bin/sh\necho run >> {tmp_path}/runs\nexec {program} "$@"\n')
+        wrapper.chmod(0o755)
+        label(
+            geometry,
+            self.settings.model_copy(update={"command": str(wrapper)}),
+            identifier="once",
+            workdir=tmp_path,
+        )
+        assert (tmp_path / "runs").read_text() == "run\n"
+
     def test_no_convergence_is_told_and_safer_numerics_are_tried(self, geometry, tmp_path) -> None:
         protocol = {
             **self.settings.protocol,
@@ -112,6 +125,21 @@ class TestEspresso(DftContract):
 
     settings = EspressoSettings(protocol=COARSE)
     code = "quantum-espresso"
+
+    def test_nickel_is_a_magnet(self, tmp_path: Path) -> None:
+        protocol = {
+            "based_on": "debian", "cutoff": 340.0, "density_cutoff": 2700.0, "kpoint_density": 1.2,
+            "spin": True,
+            "magmoms": {"Ni": 2.0},
+        }  # fmt: skip
+        wanted = EspressoSettings(protocol=protocol)
+        record = label(Geometry.of(bulk("Ni")), wanted, identifier="ni", workdir=tmp_path)
+        assert (
+            "starting_magnetization(1) = 0.2" in (tmp_path / "espresso.pwi").read_text()
+        )  # 2 of 10 electrons
+        assert 0.5 < record.magmoms[0] < 0.8  # 0.6 in experiment
+        assert record.properties["magmom"].value == pytest.approx(record.magmoms[0], abs=0.1)
+        assert record.theory.spin
 
 
 @pytest.mark.dft
