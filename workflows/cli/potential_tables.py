@@ -23,10 +23,13 @@ _TERMS: Final = {
 
 def known_table(found: Sequence[Mapping[str, Any]]) -> Table:
     """Which potentials there are."""
+    from rich.text import Text
+
     table = plain_table("potential", "labels", "licence of the weights", "here", left=True)
     for one in found:
         here = "yes" if one["installed"] else one["install"].partition(",")[0]
-        table.add_row(one["name"], one["theory"], one["licence"].partition(":")[0], here)
+        cells = (one["name"], one["theory"], one["licence"].partition(":")[0].partition(";")[0], here)
+        table.add_row(*map(Text, cells))  # brackets are brackets
     return table
 
 

@@ -133,7 +133,7 @@ def test_which_there_are(zonemelt):
     assert found["sevennet-0"]["installed"]
     assert found["mace:medium-mpa-0"]["licence"] == "MIT"
     assert "pip install" in found["grace:GRACE-2L-OAM"]["install"]
-    assert "chgnet-0.3.0" in zonemelt("potential", "list")
+    assert "zonemelt[mace]" in zonemelt("potential", "list")
 
 
 @pytest.mark.parametrize(
