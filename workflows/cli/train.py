@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from zonemelt.tasks.errors import InputError, ZonemeltError
+from zonemelt.workflows.cli import training_options as options  # noqa: TC001 (typer reads them)
 from zonemelt.workflows.cli.app import LEARN, command
 from zonemelt.workflows.cli.places import Json, is_campaign
 
@@ -30,27 +31,18 @@ SPLIT: Final = "split.json"
     "zonemelt train gaps -p gap --model cogn --out gap-4 --site my-cluster --pool gpu --ranks 4 --gpus 1",
 )
 def train(
-    dataset: Annotated[str, typer.Argument(metavar="DATASET", help="Directory of the dataset.")],
+    dataset: options.Dataset,
     *,
     properties: Annotated[
         list[str], typer.Option("--property", "-p", metavar="NAME", help="What is learnt; may be repeated.")
     ],
-    out: Annotated[str, typer.Option("--out", "-o", metavar="FOLDER", help="Folder of the model.")],
+    out: options.Out,
     model: Annotated[str, typer.Option(help="`zonemelt models list` tells which there are.")] = "cogn",
-    version: Annotated[
-        str, typer.Option("--version", "-v", help="Hash of a version of the dataset; else the newest.")
-    ] = "",
-    split: Annotated[
-        str,
-        typer.Option(help="random, composition, elements, prototype, calculation; or a split file."),
-    ] = "random",
-    fractions: Annotated[
-        str, typer.Option(help="Of train, validation and test, where the split is drawn.")
-    ] = "0.8,0.1,0.1",
-    seed: Annotated[int, typer.Option(min=0, help="Of the split, the first weights, the order.")] = 0,
-    epochs: Annotated[
-        int, typer.Option(min=0, help="Of a network; 0 for its default.", show_default=False)
-    ] = 0,
+    version: options.Version = "",
+    split: options.SplitBy = "random",
+    fractions: options.Fractions = "0.8,0.1,0.1",
+    seed: options.Seed = 0,
+    epochs: options.Epochs = 0,
     loss: Annotated[
         str, typer.Option(help="mae, mse, huber; gaussian, quantile, evidential also tell deviations.")
     ] = "mae",
@@ -65,32 +57,16 @@ def train(
     members: Annotated[
         int, typer.Option(min=1, help="Networks that differ by their seed and are one model.")
     ] = 1,
-    nodes: Annotated[int, typer.Option(min=1, help="That train together.")] = 1,
-    ranks: Annotated[int, typer.Option(min=1, help="Processes on each node.")] = 1,
-    gpus: Annotated[int, typer.Option(min=0, help="Accelerators of each rank.")] = 0,
-    threads: Annotated[int, typer.Option(min=1, help="Of each rank.")] = 1,
-    pool: Annotated[
-        str, typer.Option(help="Of the site, for the training; else its default.", show_default=False)
-    ] = "",
-    walltime: Annotated[
-        str,
-        typer.Option(
-            help="Of each job of the training, HH:MM:SS; it goes on in the next.", show_default=False
-        ),
-    ] = "",
-    graphs: Annotated[
-        str, typer.Option(help="Directory of graphs to be shared among models.", show_default=False)
-    ] = "",
-    ignoring: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--ignoring", metavar="FIELD", help="A field of the level of theory that may differ; repeatable."
-        ),
-    ] = None,
-    site: Annotated[str, typer.Option(help="Where to run: a site's name or file.", show_default=False)] = "",
-    directory: Annotated[
-        str, typer.Option("--directory", "-d", help="Campaign directory.", show_default="FOLDER/campaign")
-    ] = "",
+    nodes: options.Nodes = 1,
+    ranks: options.Ranks = 1,
+    gpus: options.Gpus = 0,
+    threads: options.Threads = 1,
+    pool: options.Pool = "",
+    walltime: options.Walltime = "",
+    graphs: options.Graphs = "",
+    ignoring: options.Ignoring = None,
+    site: options.Site = "",
+    directory: options.Campaign = "",
     as_json: Json = False,
 ) -> None:
     """Train a model of properties, and judge it on records it has not seen.
