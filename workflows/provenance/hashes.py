@@ -28,8 +28,8 @@ def manifest_text(hashes: Mapping[str, str]) -> str:
     return "".join(f"{digest}  {path}\n" for path, digest in sorted(hashes.items()))
 
 
-def read_manifest(root: Path) -> dict[str, str]:
-    """The manifest of a crate.
+def read_manifest(root: Path, *, where: Path) -> dict[str, str]:
+    """The manifest of a crate that lies in ``root``; errors name ``where`` it is from.
 
     Raises:
         CampaignError: there is none, or a line is none of a manifest.
@@ -37,14 +37,16 @@ def read_manifest(root: Path) -> dict[str, str]:
     path = root / MANIFEST
     if not path.is_file():
         raise CampaignError(
-            f"it has no {MANIFEST}", where=str(root), remedy="name a crate that `zonemelt crate` wrote"
+            f"it has no {MANIFEST}", where=str(where), remedy="name a crate that `zonemelt crate` wrote"
         )
     found: dict[str, str] = {}
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
         match = _LINE.fullmatch(line)
         if match is None or not is_inside(match[2]):
             raise CampaignError(
-                f"line {number} is not of a manifest: {line!r:.100}", where=str(path), remedy=_AGAIN
+                f"line {number} of {MANIFEST} is not of a manifest: {line!r:.100}",
+                where=str(where),
+                remedy=_AGAIN,
             )
         found[match[2]] = match[1]
     return found
@@ -57,8 +59,13 @@ def is_inside(name: str) -> bool:
     return bool(parts) and plain and ".." not in parts
 
 
-def verify_files(root: Path, hashes: Mapping[str, str]) -> None:
+def verify_files(root: Path, hashes: Mapping[str, str], *, where: Path) -> None:
     """Make sure that the files of a crate are those its manifest names, and no others.
+
+    Args:
+        root: where they are.
+        hashes: the manifest.
+        where: what the crate is called.
 
     Raises:
         CampaignError: naming those that were edited, are missing, or were added.
@@ -76,7 +83,7 @@ def verify_files(root: Path, hashes: Mapping[str, str]) -> None:
             more = f", as {len(names) - 1} others" if len(names) > 1 else ""
             raise CampaignError(
                 f"{names[0]} {what}{more}",
-                where=str(root),
+                where=str(where),
                 remedy=f"{_AGAIN}; concerned: {', '.join(names[:_NAMED])}",
             )
 

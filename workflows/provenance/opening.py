@@ -80,10 +80,10 @@ def open_crate(crate: str | Path, directory: str | Path, *, most_bytes: int = MO
         else:
             unpack(source, aside, most_bytes=most_bytes)
         about = _about(aside, source)
-        manifest = read_manifest(aside)
-        verify_files(aside, manifest)
+        manifest = read_manifest(aside, where=source)
+        verify_files(aside, manifest, where=source)
         absent = _fetch_referenced(aside, about)
-        hashes = _verify(aside / CAMPAIGN, str(about["was"]))
+        hashes = _verify(aside / CAMPAIGN, str(about["was"]), source)
         _settle(aside, place, about)
     except PermissionError as error:
         raise CampaignError(
@@ -141,14 +141,14 @@ def _fetch_referenced(root: Path, about: dict[str, Any]) -> list[str]:
     return absent
 
 
-def _verify(campaign: Path, was: str) -> int:
+def _verify(campaign: Path, was: str, source: Path) -> int:
     connection = connect(campaign / FILE_NAME, read_only=True)
     try:
         check_version(connection, campaign / FILE_NAME)
-        return verify_ledger(connection, campaign, here=was)
+        return verify_ledger(connection, source, here=was)
     except sqlite3.DatabaseError as error:
         raise CampaignError(
-            f"the ledger is damaged: {error}", where=str(campaign), remedy="get the crate again"
+            f"its ledger is damaged: {error}", where=str(source), remedy="get the crate again"
         ) from error
     finally:
         connection.close()
