@@ -39,6 +39,7 @@ _CONTAINER_VARIABLES = (
 )  # fmt: skip
 _LONGEST = 1000  # characters of a variable
 _DIGITS = 32  # of a digest: 128 bits
+_SHORT = 16  # of the name of a description: a campaign has few, and every job names one
 
 
 def digest_of(data: bytes) -> str:
@@ -49,7 +50,7 @@ def digest_of(data: bytes) -> str:
 def describe(kind: str, **said: Any) -> tuple[str, str, str]:
     """A row of the table ``circumstances``: digest, kind and the description as JSON."""
     text = orjson.dumps(said, option=orjson.OPT_SORT_KEYS, default=str)
-    return digest_of(kind.encode() + b"\0" + text), kind, text.decode()
+    return digest_of(kind.encode() + b"\0" + text)[:_SHORT], kind, text.decode()
 
 
 class Circumstances:
