@@ -10,7 +10,7 @@ from jobflow import Flow, OutputReference
 
 from zonemelt.flows.relabel import COMMITTEES, DATASET, RelabelMaker
 from zonemelt.tasks.datasets import open_dataset
-from zonemelt.tasks.errors import InputError
+from zonemelt.tasks.errors import InputError, UnknownKeyError
 from zonemelt.tasks.learn.shallow import ModelSpec
 from zonemelt.tasks.rounds.screening import (
     candidates_of,
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from jobflow import Job
 
+ENERGIES = ("energy_per_atom", "energy_free_per_atom")
 POOL = "pool"
 """The oracle that looks labels up in the pool: for tables, and to see what a search would have cost."""
 
@@ -56,17 +57,23 @@ class RelabelScreeningMaker(RelabelMaker):
         """Refuse what can be refused before anything is labelled.
 
         Raises:
+            UnknownKeyError: the pool has no such property.
             InputError: there is no such pool, it is smaller than what is asked for first, or a setting
                 cannot be used.
         """
         ModelSpec.of(self.model)
-        size = len(open_dataset(self.pool["dataset"], self.pool["version"]))
+        pool = open_dataset(self.pool["dataset"], self.pool["version"])
+        size = len(pool)
         if size <= self.initial + self.heldout:
             raise InputError(
                 f"{size} structures, of which {self.initial + self.heldout} are asked for first",
                 where=f"pool {self.pool['dataset']}",
                 remedy="ask for fewer in initial and heldout",
             )
+        if self.oracle == POOL:  # names only: of one record
+            known = {*next(iter(pool.records())).properties, *ENERGIES}
+            if self.target not in known:
+                raise UnknownKeyError.of(self.target, known, where="target")
 
     @property
     def need(self) -> list[str]:

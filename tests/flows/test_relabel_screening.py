@@ -60,6 +60,7 @@ def test_a_pool_that_is_too_small_or_not_there(tmp_path):
     for overrides, match in (
         ({"pool": str(pool), "initial": 100}, "31 structures, of which 100 are asked for first"),
         ({"pool": str(tmp_path / "none")}, "no such directory"),
+        ({"pool": str(pool), "initial": 6, "target": "heta"}, "did you mean 'heat'"),
     ):
         with pytest.raises(InputError, match=match):
-            build_flow(load_campaign("al_screening", overrides))
+            build_flow(load_campaign("al_screening", {"target": "heat", **overrides}))

@@ -15,7 +15,8 @@ from zonemelt.workflows.campaigns.spec import build_flow, catalog, dump_campaign
 
 @pytest.mark.parametrize("name", catalog())
 def test_catalog_builds(name: str, tmp_path: Path) -> None:
-    overrides = {"pool": str(pool_of_alloys(tmp_path / "pool"))} if name == "al_screening" else {}
+    pool = {"pool": str(pool_of_alloys(tmp_path / "pool")), "target": "heat", "initial": 6}
+    overrides = pool if name == "al_screening" else {}
     flow = build_flow(load_campaign(name, overrides))
     assert isinstance(flow, Flow)
     assert all({"campaign", "step"} <= set(job.metadata) for job, _ in flow.iterflow())
