@@ -15,6 +15,7 @@ from zonemelt.tasks.learn.shallow import ModelSpec
 from zonemelt.tasks.rounds.screening import (
     candidates_of,
     choose_of_pool_job,
+    covering,
     fit_job,
     judge_screening_job,
     reveal_job,
@@ -81,12 +82,14 @@ class RelabelScreeningMaker(RelabelMaker):
         return [] if self.oracle == POOL else ["energy_sigma0", "electronic", "complete"]
 
     def begin(self) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-        """Drawn at random."""
+        """Drawn at random, but structures first that cover the elements of the pool."""
         every = candidates_of(open_dataset(self.pool["dataset"], self.pool["version"]))
         every.sort(key=lambda one: str(one["identifier"]))
-        drawn = np.random.default_rng(self.seed).permutation(len(every))[: self.initial + self.heldout]
-        some = [every[row] for row in drawn.tolist()]
-        return some[: self.initial], some[self.initial :]
+        every = [every[row] for row in np.random.default_rng(self.seed).permutation(len(every)).tolist()]
+        first = covering(every, (), self.initial)
+        names = {one["identifier"] for one in first}
+        some = [*first, *(one for one in every if one["identifier"] not in names)]
+        return some[: self.initial], some[self.initial : self.initial + self.heldout]
 
     def label(self, candidate: Mapping[str, Any]) -> Job:
         """Look it up, or ask the oracle."""

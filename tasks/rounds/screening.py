@@ -24,11 +24,12 @@ from zonemelt.tasks.train.predictor import open_model
 from zonemelt.tasks.train.property_values import read_properties
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Sequence
 
     from zonemelt.tasks.datasets import Dataset
 
 _SHOWN: Final = 10  # of the best, in a round's document
+_SHARE: Final = 3  # one label in so many may go to elements that have none yet
 
 
 def candidates_of(pool: Dataset, without: Collection[str] = ()) -> list[dict[str, Any]]:
@@ -50,6 +51,28 @@ def candidates_of(pool: Dataset, without: Collection[str] = ()) -> list[dict[str
                 found.append({"identifier": name, "geometry": geometry})
             place += 1
     return found
+
+
+def elements_of(dataset: Dataset) -> set[str]:
+    """Symbols of all elements in a dataset."""
+    return {symbol for one in dataset.frame(["elements"])["elements"].unique() for symbol in one.split("-")}
+
+
+def covering(candidates: Sequence[dict[str, Any]], seen: Collection[str], count: int) -> list[dict[str, Any]]:
+    """A few candidates that together have as many elements as possible that were not seen.
+
+    Again and again the one with the most new elements, the first of equals: no model says anything of
+    elements that it was not trained on, so these come first.
+    """
+    known, left = set(seen), list(candidates)
+    picked: list[dict[str, Any]] = []
+    while left and len(picked) < count:
+        news = [len(set(one["geometry"]["symbols"]) - known) for one in left]
+        if not max(news):
+            break
+        picked.append(left.pop(int(np.argmax(news))))
+        known |= set(picked[-1]["geometry"]["symbols"])
+    return picked
 
 
 def values_of(dataset: Dataset, target: str) -> dict[str, float]:
@@ -143,14 +166,26 @@ def choose_of_pool_job(
     candidates = candidates_of(open_dataset(pool["dataset"], pool["version"]), tried)
     count = max(0, batch if most is None else min(batch, most - asked))
     settings = acquiring_of({"target": target, **acquire})
-    picked = select(open_model(model), candidates, labelled, settings, count=count, seed=seed)
+    seen = elements_of(found)
+    strange = [one for one in candidates if not seen.issuperset(one["geometry"]["symbols"])]
+    first = covering(strange, seen, -(-count // _SHARE))
+    names = {one["identifier"] for one in strange}
+    picked = select(
+        open_model(model), [one for one in candidates if one["identifier"] not in names], labelled, settings,
+        count=count - len(first), seed=seed,
+    )  # fmt: skip
     chances = [row.get("probability_of_best") for row in picked["scores"].values()]
+    chosen = [{key: one[key] for key in ("identifier", "geometry")} for one in [*first, *picked["chosen"]]]
     summary = {
         **picked["summary"],
-        "explored": {"in the pool and not asked for": len(candidates)},
-        "promise": max((one for one in chances if one is not None), default=None),
+        "asked": count,
+        "chosen": len(chosen),
+        "explored": {
+            "in the pool and not asked for": len(candidates),
+            "with elements that have no label yet": len(strange),
+        },
+        "promise": None if strange else max((one for one in chances if one is not None), default=None),
     }
-    chosen = [{key: one[key] for key in ("identifier", "geometry")} for one in picked["chosen"]]
     return {"chosen": chosen, "asked": asked + len(chosen), "summary": summary}
 
 
@@ -170,17 +205,23 @@ def judge_screening_job(
 ) -> dict[str, Any]:
     """A round's document, see :func:`.round_document`, with ``best``: the best that are labelled.
 
-    Errors are those on held-out labels, where there are any.
+    Errors are those on held-out labels whose elements are known, where there are any.
     """
     errors: dict[str, float] = {}
     if heldout is not None:
         held = open_dataset(heldout["dataset"], heldout["version"])
         values = values_of(held, target)
-        records = [one for one in held.records() if one.identifier in values]
-        predicted = open_model(committee["folder"]).predict(Crystals.of(one.geometry for one in records))
-        unit = predicted.properties[0][1]
-        off = predicted.mean_NP[:, 0] - np.array([values[one.identifier] for one in records])
-        errors[f"{target} mae ({unit})"] = float(np.abs(off).mean())
+        seen = elements_of(open_dataset(gathered["dataset"], gathered["version"]))
+        records = [
+            one
+            for one in held.records()
+            if one.identifier in values and seen.issuperset(one.geometry.symbols)
+        ]
+        if records:
+            predicted = open_model(committee["folder"]).predict(Crystals.of(one.geometry for one in records))
+            unit = predicted.properties[0][1]
+            off = predicted.mean_NP[:, 0] - np.array([values[one.identifier] for one in records])
+            errors[f"{target} mae ({unit})"] = float(np.abs(off).mean())
     document = round_document(
         number=number, gathered=gathered, committee=committee["folder"], heldout=errors, choice=choice,
         before=before, surprised=None, steered=steered, nodes=nodes,

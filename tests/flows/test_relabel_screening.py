@@ -11,6 +11,7 @@ from zonemelt import run_flow
 from zonemelt.flows.relabel_screening import RelabelScreeningMaker
 from zonemelt.tasks.datasets import open_dataset
 from zonemelt.tasks.errors import InputError
+from zonemelt.tasks.rounds.screening import covering
 from zonemelt.workflows.campaigns.spec import build_flow, load_campaign
 from zonemelt.workflows.engine.inspect import open_ledger
 
@@ -64,3 +65,19 @@ def test_a_pool_that_is_too_small_or_not_there(tmp_path):
     ):
         with pytest.raises(InputError, match=match):
             build_flow(load_campaign("al_screening", {"target": "heat", **overrides}))
+
+
+def test_elements_without_a_label_come_first():
+    candidates = [
+        {"identifier": name, "geometry": {"symbols": symbols}}
+        for name, symbols in {"a": ["Al"], "b": ["Al", "Cu"], "c": ["Cu", "Ni", "Au"], "d": ["Zn"]}.items()
+    ]
+    assert [one["identifier"] for one in covering(candidates, {"Al"}, 9)] == ["c", "d"]
+    assert [one["identifier"] for one in covering(candidates, (), 1)] == ["c"]
+    assert covering(candidates, {"Al", "Cu", "Ni", "Au", "Zn"}, 5) == []
+
+
+def test_a_beginning_that_does_not_cover_the_elements(tmp_path):
+    said, _ = search(tmp_path, initial=2, heldout=5, stop={"rounds": 2})
+    assert said["labels"] == 2 + 2 * 3
+    assert "heat mae (eV/atom)" in said["rounds"][-1]["heldout"]
