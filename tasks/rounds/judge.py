@@ -96,6 +96,7 @@ def round_document(
     """
     earlier = before["spent"] if before else {"labels": 0, "node_hours": 0.0, "cpu_hours": 0.0, "asked": 0}
     labels = len(gathered["accepted"]) + len(gathered["refused"])
+    first = labels + len(gathered["failed"]) + len(gathered["pending"])
     deviation = (choice or {}).get("summary", {}).get("deviation_95")
     factor = heldout.get("deviation factor")
     return {
@@ -118,7 +119,7 @@ def round_document(
         "steered": dict(steered),
         "spent": {
             "labels": earlier["labels"] + labels,
-            "asked": max(earlier["asked"], (choice or gathered).get("asked", labels)),
+            "asked": max(earlier["asked"], (choice or gathered).get("asked", first)),
             "node_hours": earlier["node_hours"] + nodes * gathered["seconds"] / 3600,
             "cpu_hours": earlier["cpu_hours"] + gathered["cpu_seconds"] / 3600,
         },
