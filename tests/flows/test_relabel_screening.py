@@ -77,7 +77,7 @@ def test_elements_without_a_label_come_first():
     assert covering(candidates, {"Al", "Cu", "Ni", "Au", "Zn"}, 5) == []
 
 
-def test_a_beginning_that_does_not_cover_the_elements(tmp_path):
-    said, _ = search(tmp_path, initial=2, heldout=5, stop={"rounds": 2})
-    assert said["labels"] == 2 + 2 * 3
+def test_errors_on_what_is_held_out(tmp_path):
+    said, _ = search(tmp_path, initial=5, heldout=5, stop={"rounds": 2})
+    assert said["labels"] == 5 + 2 * 3
     assert "heat mae (eV/atom)" in said["rounds"][-1]["heldout"]
