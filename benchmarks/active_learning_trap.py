@@ -81,6 +81,7 @@ def rows(quick: bool) -> Iterator[Row]:
         return float(counts[last - 1] + share * (counts[last] - counts[last - 1]))
 
     error = float(curves["random"].mean(axis=0)[place])
+    reached = bool((curves["top"].mean(axis=0) <= error).any())
     each = [needed(own, error) for own in curves["top"]]
     yield Row(
         name=name, unit="labels", ours=needed(curves["top"].mean(axis=0), error), peer=float(REFERENCE),
@@ -88,5 +89,6 @@ def rows(quick: bool) -> Iterator[Row]:
         quick=quick, note=(
             f"a forest; chance has {error:.3f} eV with {REFERENCE} labels, 'top'"
             f" {curves['top'].mean(axis=0)[place]:.3f} eV; {len(seeds)} seeds"
+            + ("" if reached else f"; not reached with {counts[-1]}")
         ),
     )  # fmt: skip
