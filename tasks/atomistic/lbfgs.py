@@ -73,19 +73,21 @@ def advanced(state: Learning, forces_M3: NDArray[np.float64]) -> Learning:
 def _direction(
     moves_HM3: NDArray[np.float64], changes_HM3: NDArray[np.float64], forces_M3: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """The inverse curvature times the forces, by the two loops of algorithm 7.4."""
+    """The inverse curvature times the forces, by the two loops of algorithm 7.4.
+
+    Moves along which the curvature was not positive say nothing of a minimum and are passed over: with them
+    the way may lead uphill (D.-H. Li, M. Fukushima, SIAM J. Optim. 11, 1054 (2001), cautious updates).
+    """
     towards_M3 = forces_M3.copy()
-    weights, parts = [], []
+    known = []
     for move_M3, change_M3 in zip(moves_HM3[::-1], changes_HM3[::-1], strict=True):
         curvature = float((move_M3 * change_M3).sum())
-        weight = 1 / curvature if curvature else 0.0
-        part = weight * float((move_M3 * towards_M3).sum())
+        if curvature <= 0:
+            continue
+        part = float((move_M3 * towards_M3).sum()) / curvature
         towards_M3 -= part * change_M3
-        weights.append(weight)
-        parts.append(part)
+        known.append((move_M3, change_M3, curvature, part))
     towards_M3 /= STIFFNESS
-    for move_M3, change_M3, weight, part in zip(
-        moves_HM3, changes_HM3, weights[::-1], parts[::-1], strict=True
-    ):
-        towards_M3 += (part - weight * float((change_M3 * towards_M3).sum())) * move_M3
+    for move_M3, change_M3, curvature, part in reversed(known):
+        towards_M3 += (part - float((change_M3 * towards_M3).sum()) / curvature) * move_M3
     return towards_M3

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from ase.build import bulk
 from ase.filters import UnitCellFilter
-from ase.optimize import FIRE
+from ase.optimize import FIRE, LBFGS
 from potential_contract import PotentialContract, metal, salt
 from potentials_for_tests import Morse
 
@@ -45,14 +45,19 @@ class TestThroughAse(PotentialContract):
         )
 
 
-@pytest.mark.parametrize("atoms", [salt(), metal(), crooked()])
+# LBFGS where the curvature is positive: from elsewhere ours learns nothing
+@pytest.mark.parametrize(
+    ("atoms", "method", "theirs", "steps"),
+    [(salt(), "fire", FIRE, 25), (metal(), "fire", FIRE, 25), (crooked(), "fire", FIRE, 25),
+     (metal(), "lbfgs", LBFGS, 8)],
+)  # fmt: skip
 @pytest.mark.parametrize("cell", [True, False])
-def test_the_same_steps_as_ase(atoms, cell):
-    steps = 25
-    ours = relax(Morse(), Crystals.of_atoms([atoms]), RelaxSettings(force=1e-9, steps=steps, cell=cell))
+def test_the_same_steps_as_ase(atoms, cell, method, theirs, steps):
+    settings = RelaxSettings(force=1e-9, steps=steps, cell=cell, method=method)
+    ours = relax(Morse(), Crystals.of_atoms([atoms]), settings)
     atoms = atoms.copy()
     atoms.calc = calculator(Morse())
-    FIRE(UnitCellFilter(atoms) if cell else atoms, logfile=None).run(fmax=1e-9, steps=steps)
+    theirs(UnitCellFilter(atoms) if cell else atoms, logfile=None).run(fmax=1e-9, steps=steps)
     np.testing.assert_allclose(ours.crystals.positions_A3, atoms.positions, atol=1e-8)
     np.testing.assert_allclose(ours.crystals.cells_G33[0], atoms.cell.array, atol=1e-8)
     assert ours.outcomes == (Outcome.OUT_OF_STEPS,)
@@ -77,10 +82,13 @@ def test_how_many_are_on_their_way_changes_nothing(room):
     np.testing.assert_allclose(found.crystals.positions_A3, expected.crystals.positions_A3, atol=1e-8)
 
 
-@pytest.mark.parametrize("evaluations", [0, 1, 17, 60])
-def test_what_was_stopped_goes_on_as_if_nothing_had_happened(tmp_path, evaluations):
+@pytest.mark.parametrize(
+    ("evaluations", "method"),
+    [(0, "fire"), (1, "fire"), (17, "fire"), (60, "fire"), (1, "lbfgs"), (9, "lbfgs")],
+)
+def test_what_was_stopped_goes_on_as_if_nothing_had_happened(tmp_path, evaluations, method):
     answers = iter([True] * evaluations)
-    settings = RelaxSettings(force=1e-3, steps=400, atoms_in_flight=6)
+    settings = RelaxSettings(force=1e-3, steps=400, atoms_in_flight=6, method=method)
     stopped = relax(
         Morse(),
         all_of_them(),
@@ -148,6 +156,42 @@ def test_nothing_to_relax():
     assert relax(Morse(), Crystals.of_atoms([])).outcomes == ()
 
 
-def test_settings_that_make_no_sense():
-    with pytest.raises(InputError, match="positive"):
-        RelaxSettings(force=-1)
+def test_lbfgs_takes_fewer_steps_to_the_same_place():
+    fire, lbfgs = (
+        relax(Morse(), all_of_them(), RelaxSettings(force=1e-3, steps=400, method=method))
+        for method in ("fire", "lbfgs")
+    )
+    assert set(lbfgs.outcomes) == {Outcome.CONVERGED}
+    assert lbfgs.steps_G.sum() < 0.7 * fire.steps_G.sum()
+    np.testing.assert_allclose(lbfgs.energies_G, fire.energies_G, atol=1e-4)
+
+
+def test_only_the_strains_that_may_change_do():
+    atoms = bulk("Cu", cubic=True, a=3.9)
+    settings = RelaxSettings(force=1e-3, strains=(False, False, True, False, False, False))
+    found = relax(Morse(), Crystals.of_atoms([atoms]), settings)
+    cell = found.crystals.cells_G33[0]
+    np.testing.assert_allclose(cell[:2], atoms.cell.array[:2])
+    assert cell[2, 2] < 3.85
+    stress = Morse().evaluate(found.crystals, stress=True).stresses_G33[0]
+    assert abs(stress[2, 2]) < 1e-3 < stress[0, 0]
+
+
+def test_under_pressure_the_stress_is_the_pressure():
+    settings = RelaxSettings(force=1e-4, pressure=0.05, method="lbfgs")
+    found = relax(Morse(), Crystals.of_atoms([bulk("Cu", a=3.7)]), settings)
+    stress = Morse().evaluate(found.crystals, stress=True).stresses_G33[0]
+    np.testing.assert_allclose(stress, -0.05 * np.eye(3), atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"force": -1}, "positive"),
+        ({"method": "newton"}, "fire, lbfgs"),
+        ({"cell": False, "pressure": 1.0}, "cells"),
+    ],
+)
+def test_settings_that_make_no_sense(wrong, said):
+    with pytest.raises(InputError, match=said):
+        RelaxSettings(**wrong)
