@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
 from zonemelt.tasks.models.registry import Architecture
 
 if TYPE_CHECKING:
+    from zonemelt.tasks.featurize.graphs import Graphs
     from zonemelt.tasks.potentials.equivariant import Equivariant
 
 
@@ -36,6 +37,14 @@ class PotentialArchitecture(Architecture):
     neighbours: float | None = Field(
         default=None, gt=0, description="what sums over neighbours are divided by; null for √ of their mean"
     )
+
+    def batch(self, graphs: Graphs, *, dtype: str) -> Any:
+        """Graphs as the network reads them, with the bond of each edge (E,) and the first edge of each (B,)."""
+        from zonemelt.tasks.potentials.bonds import bond_tensors
+
+        found = super().batch(graphs, dtype=dtype)
+        found.bond, found.bond_edge = bond_tensors(graphs.neighbours)
+        return found
 
     def make(self, *, outputs: int = 1) -> Equivariant:
         """The network, with random weights.

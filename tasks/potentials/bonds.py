@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
+    import torch
     from numpy.typing import NDArray
 
     from zonemelt.tasks.featurize.neighbours import Neighbours
@@ -33,4 +34,12 @@ def bonds(found: Neighbours) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     bond_E = np.empty(len(order), np.int64)
     bond_E[order] = np.concatenate([np.zeros(min(1, len(order)), np.int64), np.cumsum(new)])
     first_B = order[np.concatenate([np.ones(min(1, len(order)), bool), new])]
+    return bond_E, first_B
+
+
+def bond_tensors(found: Neighbours, device: torch.device | str = "cpu") -> tuple[torch.Tensor, torch.Tensor]:
+    """The same, as a network takes them."""
+    import torch
+
+    bond_E, first_B = (torch.from_numpy(places).to(device) for places in bonds(found))
     return bond_E, first_B

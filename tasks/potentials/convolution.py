@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 
 
 BONDS: Final = "bonds"
-"""Under this name the network's input has which bond each edge is, and the first edge of each: ``bonds``."""
+"""Under this name the network's input has which bond each edge is, and the first edge of each, as tensors."""
 
 
 class _Convolved(torch.autograd.Function):
-    """First derivatives only: for forces, not for training on them."""
+    """Linear in each of three inputs: so all of its derivatives are sums of a few of its kind."""
 
     @staticmethod
     def forward(
@@ -34,60 +34,145 @@ class _Convolved(torch.autograd.Function):
 
         ctx.save_for_backward(x_AX, geometry_EQ, weights_BW)
         ctx.where = where
-        arrays: list[Any] = [values.detach().numpy() for values in (x_AX, geometry_EQ, weights_BW)]
-        return torch.from_numpy(convolved(*arrays, *where))
+        return torch.from_numpy(convolved(*_arrays(x_AX, geometry_EQ, weights_BW), *where))
+
+    @staticmethod
+    def backward(ctx: Any, slopes_AO: torch.Tensor) -> tuple[Any, ...]:
+        return (*_Slopes.apply(*ctx.saved_tensors, slopes_AO, ctx.where), None)  # type: ignore[no-untyped-call]
+
+
+class _Slopes(torch.autograd.Function):
+    """The first derivatives, which forces are made of; a training on forces goes through them once more."""
+
+    @staticmethod
+    def forward(  # noqa: PLR0917  so PyTorch gives them
+        ctx: Any,
+        x_AX: torch.Tensor,
+        geometry_EQ: torch.Tensor,
+        weights_BW: torch.Tensor,
+        slopes_AO: torch.Tensor,
+        where: tuple[Any, ...],
+    ) -> tuple[torch.Tensor, ...]:
+        from zonemelt.tasks.potentials.convolution_kernels import slopes
+
+        ctx.save_for_backward(x_AX, geometry_EQ, weights_BW, slopes_AO)
+        ctx.where = where
+        given = (*_arrays(x_AX, geometry_EQ, weights_BW), *where, *_arrays(slopes_AO))
+        return tuple(torch.from_numpy(found) for found in slopes(*given))
 
     @staticmethod
     @torch.autograd.function.once_differentiable
-    def backward(ctx: Any, slopes_AO: torch.Tensor) -> tuple[Any, ...]:
-        from zonemelt.tasks.potentials.convolution_kernels import slopes
+    def backward(ctx: Any, *turned: torch.Tensor) -> tuple[Any, ...]:
+        from zonemelt.tasks.potentials.convolution_kernels import slopes_of_slopes
 
-        arrays: list[Any] = [values.detach().numpy() for values in ctx.saved_tensors]
-        arrays += [*ctx.where, slopes_AO.contiguous().numpy()]
-        found = slopes(*arrays)
+        *inputs, slopes_AO = ctx.saved_tensors
+        given = (*_arrays(*inputs), *ctx.where, *_arrays(slopes_AO, *turned))
+        found = slopes_of_slopes(*given)
         return (*(torch.from_numpy(values) for values in found), None)
 
 
+class _Reordered(torch.autograd.Function):
+    """Columns in another order; the way back is the other order, and no sum over what comes twice."""
+
+    @staticmethod
+    def forward(ctx: Any, x_AX: torch.Tensor, order_X: torch.Tensor, back_X: torch.Tensor) -> torch.Tensor:
+        ctx.orders = order_X, back_X
+        return x_AX.index_select(1, order_X)
+
+    @staticmethod
+    def backward(ctx: Any, slopes_AX: torch.Tensor) -> tuple[Any, ...]:
+        order_X, back_X = ctx.orders
+        return _Reordered.apply(slopes_AX, back_X, order_X), None, None  # type: ignore[no-untyped-call]
+
+
+def _arrays(*tensors: torch.Tensor) -> list[Any]:
+    return [tensor.detach().contiguous().numpy() for tensor in tensors]
+
+
 class Convolution(torch.nn.Module):
-    """Takes the place of a ``sevenn.nn.convolution.IrrepsConvolution``, with its weights.
+    """Takes the place of a ``sevenn.nn.convolution.IrrepsConvolution``, with its weights and their names.
 
     Messages are products of an atom's features with the spherical harmonics of an edge, weighted by a small
     network of its length (Batzner et al., Nat. Comm. 13, 2453 (2022), eq. 4). Edges must be sorted by the
-    atom that receives. The weights are those of a length, and thus the same both ways along a bond.
+    atom that receives. The weights are those of a length, and thus the same both ways along a bond: where the
+    input has :data:`BONDS`, they are computed once.
     """
 
     def __init__(self, theirs: Any) -> None:
         super().__init__()
-        self._theirs = theirs
-        self._by_component_X: torch.Tensor
-        self._by_channel_O: torch.Tensor
-        self._mixing_YQ: torch.Tensor
-        product = theirs.convolution
-        paths, mixing_YQ = _paths(product)
-        self._paths_P7 = paths
-        self.register_buffer("_mixing_YQ", torch.from_numpy(mixing_YQ))
-        self.register_buffer("_by_component_X", _by_component(product.irreps_in1))
-        self.register_buffer("_by_channel_O", torch.argsort(_by_component(product.irreps_out)))
+        self._keys = theirs.key_x, theirs.key_filter, theirs.key_weight_input, theirs.key_edge_idx
+        self.weight_nn, self.denominator = theirs.weight_nn, theirs.denominator
+        self._paths_P7, mixing_YQ = _paths(theirs.convolution)
+        self._mixing_YQ = torch.from_numpy(mixing_YQ)  # no buffer: it keeps all digits in any precision
+        self._x_by_component = _by_component(theirs.convolution.irreps_in1)
+        self._o_by_component = _by_component(theirs.convolution.irreps_out)
+        self._x_by_channel, self._o_by_channel = map(
+            torch.argsort, (self._x_by_component, self._o_by_component)
+        )
 
     def forward(self, data: dict[str, Any]) -> dict[str, Any]:
         """Sum messages over neighbours."""
-        theirs = self._theirs
-        x_AX = data[theirs.key_x]
-        bond_E, first_B = data[BONDS]
-        weights_BW = theirs.weight_nn(data[theirs.key_weight_input][torch.from_numpy(first_B)])
-        geometry_EQ = data[theirs.key_filter] @ self._mixing_YQ
-        receiver_E, source_E = data[theirs.key_edge_idx]
-        counts_A = torch.bincount(receiver_E, minlength=len(x_AX))
-        first_A = np.concatenate([[0], np.cumsum(counts_A.numpy())])
-        where = (source_E.numpy(), bond_E, first_A, self._paths_P7, int(self._paths_P7[:, 0].max()))
-        sums_AO: torch.Tensor = _Convolved.apply(  # type: ignore[no-untyped-call]
-            x_AX[:, self._by_component_X].contiguous(),
-            geometry_EQ.contiguous(),
-            weights_BW.contiguous(),
-            where,
+        x_key, filter_key, lengths_key, edges_key = self._keys
+        x_AX, harmonics_EY = data[x_key], data[filter_key]
+        bond_E, first_B = data.get(BONDS, (None, None))
+        lengths = data[lengths_key] if first_B is None else data[lengths_key].index_select(0, first_B)
+        if bond_E is None:
+            bond_E = torch.arange(len(harmonics_EY), device=x_AX.device)
+        sums_AO = (self.in_operations if x_AX.is_cuda else self.in_loops)(
+            _reordered(x_AX, self._x_by_component, self._x_by_channel),
+            harmonics_EY @ self._mixing_YQ.to(harmonics_EY),
+            self.weight_nn(lengths),
+            (*data[edges_key], bond_E),
         )
-        data[theirs.key_x] = sums_AO[:, self._by_channel_O] / theirs.denominator
+        data[x_key] = _reordered(sums_AO, self._o_by_channel, self._o_by_component) / self.denominator
         return data
+
+    def in_loops(
+        self,
+        x_AX: torch.Tensor,
+        geometry_EQ: torch.Tensor,
+        weights_BW: torch.Tensor,
+        edges: tuple[torch.Tensor, torch.Tensor, torch.Tensor],
+    ) -> torch.Tensor:
+        """Messages summed over neighbours (A, O), without ever writing down one: on processors.
+
+        Args:
+            x_AX: what atoms send, by component.
+            geometry_EQ: of each edge and path a matrix.
+            weights_BW: of each bond.
+            edges: receiver, sender and bond of each edge.
+        """
+        receiver_E, source_E, bond_E = edges
+        first_A = np.zeros(len(x_AX) + 1, np.int64)
+        np.cumsum(torch.bincount(receiver_E, minlength=len(x_AX)).numpy(), out=first_A[1:])
+        widest = int(self._paths_P7[:, 0].max())
+        where = source_E.numpy(), bond_E.numpy(), first_A, self._paths_P7, widest
+        found: torch.Tensor = _Convolved.apply(x_AX, geometry_EQ, weights_BW, where)  # type: ignore[no-untyped-call]
+        return found
+
+    def in_operations(
+        self,
+        x_AX: torch.Tensor,
+        geometry_EQ: torch.Tensor,
+        weights_BW: torch.Tensor,
+        edges: tuple[torch.Tensor, torch.Tensor, torch.Tensor],
+    ) -> torch.Tensor:
+        """The same in operations of PyTorch: for accelerators."""
+        receiver_E, source_E, bond_E = edges
+        x_EX, weights_EW = x_AX[source_E], weights_BW[bond_E]
+        found: dict[int, torch.Tensor] = {}
+        for channels, x_at, x_parts, o_at, o_parts, q_at, w_at in self._paths_P7.tolist():
+            x = x_EX[:, x_at : x_at + x_parts * channels].reshape(-1, x_parts, channels)
+            turn = geometry_EQ[:, q_at : q_at + x_parts * o_parts].reshape(-1, x_parts, o_parts)
+            message = torch.einsum("eiu,eik->eku", x, turn) * weights_EW[:, None, w_at : w_at + channels]
+            found[o_at] = message.flatten(1)
+        messages_EO = torch.cat([found[start] for start in sorted(found)], dim=1)
+        return messages_EO.new_zeros(len(x_AX), messages_EO.shape[1]).index_add(0, receiver_E, messages_EO)
+
+
+def _reordered(x_AX: torch.Tensor, order_X: torch.Tensor, back_X: torch.Tensor) -> torch.Tensor:
+    found: torch.Tensor = _Reordered.apply(x_AX, order_X.to(x_AX.device), back_X.to(x_AX.device))  # type: ignore[no-untyped-call]
+    return found
 
 
 def use_ours(model: Any) -> None:

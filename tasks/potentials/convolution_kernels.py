@@ -131,3 +131,73 @@ def slopes(  # noqa: C901, PLR0917  one loop over what is in the cache
                         to_w[u] += block[u] * z[u]
                         to_block[u] += w[u] * z[u]
     return to_x_AX, to_geometry_EQ, to_weights_BW
+
+
+@_kernel
+def slopes_of_slopes(  # noqa: C901, PLR0917  one loop over what is in the cache
+    x_AX: NDArray[np.float32],
+    geometry_EQ: NDArray[np.float32],
+    weights_BW: NDArray[np.float32],
+    source_E: NDArray[np.int64],
+    bond_E: NDArray[np.int64],
+    first_A: NDArray[np.int64],
+    paths_P7: NDArray[np.int64],
+    widest: int,
+    slopes_AO: NDArray[np.float32],
+    turned_AX: NDArray[np.float32],
+    turned_EQ: NDArray[np.float32],
+    turned_BW: NDArray[np.float32],
+) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
+    """The derivatives of what :func:`slopes` gives, times ``turned``, with respect to its four inputs.
+
+    With the sums C(x, g, w), linear in each, slopes are those of s · C. Their product with (x', g', w') is
+    s · [C(x', g, w) + C(x, g', w) + C(x, g, w')], which is differentiated here.
+    """
+    to_x_AX, to_slopes_AO = np.zeros_like(x_AX), np.zeros_like(slopes_AO)
+    to_geometry_EQ, to_weights_BW = np.empty_like(geometry_EQ), np.zeros_like(weights_BW)
+    mixed, other = np.empty(widest, x_AX.dtype), np.empty(widest, x_AX.dtype)
+    for atom in range(len(first_A) - 1):
+        slope, to_slope = slopes_AO[atom], to_slopes_AO[atom]
+        for edge in range(first_A[atom], first_A[atom + 1]):
+            source, bond = source_E[edge], bond_E[edge]
+            x, x1, to_x = x_AX[source], turned_AX[source], to_x_AX[source]
+            geometry, geometry1, to_geometry = geometry_EQ[edge], turned_EQ[edge], to_geometry_EQ[edge]
+            weights, weights1, to_weights = weights_BW[bond], turned_BW[bond], to_weights_BW[bond]
+            for path in range(len(paths_P7)):
+                channels, x_at, x_parts, o_at, o_parts, q_at, w_at = paths_P7[path]
+                w, w1 = weights[w_at : w_at + channels], weights1[w_at : w_at + channels]
+                to_w = to_weights[w_at : w_at + channels]
+                z, z1 = mixed[:channels], other[:channels]
+                for i in range(x_parts):
+                    here = x_at + i * channels
+                    block, block1 = x[here : here + channels], x1[here : here + channels]
+                    to_block = to_x[here : here + channels]
+                    # z of x times w and x' …: against each component of the slope, the geometry's; with the
+                    # geometry, the slope's
+                    for u in range(channels):
+                        z[u] = w[u] * block[u]
+                        z1[u] = w[u] * block1[u] + w1[u] * block[u]
+                    for k in range(o_parts):
+                        factor = geometry[q_at + i * o_parts + k]
+                        factor1 = geometry1[q_at + i * o_parts + k]
+                        goal = slope[o_at + k * channels : o_at + (k + 1) * channels]
+                        to_goal = to_slope[o_at + k * channels : o_at + (k + 1) * channels]
+                        product = factor * 0.0
+                        for u in range(channels):
+                            product += z1[u] * goal[u]
+                            to_goal[u] += factor * z1[u] + factor1 * z[u]
+                        to_geometry[q_at + i * o_parts + k] = product
+                    # the slope turned back to this component of x, by the geometry and by the other one
+                    z[:] = 0.0
+                    z1[:] = 0.0
+                    for k in range(o_parts):
+                        factor = geometry[q_at + i * o_parts + k]
+                        factor1 = geometry1[q_at + i * o_parts + k]
+                        goal = slope[o_at + k * channels : o_at + (k + 1) * channels]
+                        for u in range(channels):
+                            z[u] += factor * goal[u]
+                            z1[u] += factor1 * goal[u]
+                    for u in range(channels):
+                        to_w[u] += block1[u] * z[u] + block[u] * z1[u]
+                        to_block[u] += w1[u] * z[u] + w[u] * z1[u]
+    return to_x_AX, to_geometry_EQ, to_weights_BW, to_slopes_AO

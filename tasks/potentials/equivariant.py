@@ -34,13 +34,17 @@ class Equivariant(torch.nn.Module):
         """The energies, with ``more`` that other modules put in the place of SevenNet's may need."""
         from sevenn import _keys as keys
 
+        from zonemelt.tasks.potentials.convolution import BONDS
+
         numbers_A = batch["z"]
+        bonded = {BONDS: (batch["bond"], batch["bond_edge"])} if "bond" in batch else {}
         data = {
             keys.ATOMIC_NUMBERS: numbers_A,
             keys.NODE_FEATURE: numbers_A,
             keys.EDGE_IDX: batch["edge_index"].flip(0),
             keys.EDGE_VEC: batch["edge_vector"],
             keys.BATCH: batch["batch"],
+            **bonded,
             **more,
         }
         energies_G: torch.Tensor = self.layers(data)[keys.PRED_TOTAL_ENERGY]
@@ -105,6 +109,8 @@ def _layers(architecture: PotentialArchitecture) -> Any:
     from sevenn.model_build import build_E3_equivariant_model
     from sevenn.nn.linear import AtomReduce
 
+    from zonemelt.tasks.potentials.convolution import use_ours
+
     layers: Any = build_E3_equivariant_model(config_of(architecture))
     layers.delete_module_by_key("force_output")
     layers.delete_module_by_key("rescale_atomic_energy")
@@ -113,6 +119,7 @@ def _layers(architecture: PotentialArchitecture) -> Any:
     for module in layers:
         if isinstance(module, AtomReduce):
             module.key_input = keys.SCALED_ATOMIC_ENERGY
+    use_ours(layers)
     return layers
 
 

@@ -1,18 +1,20 @@
 """A potential that is linear in what it learns: fitted in one go, the cheap one to compare others with."""
 
-# A atoms of all structures, E edges, C channels (element and radial function), D degrees (l, m)
-# F features of an atom, Z elements
+# A atoms of all structures, E edges, N radial functions, D degrees (l, m), V sums over neighbours
+# F features of an atom, M terms of all features, Z elements
 
 from __future__ import annotations
 
 import math
 from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from zonemelt.tasks.errors import InputError
 from zonemelt.tasks.featurize.graphs import Edges
 from zonemelt.tasks.potentials.card import UNITS
+from zonemelt.tasks.potentials.cluster_products import MOST, products
 from zonemelt.tasks.potentials.edge_potential import EdgePotential
 from zonemelt.tasks.theory import Theory  # noqa: TC001 (pydantic reads it)
 from zonemelt.tasks.train.model_folder import CARD, WEIGHTS, reading
@@ -21,16 +23,18 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import torch
+    from numpy.typing import NDArray
 
+    from zonemelt.tasks.potentials.cluster_products import Products
     from zonemelt.tasks.potentials.edge_potential import EdgeTensors
 
 
 class Basis(BaseModel):
     """Which functions of its neighbourhood the energy of an atom is a sum of.
 
-    Those of the atomic cluster expansion with one and two neighbours: sums over neighbours of radial
-    functions, and rotation-invariant products of two such sums with spherical harmonics (R. Drautz, Phys.
-    Rev. B 99, 014104 (2019), eqs. 20-24), apart for each element of the centre and of the neighbours.
+    Those of the atomic cluster expansion: sums over neighbours of radial functions times spherical harmonics,
+    apart for each element of the neighbours, and rotation-invariant products of two such sums (R. Drautz,
+    Phys. Rev. B 99, 014104 (2019), eqs. 20-24), of three and of four, apart for each element of the centre.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -38,6 +42,11 @@ class Basis(BaseModel):
     cutoff: float = Field(default=5.0, gt=0, description="Å")
     radial: int = Field(default=6, ge=1, description="radial functions")
     degree: int = Field(default=4, ge=0, description="highest l of spherical harmonics")
+    higher: tuple[int, ...] = Field(
+        default=(),
+        max_length=MOST - 2,
+        description="for products of three, of four sums: what n - 1 and l of all add up to at most",
+    )
     elements: tuple[str, ...] = Field(default=(), description="symbols; empty for those of the training set")
 
     @property
@@ -46,10 +55,14 @@ class Basis(BaseModel):
         return Edges(cutoff=self.cutoff, k=None)
 
     @property
+    def products(self) -> Products:
+        """The functions as polynomials of the sums."""
+        return products(len(self.elements), self.radial, self.degree, self.higher)
+
+    @property
     def features(self) -> int:
         """How many functions there are for a centre (F)."""
-        channels = self.radial * len(self.elements)
-        return channels + (self.degree + 1) * channels * (channels + 1) // 2
+        return len(self.products.roughness_F)
 
     def functions(self, vectors_E3: torch.Tensor) -> torch.Tensor:
         """Radial functions times spherical harmonics of each edge (E, radial, D), zero from the cutoff on."""
@@ -68,31 +81,13 @@ class Basis(BaseModel):
     def sums(
         self, functions_END: torch.Tensor, centre_E: torch.Tensor, kind_E: torch.Tensor, atoms: int
     ) -> torch.Tensor:
-        """Sums over the neighbours of each atom, apart for each of their elements (A, C, D)."""
+        """Sums over the neighbours of each atom, apart for each of their elements, and a 1 (A, V + 1)."""
+        import torch
+
         kinds = len(self.elements)
         sums = functions_END.new_zeros(atoms * kinds, *functions_END.shape[1:])
-        return sums.index_add(0, centre_E * kinds + kind_E, functions_END).reshape(
-            atoms, kinds * self.radial, -1
-        )
-
-    def invariants(self, one_ACD: torch.Tensor, other_ACD: torch.Tensor) -> torch.Tensor:
-        """Products of two sums that do not change under rotation (A, F - C): both orders added up."""
-        import torch
-
-        channels = one_ACD.shape[1]
-        row, column = torch.triu_indices(channels, channels, device=one_ACD.device)
-        found = []
-        for degree in range(self.degree + 1):
-            part = slice(degree**2, (degree + 1) ** 2)
-            products = one_ACD[:, :, part] @ other_ACD[:, :, part].transpose(1, 2) / (2 * degree + 1)
-            found.append((products + products.transpose(1, 2))[:, row, column])
-        return torch.cat(found, dim=1)
-
-    def of_atoms(self, sums_ACD: torch.Tensor) -> torch.Tensor:
-        """All functions of each atom (A, F)."""
-        import torch
-
-        return torch.cat([sums_ACD[:, :, 0], 0.5 * self.invariants(sums_ACD, sums_ACD)], dim=1)
+        sums_AV = sums.index_add(0, centre_E * kinds + kind_E, functions_END).reshape(atoms, -1)
+        return torch.cat([sums_AV, sums_AV.new_ones(atoms, 1)], dim=1)
 
 
 class LinearCard(BaseModel):
@@ -148,7 +143,10 @@ class Linear(EdgePotential):
         self.name, self.card, self.device, self.dtype = name, card, device, dtype
         self.elements, self.theory, self.licence = frozenset(card.references), card.theory, card.licence
         self.cutoff = card.basis.cutoff
-        self._weights_ZF = weights_ZF.to(device, getattr(torch, dtype))
+        polynomials = card.basis.products
+        self._factors_M4 = polynomials.factors_M4
+        weights_ZM = weights_ZF.double().cpu().numpy()[:, polynomials.feature_M]
+        self._weights_ZM = np.ascontiguousarray(weights_ZM * polynomials.coefficients_M)
         references = [card.references[symbol] for symbol in card.basis.elements]
         self._references_Z = torch.tensor(references, dtype=torch.float64, device=device)
 
@@ -156,16 +154,46 @@ class Linear(EdgePotential):
         """The energy of each structure (G,), eV, in double precision."""
         basis = self.card.basis
         kind_A = kinds_of(edges.numbers_A, basis.elements)
-        sums_ACD = basis.sums(
+        sums_AV = basis.sums(
             basis.functions(edges.vectors_E3),
             edges.centre_E,
             kind_A[edges.neighbour_E],
             len(edges.numbers_A),
         )
-        energies_A = (basis.of_atoms(sums_ACD) * self._weights_ZF[kind_A]).sum(dim=1).double()
+        energies_A = _polynomials(sums_AV, kind_A, self._factors_M4, self._weights_ZM)
         return energies_A.new_zeros(edges.structures).index_add(
             0, edges.structure_A, energies_A + self._references_Z[kind_A]
         )
+
+
+def _polynomials(
+    sums_AV: torch.Tensor,
+    kind_A: torch.Tensor,
+    factors_M4: NDArray[np.int32],
+    weights_ZM: NDArray[np.float64],
+) -> torch.Tensor:
+    """Energies of atoms (A,), in double precision, that can be differentiated once."""
+    import torch
+
+    class Polynomials(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx: Any, sums_AV: torch.Tensor) -> torch.Tensor:
+            from zonemelt.tasks.potentials.cluster_kernels import energies
+
+            sums = sums_AV.detach().double().cpu().numpy()
+            energies_A, slopes_AV = energies(sums, kind_A.cpu().numpy(), factors_M4, weights_ZM)
+            ctx.save_for_backward(torch.from_numpy(slopes_AV).to(sums_AV))
+            return torch.from_numpy(energies_A).to(sums_AV.device)
+
+        @staticmethod
+        @torch.autograd.function.once_differentiable
+        def backward(ctx: Any, turned_A: torch.Tensor) -> torch.Tensor:
+            (slopes_AV,) = ctx.saved_tensors
+            found: torch.Tensor = slopes_AV * turned_A[:, None].to(slopes_AV)
+            return found
+
+    found: torch.Tensor = Polynomials.apply(sums_AV)  # type: ignore[no-untyped-call]
+    return found
 
 
 def load(folder: Path, *, device: str = "cpu", dtype: str = "float64") -> Linear:

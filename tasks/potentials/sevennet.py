@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from zonemelt.tasks.errors import InputError
-from zonemelt.tasks.potentials.bonds import bonds
+from zonemelt.tasks.potentials.bonds import bond_tensors
 from zonemelt.tasks.potentials.edge_potential import EdgePotential
 from zonemelt.tasks.potentials.weights import packaged, read_weights
 from zonemelt.tasks.theory import Theory
@@ -45,7 +45,7 @@ class SevenNet(EdgePotential):
         from ase.data import chemical_symbols
 
         self.name, self.device, self.dtype = name, device, dtype
-        self.model = _built(read_weights(path), str(path), device).to(device, getattr(torch, dtype)).eval()
+        self.model = _built(read_weights(path), str(path)).to(device, getattr(torch, dtype)).eval()
         self.model.requires_grad_(requires_grad=False)
         self.model.onehot_idx_to_onehot.register_forward_hook(self._in_our_precision)
         self.cutoff = float(self.model.cutoff)
@@ -94,9 +94,8 @@ class SevenNet(EdgePotential):
             keys.EDGE_VEC: edges.vectors_E3,
             keys.BATCH: edges.structure_A,
             keys.NUM_ATOMS: torch.bincount(edges.structure_A, minlength=edges.structures),
+            BONDS: bond_tensors(edges.neighbours, self.device),
         }
-        if self.device == "cpu":
-            data[BONDS] = bonds(edges.neighbours)
         if self._fidelity is not None:
             data[keys.MODAL_TYPE] = torch.full((edges.structures,), self._fidelity, device=self.device)
         energies_G: torch.Tensor = self.model(data)[keys.PRED_TOTAL_ENERGY]
@@ -111,11 +110,8 @@ def load(name: str, *, fidelity: str | None = None, device: str = "cpu", dtype: 
     return SevenNet(name, path, fidelity=fidelity, device=device, dtype=dtype)
 
 
-def _built(checkpoint: dict[str, Any], where: str, device: str) -> Any:
-    """The network of a checkpoint, without its last module, which would differentiate once more than needed.
-
-    On processors with our convolutions; elsewhere with the package's.
-    """
+def _built(checkpoint: dict[str, Any], where: str) -> Any:
+    """The network of a checkpoint, without its last module, which would differentiate once more."""
     from sevenn.checkpoint import _config_cp_routine
     from sevenn.model_build import build_E3_equivariant_model
     from sevenn.scripts.backward_compatibility import patch_state_dict_if_old
@@ -130,8 +126,7 @@ def _built(checkpoint: dict[str, Any], where: str, device: str) -> Any:
     model.load_state_dict(state)
     model.delete_module_by_key("force_output")
     model.key_grad = None
-    if device == "cpu":
-        use_ours(model)
+    use_ours(model)
     return model
 
 

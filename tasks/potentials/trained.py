@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from zonemelt.tasks.potentials.bonds import bonds
+from zonemelt.tasks.potentials.bonds import bond_tensors
 from zonemelt.tasks.potentials.card import read_potential
 from zonemelt.tasks.potentials.edge_potential import EdgePotential
 
@@ -41,8 +41,6 @@ class Trained(EdgePotential):
         import torch
         from ase.data import atomic_numbers
 
-        from zonemelt.tasks.potentials.convolution import use_ours
-
         self.name, self.device, self.dtype, self.card = name, device, dtype, card
         self.elements, self.theory, self.licence = frozenset(card.references), card.theory, card.licence
         self.cutoff = card.network.cutoff
@@ -50,8 +48,6 @@ class Trained(EdgePotential):
         for symbol, energy in card.references.items():
             self._references[atomic_numbers[symbol]] = energy
         self._references = self._references.to(device)
-        if device == "cpu":
-            use_ours(network.layers)
         self.network = network.to(device, getattr(torch, dtype)).eval()
         self.network.requires_grad_(requires_grad=False)
         self.network.refine()
@@ -74,7 +70,7 @@ class Trained(EdgePotential):
                 "edge_vector": edges.vectors_E3,
                 "batch": edges.structure_A,
             },
-            {BONDS: bonds(edges.neighbours)} if self.device == "cpu" else {},
+            {BONDS: bond_tensors(edges.neighbours, self.device)},
         )
         return (raw_G.double() * self.card.scale).index_add(
             0, edges.structure_A, self._references[edges.numbers_A]

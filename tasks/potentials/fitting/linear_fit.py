@@ -1,34 +1,38 @@
-"""Fit a linear potential to energies and forces by least squares."""
+"""Fit a linear potential to energies and forces by least squares.
+
+The ridge holds functions down the more, the faster they vary: a weight's square is multiplied with the
+roughness of its function (:class:`.cluster_products.Products`), as if the truth were smooth.
+"""
 
 # A atoms, E edges, F features of an atom, K all weights (F for each element), G structures, R rows
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from zonemelt.tasks.errors import InputError
 from zonemelt.tasks.potentials.fitting.labels import read_labels, reference_energies
-from zonemelt.tasks.potentials.linear import Basis, LinearCard, kinds_of
+from zonemelt.tasks.potentials.fitting.linear_design import design
+from zonemelt.tasks.potentials.linear import Linear, LinearCard
 from zonemelt.tasks.train.model_folder import save_model, versions
 from zonemelt.tasks.train.properties import check_split
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from pathlib import Path
 
-    import torch
     from numpy.typing import NDArray
 
-    from zonemelt.tasks.featurize.graphs import Graphs
     from zonemelt.tasks.potentials.fitting.labels import Labels
+    from zonemelt.tasks.potentials.linear import Basis
     from zonemelt.tasks.theory import Theory
     from zonemelt.tasks.train.properties import Labelled
 
 RIDGES: Final = tuple(10.0**power for power in range(-12, -2))
-_TOGETHER: Final = 2  # structures at a time: the slopes of all features along all edges are in memory
+_TOGETHER: Final = 4  # structures at a time: all that their weights are multiplied with is in memory
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,6 +56,7 @@ def fit_linear(
     directory: Path,
     energy_weight: float = 10.0,
     seed: int | None = None,
+    refit: bool = False,
 ) -> LinearCard:
     """Fit one, choose its ridge on the validation part, and write it into the directory.
 
@@ -65,6 +70,8 @@ def fit_linear(
         seed: of a bootstrap (B. Efron, Ann. Stat. 7, 1 (1979)): each training structure counts as often as it
             is drawn, so that fits with several seeds differ by as much as the data leaves them open. None to
             count each once.
+        refit: whether the validation part joins the training part once the ridge is chosen; the metrics of
+            validation are from before.
 
     Raises:
         InputError: a part is missing or overlaps another, an element is not in the training set, or there are
@@ -89,29 +96,21 @@ def fit_linear(
     energies_Z = reference_energies(labels["train"].counts_NZ, labels["train"].energies_N).tolist()
     references = dict(zip(elements, energies_Z, strict=True))
 
+    held = list(_rows(labelled, labels["validation"], basis, references))
     times_N = _drawn(len(split["train"]), seed)
-    square_KK, right_K = _normal(labelled, labels["train"], basis, references, energy_weight, times_N)
-    judged = {
-        part: list(_rows(labelled, labels[part], basis, references)) for part in split if part != "train"
-    }
-    scales_K = np.sqrt(np.maximum(np.diag(square_KK), 1e-30))
-    values_K, vectors_KK = np.linalg.eigh(square_KK / np.outer(scales_K, scales_K))
-    turned_K = vectors_KK.T @ (right_K / scales_K)
+    equations = _Equations.of(labels["train"], basis, energy_weight, times_N)
+    equations.add(_rows(labelled, labels["train"], basis, references), times_N)
+    scales_K = equations.scales_K * np.tile(np.sqrt(basis.products.roughness_F), len(elements))
 
-    def weights(ridge: float) -> NDArray[np.float64]:
-        solved: NDArray[np.float64] = (vectors_KK @ (turned_K / (values_K.clip(min=0) + ridge))) / scales_K
-        return solved
-
-    def score(ridge: float) -> float:
-        found = _errors(judged["validation"], weights(ridge))
+    def score(weights_K: NDArray[np.float64]) -> float:
+        found = _errors(held, weights_K)
         return energy_weight * found["energy rmse (eV/atom)"] ** 2 + found["forces rmse (eV/Å)"] ** 2
 
-    ridge = min(RIDGES, key=score)
-    metrics: dict[str, float] = {}
-    for part, prefix in (("validation", ""), ("test", "test ")):
-        if part in judged:
-            own = _errors(judged[part], weights(ridge))
-            metrics |= {f"{prefix}{name}": value for name, value in own.items()}
+    ridge, weights_K = _least(equations, scales_K, score)
+    metrics = _errors(held, weights_K)
+    if refit:
+        equations.add(held)
+        weights_K = equations.solved(scales_K, ridge)
     card = LinearCard(
         basis=basis,
         references=references,
@@ -123,11 +122,16 @@ def fit_linear(
             "energy_weight": energy_weight,
             "force_rms": scale,
             "training_set": labelled.digest(split["train"]),
+            "refit": refit,
         },
         metrics=metrics,
         versions=versions(),
     )
-    save_model(directory, {"weights_ZF": torch.from_numpy(weights(ridge).reshape(len(elements), -1))}, card)
+    weights_ZF = torch.from_numpy(weights_K.reshape(len(elements), -1))
+    if "test" in split:
+        fitted = Linear("fitted", card, weights_ZF)
+        card = card.model_copy(update={"metrics": metrics | _judged(fitted, labelled, labels["test"])})
+    save_model(directory, {"weights_ZF": weights_ZF}, card)
     return card
 
 
@@ -138,34 +142,110 @@ def _drawn(count: int, seed: int | None) -> NDArray[np.int64]:
     return np.bincount(np.random.default_rng(seed).integers(count, size=count), minlength=count)
 
 
-def _normal(  # noqa: PLR0917  what the equations are made of
-    labelled: Labelled,
-    labels: Labels,
-    basis: Basis,
-    references: Mapping[str, float],
-    energy_weight: float,
-    times_N: NDArray[np.int64],
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """The normal equations of the training part: means over energies and over components of forces."""
-    size = len(basis.elements) * basis.features
-    square_KK, right_K = np.zeros((size, size)), np.zeros(size)
-    known_N = np.isfinite(labels.forces_N)
-    energies = max(int(times_N[np.isfinite(labels.energies_N)].sum()), 1)
-    forces = max(int(3 * (times_N * labels.sizes_N)[known_N].sum()), 1)
-    for rows in _rows(labelled, labels, basis, references):
-        for left, right, place, weight in (
-            (rows.energy_GK, rows.energy_G, rows.place_G, energy_weight / energies),
-            (rows.forces_RK, rows.forces_R, rows.place_R, 1.0 / forces),
-        ):
-            weighted = (weight * times_N[place])[:, None] * left
-            square_KK += weighted.T @ left
-            right_K += weighted.T @ right
-    return square_KK, right_K
+@dataclass(kw_only=True)
+class _Equations:
+    """Normal equations, to which rows are added.
+
+    Attributes:
+        square_KK, right_K: means over energies and over components of forces of the training part.
+        energy_share, force_share: the weight of a row of each.
+    """
+
+    square_KK: NDArray[np.float64]
+    right_K: NDArray[np.float64]
+    energy_share: float
+    force_share: float
+
+    @classmethod
+    def of(cls, labels: Labels, basis: Basis, energy_weight: float, times_N: NDArray[np.int64]) -> _Equations:
+        """Of no rows yet, weighted for a training part whose structures count so many times."""
+        size = len(basis.elements) * basis.features
+        energies = int(times_N[np.isfinite(labels.energies_N)].sum())
+        forces = int(3 * (times_N * labels.sizes_N)[np.isfinite(labels.forces_N)].sum())
+        return cls(
+            square_KK=np.zeros((size, size)), right_K=np.zeros(size),
+            energy_share=energy_weight / max(energies, 1),
+            force_share=1.0 / max(forces, 1),
+        )  # fmt: skip
+
+    def add(self, parts: Iterable[_Rows], times_N: NDArray[np.int64] | None = None) -> None:
+        """Add the rows of some structures, each as often as it counts."""
+        for rows in parts:
+            for left, right, place, share in (
+                (rows.energy_GK, rows.energy_G, rows.place_G, self.energy_share),
+                (rows.forces_RK, rows.forces_R, rows.place_R, self.force_share),
+            ):
+                if times_N is None:
+                    root_R = np.full(len(right), np.sqrt(share))
+                else:
+                    root_R = np.sqrt(share * times_N[place])
+                weighted = root_R[:, None] * left
+                self.square_KK += weighted.T @ weighted
+                self.right_K += weighted.T @ (root_R * right)
+
+    @property
+    def scales_K(self) -> NDArray[np.float64]:
+        """How large what each weight is multiplied with is."""
+        found: NDArray[np.float64] = np.sqrt(np.maximum(np.diag(self.square_KK), 1e-30))
+        return found
+
+    def solved(self, scales_K: NDArray[np.float64], ridge: float) -> NDArray[np.float64]:
+        """The weights; times their scales, their squares are held down by the ridge.
+
+        Raises:
+            numpy.linalg.LinAlgError: the ridge is too small for the digits of a number.
+        """
+        from scipy.linalg import cho_factor, cho_solve
+
+        square_KK = self.square_KK / np.outer(scales_K, scales_K)
+        square_KK[np.diag_indices_from(square_KK)] += ridge * float(np.trace(square_KK)) / len(square_KK)
+        factor = cho_factor(square_KK, overwrite_a=True, check_finite=False)
+        found: NDArray[np.float64] = cho_solve(factor, self.right_K / scales_K, check_finite=False) / scales_K
+        return found
+
+
+def _least(
+    equations: _Equations, scales_K: NDArray[np.float64], score: Callable[[NDArray[np.float64]], float]
+) -> tuple[float, NDArray[np.float64]]:
+    """The ridge with the least score and its weights: from the middle of :data:`RIDGES` downhill."""
+    scores: dict[int, float] = {}
+    weights: dict[int, NDArray[np.float64]] = {}
+
+    def of(place: int) -> float:
+        if place not in scores:
+            try:
+                weights[place] = equations.solved(scales_K, RIDGES[place])
+                scores[place] = score(weights[place])
+            except np.linalg.LinAlgError:
+                scores[place] = np.inf
+        return scores[place]
+
+    place = len(RIDGES) // 2
+    while (best := min(range(max(place - 1, 0), min(place + 2, len(RIDGES))), key=of)) != place:
+        place = best
+    return RIDGES[place], weights[place]
+
+
+def _judged(found: Linear, labelled: Labelled, labels: Labels) -> dict[str, float]:
+    """Errors of a potential on some rows; those without a label are left out."""
+    energy, forces = [], []
+    for start in range(0, len(labels.rows_N), _TOGETHER):
+        some = slice(start, start + _TOGETHER)
+        graphs = labelled.source.read(labels.rows_N[some])
+        said = found.evaluate(graphs.crystals)
+        energy.append((said.energies_G - labels.energies_N[some]) / labels.sizes_N[some])
+        forces.append((said.forces_A3 - graphs.labels_A["forces"]).reshape(-1))
+    each = (np.concatenate(energy), np.concatenate(forces))
+    return {f"test {name}": value for name, value in _means(*(e[np.isfinite(e)] for e in each)).items()}
 
 
 def _errors(parts: list[_Rows], weights_K: NDArray[np.float64]) -> dict[str, float]:
     energy = np.concatenate([part.energy_GK @ weights_K - part.energy_G for part in parts])
     forces = np.concatenate([part.forces_RK @ weights_K - part.forces_R for part in parts])
+    return _means(energy, forces)
+
+
+def _means(energy: NDArray[np.float64], forces: NDArray[np.float64]) -> dict[str, float]:
     found = {}
     for name, values in (("energy {} (eV/atom)", energy), ("forces {} (eV/Å)", forces)):
         found[name.format("mae")] = float(np.abs(values).mean())
@@ -181,64 +261,17 @@ def _rows(
     for start in range(0, len(labels.rows_N), _TOGETHER):
         some = slice(start, start + _TOGETHER)
         graphs = labelled.source.read(labels.rows_N[some])
-        energy_GK, forces_AK3 = design(graphs, basis)
-        size = energy_GK.shape[1]
-        forces_RK = forces_AK3.transpose(0, 2, 1).reshape(-1, size)
+        found = design(graphs, basis)
+        forces_RK = found.forces_A3K.reshape(-1, found.forces_A3K.shape[2])
         forces_R = np.asarray(graphs.labels_A["forces"], float).reshape(-1)
         known_G, known_R = np.isfinite(left_N[some]), np.isfinite(forces_R)
         place_G = np.arange(start, start + len(graphs))
         place_R = np.repeat(place_G, 3 * graphs.crystals.sizes_G)
         yield _Rows(
-            energy_GK=energy_GK[known_G],
+            energy_GK=found.energy_GK[known_G],
             energy_G=left_N[some][known_G],
             place_G=place_G[known_G],
             forces_RK=forces_RK[known_R],
             forces_R=forces_R[known_R],
             place_R=place_R[known_R],
         )
-
-
-def design(graphs: Graphs, basis: Basis) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """What weights are multiplied with to give energies per atom (G, K), and forces (A, K, 3)."""
-    import torch
-
-    vectors_E3 = torch.from_numpy(graphs.neighbours.vectors_E3)
-    neighbour_E, centre_E = torch.from_numpy(graphs.neighbours.index_2E)
-    kind_A = kinds_of(torch.from_numpy(graphs.crystals.numbers_A.astype(np.int64)), basis.elements)
-    kinds, atoms = len(basis.elements), len(kind_A)
-    sums_ACD = basis.sums(basis.functions(vectors_E3), centre_E, kind_A[neighbour_E], atoms)
-    own_AF = basis.of_atoms(sums_ACD)
-    forces = torch.zeros(atoms, kinds, basis.features, 3, dtype=torch.float64)
-    flat = forces.view(atoms * kinds, basis.features, 3)
-    for axis in range(3):
-        slopes_EF = _slopes(basis, vectors_E3, sums_ACD, axis, centre_E, kind_A[neighbour_E])
-        for atom_E, sign in ((centre_E, 1.0), (neighbour_E, -1.0)):
-            flat[:, :, axis].index_add_(0, atom_E * kinds + kind_A[centre_E], slopes_EF, alpha=sign)
-    count = len(graphs)
-    owner_A = torch.repeat_interleave(torch.arange(count), torch.from_numpy(graphs.crystals.sizes_G))
-    energies = torch.zeros(count * kinds, basis.features, dtype=torch.float64)
-    energies.index_add_(0, owner_A * kinds + kind_A, own_AF)
-    sizes_G: Any = graphs.crystals.sizes_G[:, None]
-    return (
-        energies.reshape(count, -1).numpy() / sizes_G,
-        forces.reshape(atoms, -1, 3).numpy(),
-    )
-
-
-def _slopes(  # noqa: PLR0917  the edges, as arrays
-    basis: Basis,
-    vectors_E3: torch.Tensor,
-    sums_ACD: torch.Tensor,
-    axis: int,
-    centre_E: torch.Tensor,
-    kind_E: torch.Tensor,
-) -> torch.Tensor:
-    """How the functions of its centre change when an edge changes along an axis (E, F)."""
-    import torch
-
-    direction_E3 = torch.zeros_like(vectors_E3)
-    direction_E3[:, axis] = 1.0
-    change_END: torch.Tensor = torch.func.jvp(basis.functions, (vectors_E3,), (direction_E3,))[1]
-    edges = torch.arange(len(vectors_E3))
-    change_ECD = basis.sums(change_END, edges, kind_E, len(vectors_E3))
-    return torch.cat([change_ECD[:, :, 0], basis.invariants(change_ECD, sums_ACD[centre_E])], dim=1)

@@ -83,7 +83,8 @@ def differentiated(model: torch.nn.Module, batch: Batch, *, keep: bool) -> Deriv
     import torch
 
     vectors_E3 = batch["edge_vector"].detach().requires_grad_()
-    inputs = {name: batch[name] for name in ("z", "edge_index", "batch")} | {"edge_vector": vectors_E3}
+    read = [name for name in ("z", "edge_index", "batch", "bond", "bond_edge") if name in batch]
+    inputs = {name: batch[name] for name in read} | {"edge_vector": vectors_E3}
     with torch.enable_grad():
         energies_G = model(inputs)
         slopes_E3 = slopes(energies_G, vectors_E3, keep=keep)

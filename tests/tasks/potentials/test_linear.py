@@ -7,34 +7,42 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from ase.build import bulk
 from potential_contract import PotentialContract
 from trained_potentials_for_tests import SPLIT, THEORY, labelled, structures
 
 from zonemelt.tasks.crystals import Crystals
 from zonemelt.tasks.errors import InputError
 from zonemelt.tasks.featurize.graphs import Edges, graphs_of
+from zonemelt.tasks.potentials.cluster_kernels import features
+from zonemelt.tasks.potentials.cluster_products import couplings
 from zonemelt.tasks.potentials.committee import Committee
-from zonemelt.tasks.potentials.fitting.linear_fit import design, fit_linear
+from zonemelt.tasks.potentials.fitting.linear_design import design
+from zonemelt.tasks.potentials.fitting.linear_fit import fit_linear
 from zonemelt.tasks.potentials.linear import Basis, Linear, LinearCard
 from zonemelt.tasks.potentials.load import load_potential
 from zonemelt.tasks.train.model_folder import CARD
 
 torch.set_num_threads(1)
 BASIS = Basis(cutoff=4.0, radial=2, degree=1)
+HIGHER = Basis(cutoff=4.0, radial=2, degree=2, higher=(3, 3))
 EDGES = Edges(cutoff=4.0, k=None)
 
 
-def made(elements, seed=0):
+def random_weights(basis, seed=0):
+    draw = torch.Generator().manual_seed(seed)
+    return torch.randn(len(basis.elements), basis.features, generator=draw, dtype=torch.float64)
+
+
+def made(elements, seed=0, basis=BASIS):
     """With random weights."""
     card = LinearCard(
-        basis=BASIS.model_copy(update={"elements": elements}),
+        basis=basis.model_copy(update={"elements": elements}),
         references={symbol: -1.0 - place for place, symbol in enumerate(elements)},
         theory=THEORY,
         ridge=0.0,
     )
-    draw = torch.Generator().manual_seed(seed)
-    weights = torch.randn(len(elements), card.basis.features, generator=draw, dtype=torch.float64)
-    return Linear("made", card, weights)
+    return Linear("made", card, random_weights(card.basis, seed))
 
 
 class TestLinear(PotentialContract):
@@ -44,17 +52,81 @@ class TestLinear(PotentialContract):
         return made(("Cl", "Cu", "Na"))
 
 
-def test_the_design_is_linear_in_the_weights():
-    potential = made(("Al", "Cu"))
+class TestProductsOfFour(PotentialContract):
+    @pytest.fixture(scope="class")
+    @classmethod
+    def potential(cls):
+        return made(("Cl", "Cu", "Na"), basis=HIGHER)
+
+    def test_smooth_where_an_atom_leaves_the_cutoff(self, potential):
+        pair = bulk("Cu", cubic=True, a=20.0)[:2]
+        energies = []
+        for distance in (4.0 - 1e-4, 4.0 + 1e-4):
+            pair.positions[1] = pair.positions[0] + (distance, 0, 0)
+            found = self.evaluated(potential, [pair])
+            energies.append(found.energies_G[0])
+            assert np.abs(found.forces_A3).max() < 1e-6
+        assert energies[0] == pytest.approx(energies[1], abs=1e-9)
+
+
+@pytest.mark.parametrize("basis", [BASIS, HIGHER])
+def test_the_design_is_linear_in_the_weights(basis):
+    potential = made(("Al", "Cu"), basis=basis)
     crystals = Crystals.of_atoms(structures(4))
-    energy_GK, forces_AK3 = design(graphs_of(crystals, EDGES), potential.card.basis)
-    weights = potential._weights_ZF.reshape(-1).numpy()
-    found = potential.evaluate(crystals)
+    found = design(graphs_of(crystals, EDGES), potential.card.basis)
+    weights = random_weights(potential.card.basis).reshape(-1).numpy()
+    said = potential.evaluate(crystals)
     references = [
         sum(potential.card.references[symbol] for symbol in atoms.symbols) for atoms in structures(4)
     ]
-    np.testing.assert_allclose(energy_GK @ weights * 4 + references, found.energies_G, atol=1e-10)
-    np.testing.assert_allclose(np.einsum("akx,k->ax", forces_AK3, weights), found.forces_A3, atol=1e-10)
+    np.testing.assert_allclose(found.energy_GK @ weights * 4 + references, said.energies_G, atol=1e-10)
+    np.testing.assert_allclose(found.forces_A3K @ weights, said.forces_A3, atol=1e-10)
+
+
+def test_products_of_two_are_as_published():
+    """Against the sums themselves: all pairs of channels, orders m added up."""
+    basis = BASIS.model_copy(update={"elements": ("Cu",)})
+    sums = torch.randn(8, dtype=torch.float64, generator=torch.Generator().manual_seed(0)).numpy()
+    found = features_of(basis, np.append(sums, 1.0))
+    by_channel = sums.reshape(2, 4)
+    expected = [*by_channel[:, 0]]
+    for part, share in ((slice(0, 1), 1), (slice(1, 4), 3)):
+        expected += [by_channel[a, part] @ by_channel[b, part] / share for a, b in ((0, 0), (0, 1), (1, 1))]
+    np.testing.assert_allclose(found, expected, atol=1e-12)
+
+
+def features_of(basis, sums_V):
+    polynomials = basis.products
+    found = np.empty(basis.features)
+    features(
+        sums_V, polynomials.factors_M4, polynomials.coefficients_M, polynomials.feature_M, found,
+        np.empty((len(sums_V), basis.features)),
+    )  # fmt: skip
+    return found
+
+
+@pytest.mark.parametrize(
+    ("degrees", "alike", "independent"),
+    [
+        ((1, 1, 2), (0, 1, 2), 1),
+        ((1, 1, 1), (0, 1, 2), 1),  # a triple product
+        ((1, 1, 1), (0, 0, 0), 0),  # of one vector with itself: nothing
+        ((1, 1, 1, 1), (0, 1, 2, 3), 3),  # three ways to pair four vectors
+        ((1, 1, 1, 1), (0, 0, 0, 0), 1),  # of one vector: the square of its square
+        ((1, 1, 1, 1), (0, 0, 2, 2), 2),
+        ((0, 0, 3, 0), (0, 1, 2, 3), 0),
+    ],
+)
+def test_how_many_invariants_there_are(degrees, alike, independent):
+    assert len(couplings(degrees, alike)) == independent
+
+
+def test_functions_of_a_large_basis_are_independent():
+    """On random surroundings no function is a combination of others: nothing is there twice."""
+    basis = HIGHER.model_copy(update={"elements": ("Cu",)})
+    draw = np.random.default_rng(0)
+    found = np.array([features_of(basis, np.append(draw.normal(size=18), 1.0)) for _ in range(300)])
+    assert np.linalg.matrix_rank(found / np.linalg.norm(found, axis=0)) == basis.features
 
 
 @pytest.fixture(scope="module")
@@ -88,6 +160,19 @@ def test_a_member_of_a_committee(fitted):
     stranger.theory = THEORY.model_copy(update={"functional": "PBE"})
     with pytest.raises(InputError, match=r"mixed: emt EMT; emt PBE"):
         Committee("two", [linear, stranger])
+
+
+def test_the_validation_part_may_join(tmp_path):
+    parts = {"train": np.arange(8), "validation": np.arange(8, 12), "test": np.arange(12, 16)}
+    alone, joined = (
+        fit_linear(
+            labelled(edges=EDGES), parts, BASIS, theory=THEORY, directory=tmp_path / str(refit), refit=refit
+        )
+        for refit in (False, True)
+    )
+    assert alone.ridge == joined.ridge
+    assert alone.metrics["forces mae (eV/Å)"] == joined.metrics["forces mae (eV/Å)"]
+    assert joined.metrics["test forces mae (eV/Å)"] != alone.metrics["test forces mae (eV/Å)"]
 
 
 def test_what_cannot_be_fitted(tmp_path):
