@@ -119,8 +119,12 @@ def _pairs(found: Neighbours, cutoff: float) -> NDArray[np.int64]:
 def _built(checkpoint: dict[str, Any], where: str) -> Any:
     from chgnet.model.model import CHGNet
 
+    from zonemelt.tasks.potentials.chgnet_layers import use_ours
+
     model = checkpoint.get("model")
     if not (isinstance(model, dict) and {"model_args", "state_dict"} <= model.keys()):
         raise InputError("it is no checkpoint of CHGNet", where=where, remedy="give one that chgnet wrote")
     with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere):  # noqa: PTH123  it prints
-        return CHGNet.from_dict(model)
+        built = CHGNet.from_dict(model)
+    use_ours(built)
+    return built
