@@ -39,7 +39,7 @@ class PotentialArchitecture(Architecture):
     )
 
     def batch(self, graphs: Graphs, *, dtype: str) -> Any:
-        """Graphs as the network reads them, with each edge's bond (E,) and each bond's first edge (B,)."""
+        """Graphs as the network reads them, with each edge's bond (E,) and each one's first edge (B,)."""
         from zonemelt.tasks.potentials.bonds import bond_tensors
 
         found = super().batch(graphs, dtype=dtype)
