@@ -1,8 +1,11 @@
-"""The benchmarks of learning say what they lack."""
+"""The benchmarks of learning and of potentials say what they lack."""
 
 from __future__ import annotations
 
+from importlib import import_module
 from pathlib import Path
+
+import pytest
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -17,11 +20,10 @@ def test_rows_without_data_say_so(monkeypatch, tmp_path):
     assert all(row.ours is None and "absent" in row.note and row.quick for row in rows)
 
 
-def test_potentials_without_data_say_so(monkeypatch, tmp_path):
+@pytest.mark.parametrize("part", ["training", "mlearn", "acac", "finetune"])
+def test_potentials_without_data_say_so(part, monkeypatch, tmp_path):
     monkeypatch.setenv("ZONEMELT_DATA", str(tmp_path))
     monkeypatch.syspath_prepend(str(ROOT))
-    from benchmarks import potentials_mlearn
-
-    rows = list(potentials_mlearn.rows(quick=False))
-    assert len(rows) == len(potentials_mlearn.PUBLISHED)
+    rows = list(import_module(f"benchmarks.potentials_{part}").rows(quick=False))
+    assert rows
     assert all(row.ours is None and "absent" in row.note for row in rows)
