@@ -9,7 +9,7 @@ import math
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt
 
 from zonemelt.tasks.errors import InputError
 from zonemelt.tasks.featurize.graphs import Edges
@@ -42,7 +42,7 @@ class Basis(BaseModel):
     cutoff: float = Field(default=5.0, gt=0, description="Å")
     radial: int = Field(default=6, ge=1, description="radial functions")
     degree: int = Field(default=4, ge=0, description="highest l of spherical harmonics")
-    higher: tuple[int, ...] = Field(
+    higher: tuple[NonNegativeInt, ...] = Field(
         default=(),
         max_length=MOST - 2,
         description="for products of three, of four sums: what n - 1 and l of all add up to at most",

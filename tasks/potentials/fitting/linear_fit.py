@@ -93,6 +93,7 @@ def fit_linear(
                 remedy="move samples, or leave them out",
             )
     basis = basis.model_copy(update={"elements": elements})
+    _check_size(basis)
     energies_Z = reference_energies(labels["train"].counts_NZ, labels["train"].energies_N).tolist()
     references = dict(zip(elements, energies_Z, strict=True))
 
@@ -133,6 +134,24 @@ def fit_linear(
         card = card.model_copy(update={"metrics": metrics | _judged(fitted, labelled, labels["test"])})
     save_model(directory, {"weights_ZF": weights_ZF}, card)
     return card
+
+
+def _check_size(basis: Basis) -> None:
+    """Refuse equations that do not fit into memory, before they are worked out.
+
+    Raises:
+        InputError: naming their number.
+    """
+    import psutil
+
+    size = len(basis.elements) * basis.features
+    needed, there = 3 * 8 * size**2, psutil.virtual_memory().available
+    if needed > there:
+        raise InputError(
+            f"{size} weights to fit take {needed / 1e9:.1f} GB, and {there / 1e9:.1f} GB are free",
+            where="basis of the linear potential",
+            remedy="lower radial, degree or higher; the number of weights grows steeply with the elements",
+        )
 
 
 def _drawn(count: int, seed: int | None) -> NDArray[np.int64]:

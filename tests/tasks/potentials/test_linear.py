@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -178,6 +179,13 @@ def test_the_validation_part_may_join(tmp_path):
 def test_what_cannot_be_fitted(tmp_path):
     with pytest.raises(InputError, match="no validation part"):
         fit_linear(labelled(edges=EDGES), {"train": np.arange(4)}, BASIS, theory=THEORY, directory=tmp_path)
+
+
+def test_a_basis_too_large_for_memory_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr("psutil.virtual_memory", lambda: SimpleNamespace(available=1000))
+    with pytest.raises(InputError, match=r"48 weights to fit take 0\.0 GB"):
+        fit_linear(labelled(edges=EDGES), SPLIT, BASIS, theory=THEORY, directory=tmp_path)
+    assert not list(tmp_path.iterdir())
 
 
 def test_weights_of_another_basis(fitted, tmp_path):
