@@ -284,7 +284,7 @@ def _designed(frames: Sequence[Any], basis: Any, *, called: str) -> Design:
     """The rows of all structures; kept in ``$ZONEMELT_WORK``, if there is one, in single precision."""
     from zonemelt.tasks.crystals import Crystals
     from zonemelt.tasks.featurize.graphs import Edges, graphs_of
-    from zonemelt.tasks.potentials.fitting.linear_fit import design
+    from zonemelt.tasks.potentials.fitting.linear_design import design
 
     name = f"{called}-{len(frames)}-{basis.cutoff:g}-{basis.radial}-{basis.degree}.npz"
     kept = Path(os.environ["ZONEMELT_WORK"], name) if "ZONEMELT_WORK" in os.environ else None
@@ -296,9 +296,9 @@ def _designed(frames: Sequence[Any], basis: Any, *, called: str) -> Design:
     energy, forces = [], []
     for one in frames:
         graphs = graphs_of(Crystals.of_atoms([one]), Edges(cutoff=basis.cutoff, k=None))
-        energy_GK, forces_AK3 = design(graphs, basis)
-        energy.append(energy_GK[0])
-        forces.append(forces_AK3.transpose(0, 2, 1).reshape(-1, energy_GK.shape[1]))
+        rows = design(graphs, basis)
+        energy.append(rows.energy_GK[0])
+        forces.append(rows.forces_A3K.reshape(-1, rows.energy_GK.shape[1]))
     if kept is not None:
         kept.parent.mkdir(parents=True, exist_ok=True)
         np.savez(kept, energy=np.array(energy), forces=np.concatenate(forces).astype(np.float32))

@@ -103,10 +103,10 @@ def their_epochs(some: Sequence[Any], architecture: PotentialArchitecture, times
     from sevenn.train.trainer import Trainer
     from torch_geometric.loader import DataLoader
 
-    from zonemelt.tasks.potentials.equivariant import in_their_words
+    from zonemelt.tasks.potentials.equivariant import config_of
 
     config = {
-        **DEFAULT_TRAINING_CONFIG, **in_their_words(architecture), keys.IS_TRAIN_STRESS: False,
+        **DEFAULT_TRAINING_CONFIG, **config_of(architecture), keys.IS_TRAIN_STRESS: False,
         keys.DEVICE: "cpu", keys.IS_DDP: False,
     }  # fmt: skip
     trainer = Trainer.from_config(build_E3_equivariant_model(config), config)

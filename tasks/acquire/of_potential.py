@@ -167,18 +167,18 @@ def design_blocks(crystals: Crystals, basis: Basis, *, energy_weight: float = 10
     rows than there are weights, a triangle with the same squares stands for them.
     """
     from zonemelt.tasks.featurize.graphs import Edges, graphs_of
-    from zonemelt.tasks.potentials.fitting.linear_fit import design
+    from zonemelt.tasks.potentials.fitting.linear_design import design
 
     found: list[Any] = []
     for start in range(0, len(crystals), _TOGETHER):
         some = crystals.take(slice(start, start + _TOGETHER))
-        energy_GK, forces_AK3 = design(graphs_of(some, Edges(cutoff=basis.cutoff, k=None)), basis)
-        size = energy_GK.shape[1]
+        rows = design(graphs_of(some, Edges(cutoff=basis.cutoff, k=None)), basis)
+        size = rows.energy_GK.shape[1]
         for place in range(len(some)):
             atoms = slice(int(some.first_G[place]), int(some.first_G[place + 1]))
-            forces_RK = forces_AK3[atoms].transpose(0, 2, 1).reshape(-1, size)
+            forces_RK = rows.forces_A3K[atoms].reshape(-1, size)
             weight = np.sqrt(energy_weight * len(forces_RK))
-            block = np.vstack([weight * energy_GK[[place]], forces_RK])
+            block = np.vstack([weight * rows.energy_GK[[place]], forces_RK])
             found.append(np.linalg.qr(block, mode="r") if len(block) > size else block)
     return found
 
