@@ -145,7 +145,8 @@ class Linear(EdgePotential):
         self.cutoff = card.basis.cutoff
         polynomials = card.basis.products
         self._factors_M4 = polynomials.factors_M4
-        weights_ZM = weights_ZF.double().cpu().numpy()[:, polynomials.feature_M]
+        self._weights_ZF = weights_ZF.double().cpu()
+        weights_ZM = self._weights_ZF.numpy()[:, polynomials.feature_M]
         self._weights_ZM = np.ascontiguousarray(weights_ZM * polynomials.coefficients_M)
         references = [card.references[symbol] for symbol in card.basis.elements]
         self._references_Z = torch.tensor(references, dtype=torch.float64, device=device)
