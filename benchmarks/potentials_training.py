@@ -108,6 +108,7 @@ def their_epochs(some: Sequence[Any], architecture: PotentialArchitecture, times
     config = {
         **DEFAULT_TRAINING_CONFIG, **config_of(architecture), keys.IS_TRAIN_STRESS: False,
         keys.DEVICE: "cpu", keys.IS_DDP: False,
+        keys.SCHEDULER_PARAM: {"gamma": 0.99},
     }  # fmt: skip
     trainer = Trainer.from_config(build_E3_equivariant_model(config), config)
     graphs = [
