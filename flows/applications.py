@@ -30,6 +30,8 @@ class ApplicationMaker(Maker):
         directory: of checkpoints, absolute, on a file system that all workers see.
         structures: in a job.
         device: "cpu" or "cuda".
+        dtype: of relaxations: "float64", or "float32" where a library has no other.
+        trust: see :func:`.load_potential`.
     """
 
     name: str = "application"
@@ -38,6 +40,8 @@ class ApplicationMaker(Maker):
     directory: str = ""
     structures: int = 4
     device: str = "cpu"
+    dtype: str = "float64"
+    trust: bool = False
 
     def relaxed(self, geometries: list[Geometry]) -> Flow:
         """The relaxations of some structures.
@@ -51,7 +55,8 @@ class ApplicationMaker(Maker):
             directory=self.directory,
             structures=self.structures,
             device=self.device,
-            dtype="float64",
+            dtype=self.dtype,
+            trust=self.trust,
         ).make([geometry.model_dump(mode="json") for geometry in geometries])
 
     def judged(self, before: list[Flow | Job], last: Job) -> Flow:
@@ -114,7 +119,7 @@ class CathodesMaker(ApplicationMaker):
             hops.name = "hops"
             planned = plan_paths_job(
                 hops=hops.output, potential=self.potential, settings=self.neb, directory=self.directory,
-                device=self.device,
+                device=self.device, trust=self.trust,
             )  # fmt: skip
             planned.name = "plan paths"
             before += [hops, planned]
@@ -219,10 +224,18 @@ def _parent(name: str, one: dict[str, Any]) -> Geometry:
 
 @job
 def plan_paths_job(
-    *, hops: list[dict[str, Any]], potential: str, settings: dict[str, Any], directory: str, device: str
+    *,
+    hops: list[dict[str, Any]],
+    potential: str,
+    settings: dict[str, Any],
+    directory: str,
+    device: str,
+    trust: bool,
 ) -> Response[Any]:
     """Replace this job by those that seek the paths, and add how far each ion moves."""
-    made = NebMaker(potential=potential, settings=settings, directory=directory, device=device, structures=1)
+    made = NebMaker(
+        potential=potential, settings=settings, directory=directory, device=device, structures=1, trust=trust
+    )
     found = made.make([{"initial": one["initial"], "final": one["final"]} for one in hops])
     named = with_hops_job(paths=found.output, hops=[one["hop"] for one in hops])
     named.name = "paths of hops"

@@ -29,6 +29,12 @@ class ApplicationSpec(CampaignSpec):
     )
     structures: int = Field(default=4, ge=1, description="that are relaxed in one job")
     device: Literal["cpu", "cuda"] = "cpu"
+    dtype: Literal["float32", "float64"] = Field(
+        default="float64", description="of relaxations; float32 where a library has no other"
+    )
+    trust: bool = Field(
+        default=False, description="read a file of another library, which can run any program when it is read"
+    )
 
     def with_paths_from(self, base: Path) -> Self:
         """Files of structures relative to the campaign's file, whole."""
@@ -47,7 +53,7 @@ class ApplicationSpec(CampaignSpec):
         return {
             "name": self.name, "potential": self.potential, "relax": self.relax,
             "directory": str(Path(place).expanduser().resolve()), "structures": self.structures,
-            "device": self.device,
+            "device": self.device, "dtype": self.dtype, "trust": self.trust,
         }  # fmt: skip
 
 
