@@ -1,10 +1,8 @@
 """Explore by molecular dynamics: heat structures step by step, and stop where a committee is unsure."""
 
-# G structures still running
-
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
 from pydantic import Field
@@ -13,9 +11,7 @@ from zonemelt.tasks.atomistic.dynamics import simulate
 from zonemelt.tasks.atomistic.dynamics_settings import DynamicsSettings
 from zonemelt.tasks.atomistic.integrator import End
 from zonemelt.tasks.crystals import Crystals
-from zonemelt.tasks.errors import InputError
 from zonemelt.tasks.explore.candidate import Explorer, Found, Parent
-from zonemelt.tasks.potentials.committee import Committee
 from zonemelt.tasks.records import Geometry
 
 if TYPE_CHECKING:
@@ -23,7 +19,11 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from zonemelt.tasks.atomistic.dynamics import Simulated
     from zonemelt.tasks.potentials.potential import Potential
+
+BREATHING: Final = 200.0
+"""fs: time constant of the bath of pressure."""
 
 
 class Dynamics(Explorer):
@@ -43,6 +43,10 @@ class Dynamics(Explorer):
     unsure: float | None = Field(
         default=None, gt=0, description="committee's spread of the force on any atom that ends a run, eV/Å"
     )
+    pressures: tuple[float, float] | None = Field(
+        default=None,
+        description="at the beginning and at the end of a run, eV/Å³; null: cells stay as they are",
+    )
     frames: int = Field(default=10, ge=1, description="of each run that are kept at most, evenly spaced")
 
 
@@ -54,88 +58,67 @@ class _Run:
         self.atoms = parent.geometry.atoms().repeat(settings.repeat)
         self.velocities: NDArray[np.float64] | None = None
         self.frames: list[tuple[int, float, float | None, Geometry]] = []
-        self.end = "finished"
+        self.end = End.FINISHED
 
 
 def explore(settings: Dynamics, parents: Sequence[Parent], potential: Potential, *, seed: int) -> Found:
     """Simulate every parent; the frames of all runs are the candidates.
 
     Raises:
-        InputError: an element the potential does not know, or a limit of the spread without a committee.
+        InputError: see :func:`.simulate`: an element the potential does not know, a limit of the spread
+            without a committee, or pressure on what does not repeat in all directions.
     """
-    committee = potential if isinstance(potential, Committee) else None
-    if settings.unsure is not None and committee is None:
-        raise InputError(
-            f"'{potential.name}' is one potential, and says nothing of its spread",
-            where="dynamics, unsure",
-            remedy="give the folder of a committee, or leave 'unsure' out",
-        )
-    driver = committee.members[0] if committee is not None else potential
     runs = [_Run(parent, number, settings) for parent in parents for number in range(settings.runs)]
-    potential.check(Crystals.of_atoms(run.atoms for run in runs))
-    step = 0
-    for temperature in settings.temperatures:
-        for _ in range(-(-settings.steps // settings.every)):
-            going = [run for run in runs if run.end == "finished"]
-            if not going:
-                break
-            step += settings.every
-            _advance(going, driver, settings, temperature=temperature, step=step, seed=seed)
-            _look(going, committee, settings, temperature=temperature, step=step)
+    for leg, temperature in enumerate(settings.temperatures):
+        going = [run for run in runs if run.end is End.FINISHED]
+        if not going:
+            break
+        velocities = [run.velocities for run in going]
+        known = [one for one in velocities if one is not None]
+        found = simulate(
+            potential,
+            Crystals.of_atoms(run.atoms for run in going),
+            _told(settings, leg, temperature, seed),
+            velocities_A3=np.concatenate(known) if known else None,
+        )
+        for run, done in zip(going, found, strict=True):
+            _keep(run, done, temperature=temperature, before=leg * settings.steps)
     return _collected(runs, settings, seed=seed)
 
 
-def _advance(
-    going: list[_Run], driver: Potential, settings: Dynamics, *, temperature: float, step: int, seed: int
-) -> None:
-    """All runs to their next frame; those that explode end as they were."""
-    told = DynamicsSettings(
-        steps=settings.every, every=settings.every, temperature=temperature, timestep=settings.timestep,
-        friction=settings.friction, seed=int(np.random.SeedSequence([seed, step]).generate_state(1)[0]),
+def _told(settings: Dynamics, leg: int, temperature: float, seed: int) -> DynamicsSettings:
+    """What is simulated at one temperature."""
+    low, high = settings.pressures or (0.0, 0.0)
+    share = 1 / len(settings.temperatures)
+    return DynamicsSettings(
+        steps=settings.steps, every=settings.every, temperature=temperature, timestep=settings.timestep,
+        friction=settings.friction, unsure=settings.unsure, drive="first",
+        breathing=BREATHING if settings.pressures else 0.0, pressure=low + (high - low) * leg * share,
+        pressure_end=low + (high - low) * (leg + 1) * share if settings.pressures else None,
+        seed=int(np.random.SeedSequence([seed, leg]).generate_state(1)[0]),
     )  # fmt: skip
-    velocities = [run.velocities for run in going]
-    known = [one for one in velocities if one is not None]
-    found = simulate(
-        driver,
-        Crystals.of_atoms(run.atoms for run in going),
-        told,
-        velocities_A3=np.concatenate(known) if known else None,
-    )
-    for run, done in zip(going, found, strict=True):
-        if done.end is End.EXPLODED:
-            run.end = "exploded"
-            continue
-        run.atoms.positions = done.atoms.positions
-        run.velocities = done.velocities_N3
 
 
-def _look(
-    going: list[_Run], committee: Committee | None, settings: Dynamics, *, temperature: float, step: int
-) -> None:
-    """Keep the frame of each run, and end those of which the committee is unsure."""
-    well = [run for run in going if run.end == "finished"]
-    if not well:
-        return
-    spreads_G: list[float | None] = [None] * len(well)
-    if committee is not None:
-        crystals = Crystals.of_atoms(run.atoms for run in well)
-        forces_A = committee.spread(crystals).forces_A
-        spreads_G = [float(one) for one in np.maximum.reduceat(forces_A, crystals.first_G[:-1])]
-    for run, spread in zip(well, spreads_G, strict=True):
-        if spread is not None and not np.isfinite(spread):
-            run.end = "exploded"
+def _keep(run: _Run, done: Simulated, *, temperature: float, before: int) -> None:
+    """The frames of a run at one temperature, and how it goes on."""
+    run.atoms, run.velocities, run.end = done.atoms, done.velocities_N3, done.end
+    frames = done.frames
+    for place in range(len(frames)):
+        if not frames.steps_T[place]:
             continue
-        atoms = run.atoms.copy()
+        atoms = done.atoms.copy()
+        atoms.set_cell(frames.cells_T33[place])
+        atoms.positions = frames.positions_TN3[place].astype(np.float64)
         atoms.wrap()
-        run.frames.append((step, temperature, spread, Geometry.of(atoms)))
-        if settings.unsure is not None and spread is not None and spread > settings.unsure:
-            run.end = "unsure"
+        spread = float(frames.spreads_T[place])
+        step = before + int(frames.steps_T[place])
+        run.frames.append((step, temperature, spread if np.isfinite(spread) else None, Geometry.of(atoms)))
 
 
 def _collected(runs: Sequence[_Run], settings: Dynamics, *, seed: int) -> Found:
     found = Found(explorer=settings.explorer, closest=settings.closest)
     for run in runs:
-        found.counts[f"runs: {run.end}"] += 1
+        found.counts[f"runs: {run.end.value}"] += 1
         # from the last frame back, so that the one a run ended with is among them
         places = np.linspace(len(run.frames) - 1, 0, min(settings.frames, len(run.frames))).round()
         for place in sorted({int(one) for one in places}):
