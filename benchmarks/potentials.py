@@ -15,7 +15,7 @@ from benchmarks.report import as_json, as_table, machine
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-PARTS: Final = ("speed", "training", "mlearn", "acac", "finetune")
+PARTS: Final = ("speed", "training", "mlearn", "acac", "finetune", "dynamics")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -8,7 +8,6 @@ a straight line through all frames. The data are looked for in ``$ZONEMELT_DATA`
 from __future__ import annotations
 
 import argparse
-import gzip
 import tempfile
 import time
 from pathlib import Path
@@ -16,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from benchmarks.learn_shallow import data
-from benchmarks.potentials_mlearn import HELD, SEED, _labelled
+from benchmarks.potentials_data import collection, frames, held_out
 from benchmarks.report import Row, as_json, as_table, machine, say
 
 if TYPE_CHECKING:
@@ -75,23 +74,19 @@ def rows(quick: bool) -> Iterator[Row]:
 
 def trained(path: Path) -> Any:
     """A linear potential of one element, in double precision."""
-    from ase.io import read
-
+    from zonemelt.tasks.featurize.graphs import Edges
     from zonemelt.tasks.potentials.fitting.linear_fit import fit_linear
     from zonemelt.tasks.potentials.linear import Basis
     from zonemelt.tasks.potentials.load import load_potential
     from zonemelt.tasks.theory import Theory
 
-    with gzip.open(path, "rt", encoding="utf-8") as file:
-        frames: list[Any] = read(file, ":", format="extxyz")
-    basis = Basis(cutoff=5.0, radial=6, degree=4)
-    order = np.random.default_rng(SEED).permutation(len(frames))
-    split = {"train": np.sort(order[HELD:]), "validation": np.sort(order[:HELD])}
+    some, basis = frames(path), Basis(cutoff=5.0, radial=6, degree=4)
+    kept, held = held_out(len(some), 16, 0)
     with tempfile.TemporaryDirectory() as folder:
-        labelled = _labelled(frames, basis, Path(folder, "graphs"))
+        labelled = collection(some, Edges(cutoff=basis.cutoff, k=None), Path(folder, "graphs"))
         place = Path(folder, "linear")
         theory = Theory(code="vasp", functional="PBE")
-        fit_linear(labelled, split, basis, theory=theory, directory=place)
+        fit_linear(labelled, {"train": kept, "validation": held}, basis, theory=theory, directory=place)
         return load_potential(str(place), dtype="float64")
 
 
