@@ -11,6 +11,7 @@ as if nothing had happened. With a quorum of all labels its result does not depe
 
 from __future__ import annotations
 
+from copy import deepcopy
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
@@ -246,7 +247,7 @@ class RelabelMaker(Maker):
             if not rest:
                 changed[name] = value
                 continue
-            inner = changed.setdefault(name, _copied(getattr(self, name)))
+            inner = changed.setdefault(name, deepcopy(getattr(self, name)))
             *above, last = rest.split(".")
             for part in above:
                 if not isinstance(inner.get(part), dict):
@@ -331,12 +332,6 @@ class RelabelMaker(Maker):
         }
         made.config.pass_manager_config = False
         return made
-
-
-def _copied(document: Any) -> Any:
-    if isinstance(document, dict):
-        return {key: _copied(value) for key, value in document.items()}
-    return document
 
 
 def maker_of(document: Any) -> RelabelMaker:
