@@ -17,7 +17,7 @@ class EnergyMeter:
 
     def read(self) -> tuple[float, ...]:
         """What the counters say now, in joule; empty where there are none."""
-        return tuple(_number(path) * unit for path, unit, _ in self._sources)
+        return tuple([_number(path) * unit for path, unit, _ in self._sources]) if self._sources else ()
 
     def since(self, before: tuple[float, ...]) -> float:
         """Joule used since an earlier reading."""
