@@ -9,7 +9,8 @@ from jobflow import Flow, Job, Maker, Response, job
 
 from zonemelt.flows.atomistic import NebMaker, RelaxMaker
 from zonemelt.tasks.applications.cathodes import VALENCE, metal, without
-from zonemelt.tasks.applications.ferroelectrics import Charges, cubic, displaced
+from zonemelt.tasks.applications.charges import Charges
+from zonemelt.tasks.applications.ferroelectrics import cubic, displaced
 from zonemelt.tasks.applications.jobs import cathodes_job, ferroelectrics_job, hops_job, polymorphs_job
 from zonemelt.tasks.applications.written import written
 from zonemelt.tasks.atomistic.jobs import settings_of
@@ -60,9 +61,13 @@ class ApplicationMaker(Maker):
         ).make([geometry.model_dump(mode="json") for geometry in geometries])
 
     def judged(self, before: list[Flow | Job], last: Job) -> Flow:
-        """The flow whose output is that of the last job."""
+        """The flow whose output is that of the last job; every job says which step of what it is."""
         last.name = self.name
-        return Flow([*before, last], output=last.output, name=self.name)
+        flow = Flow([*before, last], output=last.output, name=self.name)
+        flow.update_metadata({"campaign": self.name}, dynamic=True)
+        for one, _ in flow.iterflow():  # type: ignore[no-untyped-call]
+            one.metadata["step"] = one.name
+        return flow
 
     def some(self, what: str, given: Any) -> None:
         """Refuse a campaign of nothing.

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from pydantic import Field
 
+from zonemelt.tasks.applications.charges import SITES, Charges
 from zonemelt.tasks.applications.rest import at_rest
 from zonemelt.tasks.errors import InputError
 from zonemelt.tasks.records import Geometry
@@ -21,27 +22,6 @@ if TYPE_CHECKING:
 
 MICROCOULOMB_CM2: Final = 1602.176634
 """µC/cm² in one e/Å²."""
-SITES: Final = ("A", "B", "O apical", "O basal")
-
-
-class Charges(Document):
-    """Charges of the sites of a perovskite ABO3, e, along the axis of the distortion.
-
-    The apical oxygen moves along its bond with B, the basal ones across theirs.
-    """
-
-    a: float
-    b: float
-    o_apical: float
-    o_basal: float
-    source: str = Field(description="where they come from")
-
-    @property
-    def of_sites(self) -> NDArray[np.float64]:
-        """In the order of :data:`SITES` with the basal site twice (5,), e; their sum taken off evenly."""
-        charges = np.array([self.a, self.b, self.o_apical, self.o_basal, self.o_basal])
-        neutral: NDArray[np.float64] = charges - charges.mean()
-        return neutral
 
 
 class Ferroelectric(Document):

@@ -7,7 +7,8 @@ from typing import Any
 from jobflow import job
 
 from zonemelt.tasks.applications.cathodes import cathode
-from zonemelt.tasks.applications.ferroelectrics import Charges, ferroelectric
+from zonemelt.tasks.applications.charges import Charges
+from zonemelt.tasks.applications.ferroelectrics import ferroelectric
 from zonemelt.tasks.applications.hops import shortest_hop
 from zonemelt.tasks.applications.polymorphs import polymorphs
 from zonemelt.tasks.records import Geometry

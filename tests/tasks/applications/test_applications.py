@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from zonemelt.tasks.applications.cathodes import VALENCE, cathode, metal, without
+from zonemelt.tasks.applications.charges import Charges
 from zonemelt.tasks.applications.ferroelectrics import (
     MICROCOULOMB_CM2,
-    Charges,
     cubic,
     displaced,
     ferroelectric,
