@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from graphs_for_tests import (
     add,
@@ -17,12 +17,9 @@ from graphs_for_tests import (
     trajectory,
     write_file,
 )
-from jobflow import Flow
+from jobflow import Flow, job
 
 from zonemelt import RetryPolicy, run_flow
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 def named(new, name):
@@ -59,3 +56,22 @@ def build(directory: Path, flow: Flow | None = None) -> Path:
     retry = RetryPolicy(application=1, backoff_s=0)
     run_flow(flow or graph(), site="inline", directory=directory, name="oxides", retry=retry)
     return directory
+
+
+@job
+def write(text, directory):
+    """Keep a text in a directory, and say where."""
+    place = Path(directory)
+    place.mkdir(parents=True, exist_ok=True)
+    fresh = not any(place.iterdir())
+    (place / "text.txt").write_text(text)
+    return {"folder": str(place), "fresh": fresh}
+
+
+@job
+def read_back(written, directory):
+    """Read what another job keeps, and keep it again."""
+    text = (Path(written["folder"]) / "text.txt").read_text()
+    (Path(directory)).mkdir(parents=True, exist_ok=True)
+    (Path(directory) / "text.txt").write_text(text.upper())
+    return text.upper()

@@ -1,10 +1,16 @@
-"""A campaign of some jobs of another one, ready to run: what they were given is in it, done."""
+"""A campaign of some jobs of another one, ready to run: what they were given is in it, done.
+
+Paths into the other campaign lead into this one, where copies of what the jobs read lie: so a replay changes
+nothing there. What a job keeps in its argument ``directory`` is not copied: it begins anew.
+"""
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zonemelt.workflows.engine.commit import commit_plain, commit_success
@@ -16,7 +22,6 @@ from zonemelt.workflows.provenance.content import Content, blob_files, check_fil
 
 if TYPE_CHECKING:
     import sqlite3
-    from pathlib import Path
 
     from zonemelt.workflows.engine.results import Result
 
@@ -54,6 +59,13 @@ def prepare(
     for text in texts:
         check_files(source / "blobs", text, where="what a job to replay was given")
     _take_files(source / "blobs", place / "blobs", texts)
+    own = {path for row in rows.values() for path in _kept_in(row.body)}
+    _copy_read(source, place, texts, besides=own)
+    rows = {job: row._replace(body=_moved(row.body, source, place)) for job, row in rows.items()}
+    context = {
+        uuid: (row, _moved(document, source, place), blobs)
+        for uuid, (row, document, blobs) in context.items()
+    }
     workers, _ = make_workers(site, place)
     ledger = Ledger(place, pools=workers.pools)
     try:
@@ -83,6 +95,29 @@ def prepare(
             settle(ledger, [row.uuid for row in rows.values()])
     finally:
         ledger.close()
+
+
+def _moved(text: str, source: Path, place: Path) -> str:
+    """With paths into the new campaign in the place of those into the old one."""
+    return text.replace(f"{source.resolve()}/", f"{place.resolve()}/")
+
+
+def _kept_in(body: str) -> set[str]:
+    """The directories in which a job keeps what it makes."""
+    return set(re.findall(r'"directory":\s*"(/[^"\\]*)"', body))
+
+
+def _copy_read(source: Path, place: Path, texts: list[str], *, besides: set[str]) -> None:
+    """Copy what texts name within a campaign, if it is there; not the directories in ``besides``."""
+    root = str(source.resolve())
+    named = {path for text in texts for path in re.findall(re.escape(root) + r'/[^"\\]+', text)}
+    for path in sorted(named - besides):
+        old, new = Path(path), place / Path(path).relative_to(root)
+        if old.is_dir():
+            shutil.copytree(old, new, dirs_exist_ok=True)
+        elif old.is_file():
+            new.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(old, new)
 
 
 def _row(connection: sqlite3.Connection, job: int) -> JobRow:

@@ -10,7 +10,7 @@ from graphs_for_tests import add, same, total
 from hypothesis import given
 from hypothesis import strategies as st
 from jobflow import Flow
-from provenance_for_tests import build, graph
+from provenance_for_tests import build, graph, read_back, write
 
 from zonemelt import run_flow
 from zonemelt.tasks.errors import CampaignError, InputError, StoreError
@@ -52,6 +52,23 @@ def test_the_campaign_is_only_read(oxides, tmp_path):
     before = (oxides / "ledger.db").read_bytes()
     rerun(oxides, "mean", to=tmp_path / "again", site="inline")
     assert (oxides / "ledger.db").read_bytes() == before
+
+
+def test_what_jobs_keep_in_the_campaign_stays_as_it_is(tmp_path):
+    """They keep it in the new campaign, and begin anew there; what they read lies there as a copy."""
+    place = tmp_path / "keeping"
+    first = write(text="words", directory=str(place / "first"))
+    second = read_back(written=first.output, directory=str(place / "second"))
+    run_flow(Flow([first, second]), directory=place, site="inline", ensure_success=True)
+    files = [place / name / "text.txt" for name in ("first", "second")]
+    before = [path.stat().st_mtime_ns for path in files]
+    for name in ("write", "read_back"):
+        again = tmp_path / f"again-{name}"
+        assert [job.verdict for job in rerun(place, name, to=again, site="inline").jobs] == ["same"]
+    assert [path.stat().st_mtime_ns for path in files] == before
+    assert (tmp_path / "again-write" / "first" / "text.txt").read_text() == "words"
+    assert (tmp_path / "again-read_back" / "first" / "text.txt").read_text() == "words"
+    assert (tmp_path / "again-read_back" / "second" / "text.txt").read_text() == "WORDS"
 
 
 def test_an_output_that_was_edited_is_found(oxides, tmp_path):
