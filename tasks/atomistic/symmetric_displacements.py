@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from zonemelt.tasks.errors import InputError
-from zonemelt.tasks.quality.symmetry import quiet
+from zonemelt.tasks.quality.symmetry import asked
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -142,9 +142,8 @@ def _operations(atoms: Any, tolerance: float | None) -> tuple[NDArray[np.float64
     if tolerance is None:
         return np.eye(3)[None], np.arange(size)[None]
     fractions_N3 = atoms.get_scaled_positions(wrap=False)
-    given: Any = (atoms.cell.array, fractions_N3, atoms.numbers)
-    with quiet():
-        found = spglib.get_symmetry_dataset(given, symprec=tolerance)
+    given = (atoms.cell.array, fractions_N3, atoms.numbers)
+    found = asked(spglib.get_symmetry_dataset, given, symprec=tolerance)
     if found is None:
         raise InputError(
             "spglib finds no symmetry, not even the identity",

@@ -10,7 +10,7 @@ import numpy as np
 from pydantic import Field
 
 from zonemelt.tasks.explore.candidate import Explorer, Found, Parent
-from zonemelt.tasks.quality.symmetry import quiet
+from zonemelt.tasks.quality.symmetry import asked
 from zonemelt.tasks.records import Geometry
 
 if TYPE_CHECKING:
@@ -130,8 +130,7 @@ def symmetry(crystal: Any, symprec: float) -> tuple[NDArray[np.int64], tuple[Flo
     import spglib
 
     given = (crystal.cell.array, crystal.get_scaled_positions(), crystal.numbers)
-    with quiet():
-        found: Any = spglib.get_symmetry(given, symprec=symprec)
+    found = asked(spglib.get_symmetry, given, symprec=symprec)
     if found is None:  # spglib finds not even the identity: nothing is alike
         return np.arange(len(crystal)), (np.eye(3)[None], np.zeros((1, 3)))
     orbits_N = np.asarray(found["equivalent_atoms"], np.int64)

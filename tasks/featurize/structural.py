@@ -18,6 +18,7 @@ import numpy as np
 from zonemelt.tasks.featurize.bonds import FARTHEST, bonds, over_atoms
 from zonemelt.tasks.featurize.compositions import ELEMENTS
 from zonemelt.tasks.featurize.table import Features, Refused
+from zonemelt.tasks.quality.symmetry import asked
 from zonemelt.tasks.records import FLAT
 
 if TYPE_CHECKING:
@@ -108,24 +109,13 @@ def symmetry(crystals: Crystals, index: int, *, symprec: float = SYMPREC) -> tup
 
     None where it cannot be determined.
     """
-    import warnings
-
     from spglib import get_symmetry_dataset
-    from spglib.error import SpglibError
 
     rows = slice(int(crystals.first_G[index]), int(crystals.first_G[index + 1]))
     cell = crystals.cells_G33[index]
     scaled = np.linalg.solve(cell.T, crystals.positions_A3[rows].T).T
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # about how it will report failures
-        try:
-            found = get_symmetry_dataset(
-                (cell.tolist(), scaled.tolist(), crystals.numbers_A[rows].tolist()),
-                symprec=symprec,
-                angle_tolerance=5,
-            )
-        except SpglibError:
-            return None
+    given = (cell.tolist(), scaled.tolist(), crystals.numbers_A[rows].tolist())
+    found = asked(get_symmetry_dataset, given, symprec=symprec, angle_tolerance=5)
     if found is None:
         return None
     return int(found.number), 7 - int(np.searchsorted(_LAST_GROUPS, found.number)), found.pointgroup in _LAUE

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from zonemelt.tasks.crystals import Crystals
-from zonemelt.tasks.quality.symmetry import quiet
+from zonemelt.tasks.quality.symmetry import asked
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -26,11 +26,10 @@ def reduced(crystals: Crystals) -> Crystals:
     import spglib
 
     cells_G33: NDArray[np.float64] = crystals.cells_G33.copy()
-    with quiet():
-        for index, cell in enumerate(crystals.cells_G33):
-            found = spglib.niggli_reduce(cell)
-            if found is not None:
-                cells_G33[index] = found if np.linalg.det(found) > 0 else -found
+    for index, cell in enumerate(crystals.cells_G33):
+        found = asked(spglib.niggli_reduce, cell)
+        if found is not None:
+            cells_G33[index] = found if np.linalg.det(found) > 0 else -found
     return Crystals(
         numbers_A=crystals.numbers_A,
         positions_A3=crystals.positions_A3,

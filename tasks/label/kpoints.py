@@ -9,6 +9,7 @@ import numpy as np
 
 from zonemelt.tasks.errors import UnfitStructureError
 from zonemelt.tasks.label.kmesh import folded_mesh
+from zonemelt.tasks.quality.symmetry import asked
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -89,5 +90,5 @@ def irreducible(geometry: Geometry, kpoints: KPoints) -> int:
 
     atoms = geometry.atoms()
     cell = (atoms.cell.array, atoms.get_scaled_positions(), atoms.numbers)
-    mapping, _ = spglib.get_ir_reciprocal_mesh(kpoints.mesh, cell, is_shift=kpoints.shift)
-    return len(np.unique(mapping))
+    found = asked(spglib.get_ir_reciprocal_mesh, kpoints.mesh, cell, is_shift=kpoints.shift)
+    return kpoints.count if found is None else len(np.unique(found[0]))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from numpy.typing import NDArray
 
@@ -23,6 +23,20 @@ def quiet() -> Iterator[None]:
         warnings.filterwarnings("ignore", "Set OLD_ERROR_HANDLING", DeprecationWarning)
         warnings.filterwarnings("ignore", "gcd is deprecated", FutureWarning)
         yield
+
+
+def asked(function: Callable[..., Any], *given: Any, **more: Any) -> Any:
+    """What a function of spglib says; None where it refuses.
+
+    spglib returns None then, or raises once anything in the process has told it to: importing phonopy does.
+    """
+    from spglib.error import SpglibError
+
+    with quiet():
+        try:
+            return function(*given, **more)
+        except SpglibError:
+            return None
 
 
 def primitive(
@@ -43,12 +57,11 @@ def primitive(
     numbers_N = np.array([atomic_numbers[symbol] for symbol in geometry.symbols], np.int64)
     cell = np.array(geometry.cell)
     fractions_N3 = np.array(geometry.positions) @ np.linalg.inv(cell)
-    with quiet():
-        given: Any = (cell, fractions_N3, numbers_N)
-        found: Any = spglib.standardize_cell(given, to_primitive=True, no_idealize=True, symprec=symprec)
-        if found is not None:
-            cell, fractions_N3, numbers_N = found
-        reduced: Any = spglib.niggli_reduce(cell, eps=1e-5)
+    given = (cell, fractions_N3, numbers_N)
+    found = asked(spglib.standardize_cell, given, to_primitive=True, no_idealize=True, symprec=symprec)
+    if found is not None:
+        cell, fractions_N3, numbers_N = found
+    reduced = asked(spglib.niggli_reduce, cell, eps=1e-5)
     if reduced is not None:
         fractions_N3 = fractions_N3 @ cell @ np.linalg.inv(reduced)
         cell = reduced

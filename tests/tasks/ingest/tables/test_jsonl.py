@@ -17,6 +17,7 @@ from zonemelt.tasks.ingest.origin import BadRow, Origin
 from zonemelt.tasks.ingest.tables.columns import Columns, Composition, Target
 from zonemelt.tasks.ingest.tables.common import NOTHING_KNOWN
 from zonemelt.tasks.ingest.tables.jsonl import read_jsonl
+from zonemelt.tasks.quality.symmetry import quiet
 from zonemelt.tasks.records import Ingested, Record
 from zonemelt.tasks.theory import Theory
 
@@ -81,7 +82,7 @@ def test_records_and_documents_lie_in_one_file(tmp_path: Path) -> None:
     )
     from monty.json import jsanitize
 
-    with pytest.warns(DeprecationWarning, match="OLD_ERROR_HANDLING"):
+    with quiet():
         document = jsanitize(ase_document_of(record), strict=True)
     first, second, third = read(tmp_path, record.model_dump(mode="json"), document, ROW)
     assert first == record
