@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from zonemelt.tasks.potentials.potential import Potential
 
 HELD, SEED = 50, 0
-EPOCHS = 40
+EPOCHS = 55
 FILES: Final = {"train": "train_300K", "300 K": "test_MD_300K", "600 K": "test_MD_600K"}
 # Root mean square errors of energies, meV, and forces, meV/Å: of NequIP, and of MACE for the notes.
 PUBLISHED: Final = {"300 K": (0.81, 5.90), "600 K": (6.04, 27.8)}
@@ -85,7 +85,7 @@ def network(train: Any, folder: Path, *, quick: bool) -> tuple[Potential, str]:
     from zonemelt.tasks.train.ranks import joined
     from zonemelt.tasks.train.settings import TrainSettings
 
-    architecture = PotentialArchitecture(cutoff=5.0, channels=(32, 16, 8), layers=2)
+    architecture = PotentialArchitecture(cutoff=5.0, channels=(32, 32, 32), layers=3)
     settings = TrainSettings(
         seed=SEED, epochs=2 if quick else EPOCHS, batch_size=5, learning_rate=1e-2, schedule="linear",
         optimizer="adam", weight_decay=0.0, ema=0.99,
