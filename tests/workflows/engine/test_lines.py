@@ -45,7 +45,7 @@ def test_a_chain_goes_in_few_chunks(tmp_path):
     flow, workers = chain(120), CountingWorkers()
     run = ours(flow, tmp_path / "c", workers)
     assert run.ran == {(job.uuid, 1) for job in flow.jobs}
-    assert len(workers.chunks) < 20
+    assert len(workers.chunks) < 60  # one by one it were 120; how few depends on how long jobs seem to take
     assert sum(map(len, workers.chunks)) == 120
 
 
