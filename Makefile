@@ -55,7 +55,7 @@ quickstart: install oracle ## Run the first campaign to its report (ORACLE=emt: 
 	@if [ -e quickstart-$(ORACLE)/ledger.db ]; then $(BIN)/zonemelt resume quickstart-$(ORACLE); \
 	else $(BIN)/zonemelt run quickstart --oracle $(ORACLE) --directory quickstart-$(ORACLE); fi
 
-test: install ## Run the tests (25 minutes on 2 cores; 45 where `make cluster` has installed SLURM)
+test: install ## Run the tests (in two halves side by side: 29 minutes on 2 cores, with SLURM)
 	$(BIN)/python -m pytest -m "not slow"
 
 test-slow: install oracle ## Run everything, chaos and real DFT included

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from jobflow import job
 
+from zonemelt.tasks.datasets.arrays import CRYSTAL_COLUMNS, crystals_of
 from zonemelt.tasks.errors import InputError
 from zonemelt.tasks.explore.candidate import Found
 from zonemelt.tasks.generate.generator import load_generator
@@ -93,7 +94,6 @@ def read_crystals(
     Raises:
         InputError: there is no such dataset or property, or no crystal is small enough.
     """
-    from zonemelt.tasks.crystals import Crystals
     from zonemelt.tasks.datasets import open_dataset
     from zonemelt.tasks.train.property_values import read_properties
 
@@ -106,13 +106,12 @@ def read_crystals(
             where=f"dataset {directory}",
             remedy="raise most_atoms",
         )
-    parts = list(dataset.crystals())
-    whole = Crystals.of_atoms([part.atoms(i) for part in parts for i in range(len(part))])
+    crystals = crystals_of(dataset.rows(small, CRYSTAL_COLUMNS))
     target = None
     if wish:
         found = read_properties(dataset, [wish])
         target = found.properties[0][0], found.properties[0][1], found.values_NP[small, 0]
-    return reduced(whole.take(small)), names["identifier"].iloc[small].tolist(), target
+    return reduced(crystals), names["identifier"].iloc[small].tolist(), target
 
 
 @job

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from zonemelt.workflows.engine.ledger import ReadyJob
 
@@ -50,6 +50,13 @@ class Limits:
 
     in_flight: int | None = None
     node_hours: float | None = None
+
+    def steered(self, values: Mapping[str, Any]) -> Limits:
+        """The limits with what a person has changed of them while the campaign runs."""
+        return Limits(
+            in_flight=values.get("max_jobs_in_flight", self.in_flight),
+            node_hours=values.get("budget_node_hours", self.node_hours),
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

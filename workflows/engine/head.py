@@ -344,7 +344,8 @@ class Head:
             return
         self._tick_at = now + _TICK
         control.obey(self.ledger)
-        self._take_limits()
+        self.limits = self.limits.steered(self.ledger.get("steered", {}))
+        self.spending.budget = self.limits.node_hours
         if now < self._beat_at:
             return
         self._beat_at = now + (2.0 if self.traffic or self._full else HEARTBEAT)
@@ -359,15 +360,6 @@ class Head:
         self.spending.count()
         if (trouble := self.workers.ailing() or self._idling(now)) is not None:
             self._mend(trouble)
-
-    def _take_limits(self) -> None:
-        """Go by the limits that a person has steered."""
-        steered = self.ledger.get("steered", {})
-        self.limits = Limits(
-            in_flight=steered.get("max_jobs_in_flight", self.limits.in_flight),
-            node_hours=steered.get("budget_node_hours", self.limits.node_hours),
-        )
-        self.spending.budget = self.limits.node_hours
 
     def _idling(self, now: float) -> str | None:
         """Notice workers that are there and begin nothing: parts of Parsl hang without dying."""

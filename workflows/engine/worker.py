@@ -250,9 +250,8 @@ def _position(log: int | None) -> int:
     return 0 if log is None else os.lseek(log, 0, os.SEEK_END)
 
 
-_told: set[tuple[tuple[str, float], str, str]] = (
-    set()
-)  # campaign, function, digest: what heads were told already
+# Campaign, function, digest: what heads were told already.
+_told: set[tuple[tuple[str, float], str, str]] = set()
 _log: list[int] = []
 
 
