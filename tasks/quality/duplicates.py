@@ -4,46 +4,18 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
-from pydantic import Field
 
 from zonemelt.tasks.quality.canonical import exact_key
 from zonemelt.tasks.quality.composition import reduced_formula
-from zonemelt.tasks.quality.fingerprint import fingerprint
-from zonemelt.tasks.theory import Document
+from zonemelt.tasks.quality.same import Alike, Comparable, OneFormula, not_comparable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from zonemelt.tasks.records import Geometry
-
-NEIGHBOURS: Final = 16  # of a structure among those of its formula, by fingerprint, that are looked at
-
-
-class Alike(Document):
-    """When two structures count as the same; the first four are those of pymatgen's StructureMatcher."""
-
-    length: float = Field(default=0.2, gt=0, description="largest fractional difference of lengths (ltol)")
-    site: float = Field(
-        default=0.3,
-        gt=0,
-        description="largest rms displacement over the cube root of the volume per atom (stol)",
-    )
-    angle: float = Field(default=5.0, gt=0, description="largest difference of angles, degrees")
-    scale: bool = Field(
-        default=True,
-        description="strained copies are the same: right for materials, wrong for labels of potentials",
-    )
-    fingerprint: float = Field(
-        default=0.8, gt=0, description="largest distance of fingerprints at which two structures are compared"
-    )
-    comparisons: int = Field(default=4, ge=1, description="most comparisons for one structure")
-    atoms: int = Field(
-        default=120, ge=1, description="most atoms of a structure that is compared, not only keyed"
-    )
-
 
 FRAMES: Final = Alike(length=0.01, site=0.02, angle=0.5, scale=False, fingerprint=0.2)  # labels of potentials
 
@@ -155,36 +127,19 @@ def _not_compared(geometry: Geometry, alike: Alike) -> str:
         return "it is not periodic along all three vectors"
     if len(geometry.symbols) > alike.atoms:
         return f"it has {len(geometry.symbols)} atoms, more than {alike.atoms}"
-    return ""
+    return not_comparable(np.array(geometry.cell), np.array(geometry.positions))
 
 
 def _near(order: Sequence[str], bucket: Mapping[str, Geometry], alike: Alike) -> tuple[dict[str, str], int]:
     """Of structures in the order in which they may represent others: each → its representative."""
-    from scipy.spatial import cKDTree
-
-    prints = np.array([fingerprint(bucket[name], scale=alike.scale) for name in order])
-    tree = cKDTree(prints)
-    near = tree.query(prints, k=min(NEIGHBOURS + 1, len(order)), distance_upper_bound=alike.fingerprint)[1]
-    matcher = _matcher(alike)
-    # structures of pymatgen are large: only those that may be asked for again are kept
-    whole: dict[int, Any] = {}
-    leader = list(range(len(order)))
-    comparisons = 0
-    for i in range(len(order)):
-        candidates = dict.fromkeys(leader[j] for j in near[i] if j < i)
-        for j in list(candidates)[: alike.comparisons]:
-            for k in (i, j):
-                if k not in whole:
-                    whole[k] = bucket[order[k]].structure()
-            comparisons += 1
-            if matcher.fit(whole[i], whole[j]):
-                leader[i] = j
-                whole.pop(i)
-                break
-    return {order[i]: order[leader[i]] for i in range(len(order))}, comparisons
-
-
-def _matcher(alike: Alike) -> Any:
-    from pymatgen.analysis.structure_matcher import StructureMatcher
-
-    return StructureMatcher(ltol=alike.length, stol=alike.site, angle_tol=alike.angle, scale=alike.scale)
+    crystals = OneFormula(alike)
+    leaders: list[str] = []
+    same: dict[str, str] = {}
+    for name in order:
+        one = Comparable.of(bucket[name], scale=alike.scale)
+        found = crystals.find(one)
+        if found is None:
+            crystals.add(one)
+            leaders.append(name)
+        same[name] = name if found is None else leaders[found]
+    return same, crystals.comparisons
