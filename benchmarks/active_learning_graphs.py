@@ -139,12 +139,12 @@ def gather_names(*, labels: dict[str, Any], waiting: dict[str, Any], last: bool)
 @job
 def judge_nothing(
     *, number: int, gathered: dict[str, Any], committee: dict[str, Any], heldout: dict[str, Any],
-    choice: dict[str, Any] | None, before: dict[str, Any] | None, steered: dict[str, Any], nodes: int,
+    choices: list[dict[str, Any]], before: dict[str, Any] | None, steered: dict[str, Any], nodes: int,
 ) -> dict[str, Any]:  # fmt: skip
     """A round's document."""
     del heldout
     return round_document(
-        number=number, gathered=gathered, committee=committee["folder"], heldout={}, choice=choice,
+        number=number, gathered=gathered, committee=committee["folder"], heldout={}, choices=choices,
         before=before, surprised=None, steered=steered, nodes=nodes,
     )  # fmt: skip
 

@@ -77,7 +77,10 @@ class RelabelMaker(Maker):
         raise NotImplementedError
 
     def judge(self, **arguments: Any) -> Job:
-        """Judge what was trained: a job that returns a document of the round, see :mod:`.judge`."""
+        """Judge what was trained: a job that returns a document of the round, see :mod:`.judge`.
+
+        Among the arguments are ``choices``, the outputs of those that were made in the round.
+        """
         raise NotImplementedError
 
     def choose(
@@ -134,7 +137,7 @@ class RelabelMaker(Maker):
         members: list[Flow | Job] = []
         gathered = {}
         for dataset, candidates in ((HELDOUT, heldout), (DATASET, initial)):
-            if not candidates:  # a search may hold nothing out
+            if not candidates and dataset == HELDOUT:  # a search may hold nothing out
                 continue
             last = dataset == HELDOUT  # nobody gathers those again
             what = "held-out" if last else "first"
@@ -142,7 +145,7 @@ class RelabelMaker(Maker):
             gathered[dataset] = self._gather(waiting, place / dataset, message=f"{what} labels", last=last)
             members += [*labelling, gathered[dataset]]
         held = gathered[HELDOUT].output if HELDOUT in gathered else None
-        lesson = self._lesson(0, gathered[DATASET].output, [], place=place, heldout=held, choice=None)
+        lesson = self._lesson(0, gathered[DATASET].output, [], place=place, heldout=held, choices=[])
         following = self._round(0, [lesson.output.uuid], heldout=held, place=place, choices=[], asks=[])
         members += [lesson, following]
         return Flow(members, output=following.output)
@@ -173,7 +176,7 @@ class RelabelMaker(Maker):
         if reason := reason_to_stop(Stop.model_validate(self.stop), history):
             return self._finish(reason, number, history, heldout=heldout, place=place, asks=asks)
         members: list[Flow | Job] = []
-        choices, asks = list(choices), list(asks)
+        known, choices, asks = len(choices), list(choices), list(asks)
         held = [{"identifier": name, **one} for name, one in now["pending"].items()]
         for batch in range(number + len(asks), number + self.ahead + 1):
             earlier = [OutputReference(uuid)["chosen"] for uuid in choices]
@@ -196,7 +199,7 @@ class RelabelMaker(Maker):
         )  # fmt: skip
         lesson = self._lesson(
             number + 1, collect.output, history, place=place, heldout=heldout,
-            choice=OutputReference(choices[-1]),
+            choices=[OutputReference(uuid) for uuid in choices[known:]],
         )  # fmt: skip
         following = self._round(
             number + 1, [*judged, lesson.output.uuid],
@@ -257,14 +260,21 @@ class RelabelMaker(Maker):
         return replace(self, **changed, steered=dict(values))
 
     def _lesson(
-        self, number: int, gathered: Any, history: Sequence[Any], *, place: Path, heldout: Any, choice: Any
+        self,
+        number: int,
+        gathered: Any,
+        history: Sequence[Any],
+        *,
+        place: Path,
+        heldout: Any,
+        choices: list[Any],
     ) -> Flow:
         """Train on what was gathered, and judge what was trained."""
         training = self.learn(number, gathered, history, place)
         before = history[-1] if history else None
         judged = self._step(
             self.judge(
-                number=number, gathered=gathered, committee=training.output, heldout=heldout, choice=choice,
+                number=number, gathered=gathered, committee=training.output, heldout=heldout, choices=choices,
                 before=before, steered=self.steered, nodes=self.nodes,
             ),
             "judge", round=number,
@@ -293,7 +303,7 @@ class RelabelMaker(Maker):
                 "collect", round=number,
             )  # fmt: skip
             lesson = self._lesson(
-                number + 1, collect.output, history, place=place, heldout=heldout, choice=None
+                number + 1, collect.output, history, place=place, heldout=heldout, choices=[]
             )
             members += [collect, lesson]
             history.append(lesson.output)

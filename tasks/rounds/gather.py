@@ -132,18 +132,17 @@ def check_worth_going_on(found: Mapping[str, Any], *, most_failed: float) -> Non
         )
 
 
-@job
-def gather_job(
+def settled(
+    labels: Mapping[str, Mapping[str, Any] | None],
+    waiting: Mapping[str, Mapping[str, Any]],
+    dataset: Path,
     *,
-    labels: dict[str, Any],
-    waiting: dict[str, dict[str, Any]],
-    dataset: str,
     message: str,
-    need: list[str],
+    need: Collection[str],
     most_failed: float,
-    last: bool = False,
+    last: bool,
 ) -> dict[str, Any]:
-    """Add the labels of a round that have arrived to the dataset.
+    """Add the labels of a round that have arrived to the dataset, and say what became of the others.
 
     Args:
         labels: see :func:`gather`; those that have not arrived are None.
@@ -162,13 +161,13 @@ def gather_job(
         InputError: there is nothing to learn from.
         OracleError: see :func:`check_worth_going_on`.
     """
-    found = gather(labels, Path(dataset), message=message, need=need)
+    found = gather(labels, dataset, message=message, need=need)
     check_worth_going_on(found, most_failed=most_failed)
     missing = found.pop("missing")
     if not found["records"]:
         raise InputError(
             "no label was accepted, and the dataset is empty",
-            where=dataset,
+            where=str(dataset),
             remedy="ask for more labels to begin with",
         )
     return {
@@ -176,3 +175,20 @@ def gather_job(
         "failed": missing if last else [],
         "pending": {} if last else {name: waiting[name] for name in missing},
     }
+
+
+@job
+def gather_job(
+    *,
+    labels: dict[str, Any],
+    waiting: dict[str, dict[str, Any]],
+    dataset: str,
+    message: str,
+    need: list[str],
+    most_failed: float,
+    last: bool = False,
+) -> dict[str, Any]:
+    """Add the labels of a round that have arrived to the dataset; see :func:`settled`."""
+    return settled(
+        labels, waiting, Path(dataset), message=message, need=need, most_failed=most_failed, last=last
+    )

@@ -15,7 +15,7 @@ from zonemelt.tasks.judge.calibration import ence, miscalibration_area
 from zonemelt.tasks.potentials.load import load_potential
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from zonemelt.tasks.potentials.committee import Committee
     from zonemelt.tasks.records import Record
@@ -75,7 +75,7 @@ def round_document(
     gathered: Mapping[str, Any],
     committee: str,
     heldout: Mapping[str, float],
-    choice: Mapping[str, Any] | None,
+    choices: Sequence[Mapping[str, Any]],
     before: Mapping[str, Any] | None,
     surprised: float | None,
     steered: Mapping[str, Any],
@@ -88,13 +88,14 @@ def round_document(
         gathered: what :func:`.gather.gather_job` returned.
         committee: folder of what was trained on it.
         heldout: see :func:`judge_committee`.
-        choice: what the last choice returned; None where there was none.
+        choices: what those returned that were made in the round, the last one last.
         before: the document of the round before.
         surprised: see :func:`surprise`.
         steered: values that a person has changed, in effect in this round.
         nodes: of each label.
     """
     earlier = before["spent"] if before else {"labels": 0, "node_hours": 0.0, "cpu_hours": 0.0, "asked": 0}
+    choice = choices[-1] if choices else None
     labels = len(gathered["accepted"]) + len(gathered["refused"])
     first = labels + len(gathered["failed"]) + len(gathered["pending"])
     deviation = (choice or {}).get("summary", {}).get("deviation_95")
@@ -133,7 +134,7 @@ def judge_job(
     gathered: dict[str, Any],
     committee: dict[str, Any],
     heldout: dict[str, Any],
-    choice: dict[str, Any] | None,
+    choices: list[dict[str, Any]],
     before: dict[str, Any] | None,
     steered: dict[str, Any],
     nodes: int = 1,
@@ -145,7 +146,7 @@ def judge_job(
         gathered: labels of the round.
         committee: what :func:`.committee_job` returned.
         heldout: ``dataset`` and ``version`` of labels that are never learnt from.
-        choice: what was chosen last.
+        choices: those made in the round, the last one last.
         before: the document of the round before.
         steered: see :func:`round_document`.
         nodes: of each label.
@@ -165,5 +166,5 @@ def judge_job(
     return round_document(
         number=number, gathered=gathered, committee=committee["folder"],
         heldout=judge_committee(judged, records),  # type: ignore[arg-type]
-        choice=choice, before=before, surprised=surprised, steered=steered, nodes=nodes,
+        choices=choices, before=before, surprised=surprised, steered=steered, nodes=nodes,
     )  # fmt: skip

@@ -196,7 +196,7 @@ def judge_screening_job(
     gathered: dict[str, Any],
     committee: dict[str, Any],
     heldout: dict[str, Any] | None,
-    choice: dict[str, Any] | None,
+    choices: list[dict[str, Any]],
     before: dict[str, Any] | None,
     steered: dict[str, Any],
     nodes: int,
@@ -223,8 +223,8 @@ def judge_screening_job(
             off = predicted.mean_NP[:, 0] - np.array([values[one.identifier] for one in records])
             errors[f"{target} mae ({unit})"] = float(np.abs(off).mean())
     document = round_document(
-        number=number, gathered=gathered, committee=committee["folder"], heldout=errors, choice=choice,
-        before=before, surprised=None, steered=steered, nodes=nodes,
+        number=number, gathered=gathered, committee=committee["folder"], heldout=errors,
+        choices=choices, before=before, surprised=None, steered=steered, nodes=nodes,
     )  # fmt: skip
     known = values_of(open_dataset(gathered["dataset"], gathered["version"]), target)
     sign = SIGNS[wanted]

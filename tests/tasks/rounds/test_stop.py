@@ -54,7 +54,7 @@ def test_what_was_spent_adds_up():
         "dataset": "d", "version": "v", "records": 3, "quarantine": 1, "accepted": ["a", "b"],
         "refused": {"c": "why"}, "failed": [], "pending": {}, "seconds": 3600.0, "cpu_seconds": 1800.0,
     }  # fmt: skip
-    common = {"committee": "c", "heldout": {}, "choice": None, "surprised": None, "steered": {}, "nodes": 2}
+    common = {"committee": "c", "heldout": {}, "choices": [], "surprised": None, "steered": {}, "nodes": 2}
     first = round_document(number=0, gathered=gathered, before=None, **common)
     second = round_document(number=1, gathered=gathered, before=first, **common)
     assert second["spent"] == {"labels": 6, "asked": 3, "node_hours": 4.0, "cpu_hours": 1.0}
