@@ -7,7 +7,7 @@ BIN    := $(VENV)/bin
 export OMP_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install oracle cluster crate-validator quickstart test test-slow lint format bench clean
+.PHONY: help install oracle cluster crate-validator quickstart test test-slow lint audit format bench clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -61,12 +61,18 @@ test: install ## Run the tests (in two halves side by side: 29 minutes on 2 core
 test-slow: install oracle ## Run everything, chaos and real DFT included
 	$(BIN)/python -m pytest
 
-lint: install ## Check style, types, imports between rooms and spelling
+lint: install ## Check style, types, imports between rooms, spelling and what bandit calls unsafe
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/codespell
+	$(BIN)/bandit -q -c pyproject.toml -r workflows flows tasks sites
+
+audit: install ## Ask the public database of weaknesses about every pinned package (needs a network)
+	$(PYTHON) -m venv .venv-audit
+	.venv-audit/bin/python -m pip install --quiet --disable-pip-version-check "pip-audit>=2.9"
+	.venv-audit/bin/pip-audit --disable-pip --no-deps -r constraints.txt
 
 format: install ## Format the code
 	$(BIN)/ruff format .
@@ -76,4 +82,4 @@ bench: install ## Measure the engine against its peers
 	$(BIN)/python -m benchmarks.engine --quick
 
 clean: ## Remove environments and caches
-	rm -rf $(VENV) .venv-gpaw .venv-crates .mypy_cache .ruff_cache .pytest_cache .import_linter_cache build dist src/*.egg-info
+	rm -rf $(VENV) .venv-gpaw .venv-crates .venv-audit .mypy_cache .ruff_cache .pytest_cache .import_linter_cache build dist src/*.egg-info

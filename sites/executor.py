@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 from parsl.executors import HighThroughputExecutor
 
 
@@ -12,6 +15,14 @@ class BlockExecutor(HighThroughputExecutor):
     none of them. Its executor then gives back every block that is idle, and counts those as idle for ever
     whose workers have not come up yet: pending blocks are cancelled and asked for again, every few seconds.
     """
+
+    def start(self) -> None:
+        """Start the interchange; the keys of its encryption are for their owner alone, wherever they go."""
+        super().start()  # type: ignore[no-untyped-call]
+        certificates: Any = self.cert_dir  # Parsl says that it is always None
+        if certificates:
+            for key in Path(certificates).glob("*.key_secret"):
+                key.chmod(0o600)
 
     def scale_in(self, blocks: int, max_idletime: float | None = None) -> list[str]:
         """Give blocks back.

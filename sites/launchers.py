@@ -118,7 +118,9 @@ def _pbsdsh(command: str, _nodes: int, options: str, script_dir: str) -> str:
     """One process a chunk, with an empty environment: ours is read from a file."""
     saved = f'{shlex.quote(script_dir or ".")}/"environment.$PBS_JOBID"'
     load = f'. "$0" && cd {shlex.quote(script_dir or ".")} && {_kept(command)}'
-    return f"export -p > {saved}\n" + _line("pbsdsh", options, "-- /bin/bash -c", shlex.quote(load), saved)
+    return f"( umask 077; export -p > {saved} )\n" + _line(
+        "pbsdsh", options, "-- /bin/bash -c", shlex.quote(load), saved
+    )
 
 
 def _pjm(command: str, nodes: int, options: str, script_dir: str) -> str:

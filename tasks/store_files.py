@@ -28,8 +28,10 @@ def read_file(path: Path) -> dict[str, Any]:
     """
     import yaml
 
+    from zonemelt.plain_yaml import read_yaml
+
     try:
-        document = yaml.safe_load(path.read_text())
+        document = read_yaml(path)
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise InputError(
             f"the store file cannot be read: {redact(str(error)):.300}",

@@ -16,8 +16,12 @@ if TYPE_CHECKING:
 
 
 @contextlib.contextmanager
-def whole_file(path: Path) -> Iterator[Path]:
+def whole_file(path: Path, *, private: bool = False) -> Iterator[Path]:
     """A temporary path to write to, which becomes ``path`` when the block ends well, and else is removed.
+
+    Args:
+        path: the file.
+        private: nobody but its owner may read it, from its first byte on.
 
     Raises:
         StoreError: the file, or a directory above it, cannot be written.
@@ -25,6 +29,8 @@ def whole_file(path: Path) -> Iterator[Path]:
     temporary = path.with_name(f".{secrets.token_hex(8)}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        if private:
+            os.close(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
         yield temporary
         settle(temporary, path)
     except OSError as error:
@@ -38,13 +44,25 @@ def whole_file(path: Path) -> Iterator[Path]:
             temporary.unlink()
 
 
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a file, and the directories above it, whole or not at all.
+def make_private(folder: Path) -> None:
+    """Make a folder and those above it that are not there, for their owner only; others stay as they are.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+    if not folder.is_dir():
+        make_private(folder.parent)
+        with contextlib.suppress(FileExistsError):  # another process was faster
+            folder.mkdir(mode=0o700)
+
+
+def write_whole(path: Path, content: bytes, *, private: bool = False) -> None:
+    """Write a file, and the directories above it, whole or not at all; ``private`` as for :func:`whole_file`.
 
     Raises:
         StoreError: it cannot be written.
     """
-    with whole_file(path) as temporary:
+    with whole_file(path, private=private) as temporary:
         temporary.write_bytes(content)
 
 

@@ -548,3 +548,22 @@ def overtake(directory: str) -> int:
     epoch = Path(directory, "epoch")
     epoch.write_text(str(int(epoch.read_text()) + 1))
     return 0
+
+
+# ── jobs that look around ───────────────────────────────────────────────────────────────────────────────
+
+
+@job
+def listeners(head: int) -> list[str]:
+    """Addresses at which the head, its workers and all that was started for them listen."""
+    import psutil
+
+    processes = [psutil.Process(head), *psutil.Process(head).children(recursive=True)]
+    connections = [one for each in processes for one in each.net_connections()]
+    return sorted({one.laddr.ip for one in connections if one.status == psutil.CONN_LISTEN})
+
+
+@job
+def tell(words: str) -> str:
+    print("said", words)
+    return words

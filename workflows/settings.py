@@ -18,6 +18,7 @@ import yaml
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from zonemelt.plain_yaml import read_yaml
 from zonemelt.tasks.errors import InputError, UnknownKeyError
 
 PREFIX = "ZONEMELT_"
@@ -62,7 +63,7 @@ def load_settings() -> Settings:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        content = yaml.safe_load(path.read_text())
+        content = read_yaml(path)
     except FileNotFoundError:
         return {}
     except (yaml.YAMLError, UnicodeDecodeError) as error:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import yaml
 
+from zonemelt.plain_yaml import read_yaml
 from zonemelt.tasks.errors import InputError
 from zonemelt.tasks.label.protocol import Protocol, protocol_from
 
@@ -72,7 +73,7 @@ def _ready(code: str, name: str) -> dict[str, Any]:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        found = yaml.safe_load(path.read_text(encoding="utf-8"))
+        found = read_yaml(path)
     except OSError as error:
         raise InputError(
             f"cannot be read: {error.strerror}", where=str(path), remedy="give the path of a protocol file"

@@ -40,7 +40,7 @@ def read_weights(path: Path) -> dict[str, Any]:
     Raises:
         InputError: there is no such file, or something else is in it.
     """
-    import pickle
+    import pickle  # nosec B403 (the name of its error)
 
     import numpy as np
     import torch

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -111,7 +112,10 @@ def joined(*, device: str = "auto", environment: Mapping[str, str] = os.environ)
     try:
         if started:
             backend = environment.get(BACKEND_VARIABLE) or {"cuda": "nccl", "xpu": "xccl"}.get(kind, "gloo")
-            dist.init_process_group("nccl" if backend == "rccl" else backend)
+            dist.init_process_group(
+                "nccl" if backend == "rccl" else backend,
+                store=_loopback_store(environment), rank=rank, world_size=world_size,
+            )  # fmt: skip
         yield Ranks(rank=rank, world_size=world_size, local_rank=local_rank, device=place)
     except RuntimeError as error:
         if isinstance(error, dist.DistError) or _GLOO in str(error):
@@ -124,6 +128,23 @@ def joined(*, device: str = "auto", environment: Mapping[str, str] = os.environ)
     finally:
         if started and dist.is_initialized():
             dist.destroy_process_group()
+
+
+def _loopback_store(environment: Mapping[str, str]) -> Any:
+    """Where ranks of one node meet, heard on the loopback interface alone; None: torch makes it.
+
+    What torch makes listens on every interface, to whoever on the network asks.
+    """
+    import torch.distributed as dist
+
+    host = environment.get("MASTER_ADDR", "")
+    if host != "127.0.0.1" or environment.get("TORCHELASTIC_USE_AGENT_STORE") == "True":
+        return None
+    port, first = int(environment["MASTER_PORT"]), environment.get("RANK", "0") == "0"
+    listening = socket.create_server((host, port)).detach() if first else None
+    return dist.TCPStore(  # type: ignore[attr-defined]
+        host, port, int(environment["WORLD_SIZE"]), is_master=first, master_listen_fd=listening
+    )
 
 
 def _device_kind(device: str) -> str:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 import yaml
 from pydantic import BaseModel, ValidationError
 
+from zonemelt.plain_yaml import read_yaml
 from zonemelt.tasks.errors import InputError, UnknownKeyError
 from zonemelt.workflows.campaigns.graph import document_of
 from zonemelt.workflows.campaigns.registry import kind_named
@@ -112,7 +113,7 @@ def read(path: Path) -> dict[str, Any]:
         InputError: the file cannot be read, or is not a YAML mapping; syntax errors name the line.
     """
     try:
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+        document = read_yaml(path)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f"{path}:{mark.line + 1}" if mark else str(path)

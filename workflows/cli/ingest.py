@@ -89,9 +89,11 @@ def _read_table(path: str) -> dict[str, Any]:
     """
     import yaml
 
+    from zonemelt.plain_yaml import read_yaml
+
     remedy = "write columns: and theory:, as docs/ingest.md shows"
     try:
-        found = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+        found = read_yaml(Path(path))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise InputError(str(error), where=path, remedy=remedy) from None
     if not isinstance(found, dict):

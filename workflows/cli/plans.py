@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from zonemelt.plain_yaml import parse_yaml
 from zonemelt.tasks.errors import CampaignError, InputError
 from zonemelt.tasks.whole_files import write_whole
 from zonemelt.workflows.cli.places import is_campaign
 from zonemelt.workflows.engine.inspect import fact, open_ledger
+from zonemelt.workflows.engine.place import make_place
 from zonemelt.workflows.engine.schema import FILE_NAME, SPEC_FILE
 
 if TYPE_CHECKING:
@@ -110,7 +112,7 @@ def parse_settings(pairs: Sequence[str]) -> dict[str, Any]:
     for pair in pairs:
         key, sign, text = pair.partition("=")
         try:
-            value = yaml.safe_load(text)
+            value = parse_yaml(text)
         except yaml.YAMLError:
             sign = ""
         if not sign or not key:
@@ -160,7 +162,7 @@ def new_place(directory: str, plan: Plan) -> Path:
             where=str(place),
             remedy=f"go on with it: `zonemelt resume {place}`; or give another --directory",
         )
-    place.mkdir(parents=True, exist_ok=True)
+    make_place(place)
     write_spec(place, plan)
     return place.resolve()
 
@@ -174,7 +176,7 @@ def write_document(place: Path, document: dict[str, Any]) -> None:
     """Write a resolved campaign into its directory."""
     content = yaml.safe_dump(document, sort_keys=False, allow_unicode=True)
     text = f"# The campaign as it was resolved when it started.\n{content}"
-    write_whole(place / SPEC_FILE, text.encode())
+    write_whole(place / SPEC_FILE, text.encode(), private=True)  # a store may name a password
 
 
 def never_submitted(place: Path) -> bool:

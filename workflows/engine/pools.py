@@ -55,7 +55,7 @@ class InlineWorkers:
     """Runs jobs in the head process, one after the other: for tests and for debugging a job."""
 
     pools: Mapping[str, Offer | None] = MappingProxyType({"cpu": None})
-    token = ""
+    token = ""  # nosec B105 (the mark of processes that belong together; there are none)
 
     def capacity(self, pool: str) -> int:  # noqa: ARG002
         """One: the head."""

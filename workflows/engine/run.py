@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from zonemelt.tasks.errors import CampaignError, InputError
 from zonemelt.tasks.sqlite import connect
 from zonemelt.workflows.engine.campaign import Campaign, checked_rows
+from zonemelt.workflows.engine.place import check_place, make_place
 from zonemelt.workflows.engine.schema import FILE_NAME
 from zonemelt.workflows.engine.worker import WORKER_VARIABLE
 
@@ -146,6 +147,7 @@ def resume(
         raise CampaignError(
             "there is no campaign here", where=str(place), remedy="start one with `zonemelt run`"
         )
+    check_place(place)
     with Campaign(
         place, site=site, store=store, retry=retry, max_jobs_in_flight=max_jobs_in_flight,
         budget_node_hours=budget_node_hours, feed=flow, raise_immediately=raise_immediately, reuse=reuse,
@@ -157,7 +159,7 @@ def _new_directory(directory: str | Path | None, name: str) -> Path:
     """Make the campaign directory.
 
     Raises:
-        CampaignError: it holds a campaign already.
+        CampaignError: it holds a campaign already, or cannot be used.
     """
     if directory is None:
         stamp = datetime.now().astimezone().strftime("%Y%m%d-%H%M%S-%f")
@@ -169,7 +171,7 @@ def _new_directory(directory: str | Path | None, name: str) -> Path:
             where=str(place),
             remedy="go on with it by `zonemelt resume`, or give another directory",
         )
-    place.mkdir(parents=True, exist_ok=True)
+    make_place(place)
     return place
 
 

@@ -10,7 +10,7 @@ import zipfile
 from typing import IO, TYPE_CHECKING
 
 from zonemelt.tasks.errors import CampaignError, InputError
-from zonemelt.tasks.whole_files import whole_file
+from zonemelt.tasks.whole_files import make_private, whole_file
 from zonemelt.workflows.provenance.hashes import is_inside
 
 if TYPE_CHECKING:
@@ -39,8 +39,7 @@ def pack(folder: Path, archive: Path) -> None:
         StoreError: it cannot be written.
     """
     files = sorted(path for path in folder.rglob("*") if path.is_file())
-    with whole_file(archive) as temporary:
-        os.close(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+    with whole_file(archive, private=True) as temporary:
         if archive.name.lower().endswith(ZIP):
             with zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as packed:
                 for path in files:
@@ -50,13 +49,6 @@ def pack(folder: Path, archive: Path) -> None:
         with tarfile.open(temporary, way, format=tarfile.PAX_FORMAT) as packed:  # type: ignore[call-overload]
             for path in files:
                 packed.add(path, path.relative_to(folder).as_posix(), recursive=False, filter=_anonymous)
-
-
-def make_private(folder: Path) -> None:
-    """Make a folder and those above it that are not there, for their owner only."""
-    if not folder.is_dir():
-        make_private(folder.parent)
-        folder.mkdir(mode=0o700)
 
 
 def _anonymous(member: tarfile.TarInfo) -> tarfile.TarInfo:

@@ -11,13 +11,15 @@ from pathlib import Path
 from typing import Any
 
 import orjson
+import yaml
 
 from zonemelt import __version__
+from zonemelt.plain_yaml import read_yaml
 from zonemelt.tasks.errors import CampaignError
-from zonemelt.tasks.whole_files import sha256_of
+from zonemelt.tasks.whole_files import make_private, sha256_of
 from zonemelt.workflows.engine.inspect import open_ledger
 from zonemelt.workflows.engine.schema import FILE_NAME, OUTPUTS, SPEC_FILE
-from zonemelt.workflows.provenance.archives import is_archive, make_private, pack
+from zonemelt.workflows.provenance.archives import is_archive, pack
 from zonemelt.workflows.provenance.content import check_files
 from zonemelt.workflows.provenance.crate_metadata import crate_metadata
 from zonemelt.workflows.provenance.hashes import MANIFEST, manifest_text, verify_ledger
@@ -165,9 +167,21 @@ def _copy(
             continue
         target = campaign / relative
         make_private(target.parent)
+        if relative == Path(SPEC_FILE):
+            _write(target, _without_store(path))
+            continue
         shutil.copyfile(path, target)
         target.chmod(0o600)
     return referenced
+
+
+def _without_store(path: Path) -> bytes:
+    """A campaign file without the store that outputs went to as well, which may hold a password."""
+    document = read_yaml(path)
+    if not isinstance(document, dict) or document.get("store") is None:
+        return path.read_bytes()
+    text = yaml.safe_dump(document | {"store": None}, sort_keys=False, allow_unicode=True)
+    return f"# The campaign as it was resolved; its store is not told.\n{text}".encode()
 
 
 def _files(source: Path) -> list[Path]:

@@ -9,8 +9,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
+from zonemelt.plain_yaml import read_yaml
 from zonemelt.tasks.errors import InputError
 from zonemelt.workflows.engine.inspect import open_ledger
 from zonemelt.workflows.engine.schema import SPEC_FILE
@@ -126,7 +125,7 @@ def _pairs(first: dict[str, Any], second: dict[str, Any]) -> Pairs:
 
 def _spec(place: Path) -> dict[str, Any]:
     path = place / SPEC_FILE
-    said = yaml.safe_load(path.read_text()) if path.exists() else {}
+    said = read_yaml(path) if path.exists() else {}
     return said if isinstance(said, dict) else {}
 
 

@@ -7,22 +7,39 @@ import secrets
 import shutil
 import sqlite3
 from dataclasses import asdict, dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from zonemelt import __version__
 from zonemelt.tasks.errors import CampaignError, InputError, LedgerVersionError
 from zonemelt.tasks.sqlite import connect, quote
-from zonemelt.tasks.whole_files import sha256_of
+from zonemelt.tasks.whole_files import make_private, sha256_of
 from zonemelt.workflows.engine.ledger import Ledger
 from zonemelt.workflows.engine.schema import FILE_NAME, OUTPUTS, check_version
 from zonemelt.workflows.engine.starting import user
-from zonemelt.workflows.provenance.archives import MOST_BYTES, make_private, unpack
-from zonemelt.workflows.provenance.hashes import MANIFEST, read_manifest, verify_files, verify_ledger
+from zonemelt.workflows.provenance.archives import MOST_BYTES, unpack
+from zonemelt.workflows.provenance.hashes import (
+    MANIFEST,
+    is_inside,
+    read_manifest,
+    verify_files,
+    verify_ledger,
+)
 
 CAMPAIGN = "campaign"  # the folder of a crate with what the campaign directory held
 ABOUT = "zonemelt-crate.json"
 FORMAT = 1
+_LARGEST_ABOUT = 1 << 26  # bytes; campaigns have a few kilobytes
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Referenced:
+    """A file that a crate names by place and hash."""
+
+    path: str
+    place: str
+    nbytes: int
+    sha256: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,9 +126,12 @@ def _check_plain(folder: Path) -> None:
 def _about(root: Path, source: Path) -> dict[str, Any]:
     path = root / ABOUT
     try:
-        about = json.loads(path.read_text())
+        with path.open("rb") as file:
+            about = json.loads(file.read(_LARGEST_ABOUT))
         version, writer = int(about["format"]), str(about["zonemelt"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        referenced = [_Referenced(**each) for each in about["referenced"]]
+        _ = str(about["was"])
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise CampaignError(
             f"this is not a crate of a campaign: its {ABOUT} is missing or damaged",
             where=str(source),
@@ -123,21 +143,28 @@ def _about(root: Path, source: Path) -> dict[str, Any]:
             where=str(source),
             remedy=f"install zonemelt {writer} or newer",
         )
-    found: dict[str, Any] = about
-    return found
+    for each in referenced:
+        if not is_inside(each.path) or PurePosixPath(each.path).parts[0] != CAMPAIGN:
+            raise CampaignError(
+                f"it names a file by reference that would lie outside the campaign: {each.path!r:.100}",
+                where=str(source),
+                remedy="do not use it: whoever made it wants files of yours replaced",
+            )
+    return {**about, "referenced": referenced}
 
 
 def _fetch_referenced(root: Path, about: dict[str, Any]) -> list[str]:
     """Copy the files that are named by reference, from where they were; returns those that are not there."""
     absent = []
-    for each in about.get("referenced", []):
-        path = Path(each["place"])
-        if path.is_file() and path.stat().st_size == each["nbytes"] and sha256_of(path) == each["sha256"]:
-            target = root / each["path"]
+    for each in about["referenced"]:
+        path, target = Path(each.place), root / each.path
+        if target.exists():
+            continue  # it is in the crate, and was verified
+        if path.is_file() and path.stat().st_size == each.nbytes and sha256_of(path) == each.sha256:
             make_private(target.parent)
             shutil.copyfile(path, target)
         else:
-            absent.append(str(each["path"]))
+            absent.append(each.path)
     return absent
 
 

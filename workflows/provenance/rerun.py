@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from zonemelt.tasks.errors import CampaignError, InputError
 from zonemelt.workflows.engine.inspect import open_ledger
+from zonemelt.workflows.engine.place import make_place
 from zonemelt.workflows.engine.states import JobState
 from zonemelt.workflows.provenance.comparing import ATOL, RTOL, compare
 from zonemelt.workflows.provenance.content import Content
@@ -156,7 +157,7 @@ def _fresh(source: Path, to: str | Path | None, job: int) -> Path:
             where=str(place),
             remedy="give another with --directory",
         )
-    place.mkdir(parents=True, exist_ok=True, mode=0o700)
+    make_place(place)
     return place
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from zonemelt.plain_yaml import read_yaml
 from zonemelt.tasks.errors import InputError, UnknownKeyError
 from zonemelt.workflows.simulate.amounts import Amount, read_amount
 
@@ -78,7 +79,7 @@ def read_times(path: Path) -> Times:
         InputError: it cannot be read as such.
     """
     try:
-        content: Any = yaml.safe_load(path.read_text())
+        content: Any = read_yaml(path)
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise InputError(f"cannot be read: {error}", where=str(path), remedy="give YAML or JSON") from None
     if not isinstance(content, dict) or not isinstance(content.get("kinds", {}), dict):

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import warnings
 from typing import TYPE_CHECKING, Any, Final
-from xml.etree.ElementTree import ParseError  # the exception alone; parsing is pymatgen's
+from xml.etree.ElementTree import ParseError  # nosec B405 (the exception alone; parsing is pymatgen's)
 
 from zonemelt.tasks.errors import InputError
 from zonemelt.tasks.ingest.origin import parser_of

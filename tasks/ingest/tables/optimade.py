@@ -82,7 +82,7 @@ def _answer(address: str, *, timeout: float) -> dict[str, Any]:
         raise InputError("it is no address of the web", where=address, remedy="begin it with https://")
     request = urllib.request.Request(address, headers={"User-Agent": "zonemelt"})  # noqa: S310 (checked above)
     try:
-        with urllib.request.urlopen(request, timeout=timeout) as answer:  # noqa: S310 (checked above)
+        with urllib.request.urlopen(request, timeout=timeout) as answer:  # noqa: S310 # nosec B310 (checked above)
             page = json.loads(answer.read(_LARGEST))
     except urllib.error.HTTPError as error:
         raise InputError(

@@ -57,9 +57,11 @@ def read_references(path: Path) -> dict[str, Reference]:
     """
     import yaml
 
+    from zonemelt.plain_yaml import read_yaml
+
     remedy = "write such as `Si: {structure: {file: Si.cif}, source: …, volume: 20.4}`"
     try:
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+        document = read_yaml(path)
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise InputError(f"it cannot be read: {error}", where=str(path), remedy=remedy) from None
     if not isinstance(document, dict) or not document:

@@ -158,6 +158,18 @@ def test_large_files_by_reference(oxides, tmp_path):
     assert open_crate(written.crate, tmp_path / "without").absent == [about["referenced"][0]["path"]]
 
 
+def test_the_store_of_a_campaign_is_not_told(oxides, tmp_path):
+    place = shutil.copytree(oxides, tmp_path / "c")
+    (place / "campaign.yaml").write_text(
+        "kind: graph\nname: c\ngraph: a:b\nstore: mongodb://anna:p4ss@host/db\n"
+    )
+    written = write_crate(place, tmp_path / "crate")
+    for path in written.crate.rglob("*"):
+        assert not path.is_file() or b"p4ss" not in path.read_bytes()
+    assert "store: null" in (written.crate / "campaign" / "campaign.yaml").read_text()
+    assert open_crate(written.crate, tmp_path / "opened").files
+
+
 # ── what is spoilt ──────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -241,6 +253,53 @@ def test_a_newer_version_and_what_is_no_crate(crate, tmp_path):
         open_crate(tmp_path / "x.txt", tmp_path / "opened")
     with pytest.raises(CampaignError, match="holds something"):
         open_crate(crate, crate)
+
+
+@pytest.mark.parametrize(
+    "path", ["../../stolen", "/tmp/stolen", "campaign/../../stolen", "manifest-sha256.txt", "x"]
+)
+def test_a_crate_that_would_have_files_of_others_replaced(crate, tmp_path, path):
+    """What is named by reference is copied from where it says: it may go into the campaign only."""
+    bait = tmp_path / "bait"
+    bait.write_text("somebody's key")
+    about = json.loads((crate / "zonemelt-crate.json").read_text())
+    about["referenced"] = [
+        {"path": path, "place": str(bait), "nbytes": 14, "sha256": sha256(bait.read_bytes()).hexdigest()}
+    ]
+    (crate / "zonemelt-crate.json").write_text(json.dumps(about))
+    reseal(crate)
+    before = {each for each in tmp_path.rglob("*") if crate not in each.parents}
+    with pytest.raises(CampaignError, match="outside the campaign"):
+        open_crate(crate, tmp_path / "below" / "opened")
+    assert {each for each in tmp_path.rglob("*") if crate not in each.parents} - before <= {
+        tmp_path / "below"
+    }
+
+
+def test_a_reference_never_replaces_a_file_of_the_crate(crate, tmp_path):
+    bait = tmp_path / "bait"
+    bait.write_text("another ledger")
+    about = json.loads((crate / "zonemelt-crate.json").read_text())
+    about["referenced"] = [
+        {
+            "path": "campaign/ledger.db", "place": str(bait), "nbytes": 14,
+            "sha256": sha256(bait.read_bytes()).hexdigest(),
+        }
+    ]  # fmt: skip
+    (crate / "zonemelt-crate.json").write_text(json.dumps(about))
+    reseal(crate)
+    opened = open_crate(crate, tmp_path / "opened")
+    assert why(opened.directory, "collect").lineage.nodes
+
+
+@pytest.mark.parametrize(
+    "text", ["[" * 100_000, '{"format": 1, "zonemelt": "0", "was": "/x", "referenced": [{"path": "x"}]}']
+)
+def test_a_crate_whose_description_is_none(crate, tmp_path, text):
+    (crate / "zonemelt-crate.json").write_text(text)
+    reseal(crate)
+    with pytest.raises(CampaignError, match="missing or damaged"):
+        open_crate(crate, tmp_path / "opened")
 
 
 def test_a_link_in_a_folder(crate, tmp_path):
