@@ -24,6 +24,7 @@ from zonemelt.tasks.atomistic.relax import RelaxSettings, relaxed_stage
 from zonemelt.tasks.crystals import Crystals
 from zonemelt.tasks.deadline import deadline_of_job
 from zonemelt.tasks.errors import InputError, JobError, UnknownKeyError
+from zonemelt.tasks.potentials.committee import Committee
 from zonemelt.tasks.potentials.load import load_potential
 from zonemelt.tasks.records import Geometry
 from zonemelt.tasks.train.jobs import check_directory
@@ -98,7 +99,15 @@ def _finite(value: float) -> float | None:
 def _relaxations(
     potential: Potential, crystals: Crystals, settings: RelaxSettings, pace: Pace
 ) -> list[dict[str, Any]]:
-    return relaxed_documents(relaxed_stage(potential, crystals, settings, pace=pace, stage="relax"))
+    """As :func:`relaxed_documents`; of a committee with ``members``, the energy (eV) by each of them."""
+    relaxed = relaxed_stage(potential, crystals, settings, pace=pace, stage="relax")
+    documents = relaxed_documents(relaxed)
+    if isinstance(potential, Committee) and documents:
+        for document, energies_M in zip(
+            documents, potential.energies_of_members(relaxed.crystals).T, strict=True
+        ):
+            document["members"] = [_finite(energy) for energy in energies_M]
+    return documents
 
 
 def _documents(

@@ -50,8 +50,16 @@ class Explorer(BaseModel):
     )
 
 
-def read_settings(model: type[M], document: Mapping[str, Any], *, where: str) -> M:
+def read_settings(
+    model: type[M], document: Mapping[str, Any], *, where: str, page: str = "docs/selection.md"
+) -> M:
     """Settings of a model from a document.
+
+    Args:
+        model: that they are of.
+        document: as a person gave them.
+        where: for messages.
+        page: that tells of them.
 
     Raises:
         InputError: a key is unknown, with the nearest that exists, or a value cannot be used.
@@ -68,7 +76,7 @@ def read_settings(model: type[M], document: Mapping[str, Any], *, where: str) ->
         raise InputError(
             f"{first['input']!r:.60} cannot be used",
             where=f"{where}, {field}",
-            remedy=f"{first['msg'].removeprefix('Value error, ')}; see docs/selection.md",
+            remedy=f"{first['msg'].removeprefix('Value error, ')}; see {page}",
         ) from None
 
 

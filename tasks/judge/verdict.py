@@ -20,6 +20,7 @@ class Word(StrEnum):
     """A verdict in one word; the first that fits, from above."""
 
     INVALID = "invalid"  # no structure, or one that the potential cannot take; nothing was computed
+    OFF_TARGET = "off target"  # atoms or predictions miss the target; nothing was computed
     COLLAPSED = "collapsed"  # the relaxation exploded, or ended with atoms on one another
     UNCONVERGED = "unconverged"  # out of steps: no minimum
     UNDEFINED = "undefined"  # no hull: there are no references for an element
@@ -41,7 +42,9 @@ class Verdict(Document):
 
     identifier: str
     formula: str = Field(description="reduced, elements in alphabetical order")
-    geometry: Geometry = Field(description="relaxed; as it was given where it could not be")
+    geometry: Geometry | None = Field(
+        description="relaxed; as it was given where nothing was computed; None where that is no structure"
+    )
     energy_per_atom: float | None = Field(default=None, description="of the relaxed geometry, eV/atom")
     formation_energy: float | None = Field(default=None, description="from the references, eV/atom")
     above_hull: float | None = Field(default=None, description="eV/atom; below zero: below all references")
@@ -91,22 +94,26 @@ def counted(verdicts: Iterable[Verdict]) -> dict[str, int]:
     """The funnel: how many candidates came through each sieve; every one holds those below it.
 
     Returns:
-        ``generated``; ``valid``; ``converged``; ``unique``, one of each group; ``novel``; ``stable``; and,
-        beside the funnel, a count of every word, of those that left their basin, and of those on target.
+        ``generated``; ``valid``; ``wanted``, not off target before anything was computed; ``converged``;
+        ``unique``, one of each group; ``novel``; ``stable``, without imaginary modes where phonons are known;
+        and, beside the funnel, ``metastable`` and ``on_target`` ones among the novel, ``left_basin``, and a
+        count of every word.
     """
     every = list(verdicts)
     valid = [one for one in every if one.valid]
-    converged = [one for one in valid if one.converged and one.verdict is not Word.COLLAPSED]
+    wanted = [one for one in valid if one.verdict is not Word.OFF_TARGET]
+    converged = [one for one in wanted if one.converged and one.verdict is not Word.COLLAPSED]
     unique = [one for one in converged if one.group == one.identifier]
     novel = [one for one in unique if one.novel is not False]
     words = Counter(str(one.verdict) for one in every)
     return {
         "generated": len(every),
         "valid": len(valid),
+        "wanted": len(wanted),
         "converged": len(converged),
         "unique": len(unique),
         "novel": len(novel),
-        "stable": sum(one.verdict is Word.STABLE for one in novel),
+        "stable": sum(one.verdict is Word.STABLE and one.dynamically_stable is not False for one in novel),
         "metastable": sum(one.verdict is Word.METASTABLE for one in novel),
         "left_basin": sum(one.left_basin for one in every),
         "on_target": sum(one.on_target is True for one in novel),

@@ -77,6 +77,15 @@ class Committee(Potential):
             stresses_G33=np.mean(stresses_MG33, axis=0) if stress else None,
         )
 
+    def energies_of_members(self, crystals: Crystals) -> NDArray[np.float64]:
+        """What each member says (M, G), eV.
+
+        Raises:
+            InputError: see :meth:`evaluate`.
+        """
+        self.check(crystals)
+        return np.array([member.evaluate(crystals, forces=False).energies_G for member in self.members])
+
     def spread(self, crystals: Crystals) -> Spread:
         """By how much the members disagree: large where none of them has learnt from anything alike.
 

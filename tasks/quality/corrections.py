@@ -12,12 +12,13 @@ import numpy as np
 from zonemelt.tasks.errors import InputError
 from zonemelt.tasks.quality.composition import ElementEnergies, fit_energies, pure_energies
 from zonemelt.tasks.quality.symmetry import quiet
-from zonemelt.tasks.records import Correction, one_theory
+from zonemelt.tasks.records import Convergence, Correction, Ingested, Record, one_theory
+from zonemelt.tasks.theory import Theory
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from zonemelt.tasks.records import Record
+    from zonemelt.tasks.records import Geometry
 
 SCHEME: Final = "MaterialsProject2020Compatibility"
 FITTED: Final = ("PBE", "GGA")  # documents of emmet say GGA where the potentials decide, which are of PBE
@@ -75,6 +76,45 @@ def correct_mp2020(record: Record) -> Corrected:
         parts={one.name: float(one.value) for one in found.energy_adjustments},
         remarks=remarks,
     )
+
+
+def correction_as_mp(geometry: Geometry, energy: float) -> tuple[float | None, str]:
+    """The correction of an energy that is what the Materials Project would have computed, uncorrected.
+
+    Potentials that learnt such energies give them; setups and values of U are then those of its input set.
+
+    Args:
+        geometry: of the crystal.
+        energy: of the whole cell, eV.
+
+    Returns:
+        eV, the whole cell, and an empty reason; or None, and why there is none.
+    """
+    from pymatgen.core.periodic_table import Element
+    from pymatgen.io.vasp.sets import MPRelaxSet
+
+    given = MPRelaxSet.CONFIG
+    elements = sorted(set(geometry.symbols))
+    if absent := [one for one in elements if one not in given["POTCAR"]]:
+        return None, f"the Materials Project has no potential for {', '.join(absent)}"
+    anion = max(elements, key=lambda one: Element(one).X)
+    of_u = given["INCAR"]["LDAUU"].get(anion, {})
+    found = correct_mp2020(
+        Record(
+            identifier="candidate",
+            geometry=geometry,
+            energy_sigma0=energy,
+            theory=Theory(
+                code="vasp", functional="PBE",
+                hubbard_u={one: of_u[one] for one in elements if one in of_u},
+                setups={one: given["POTCAR"][one] for one in elements},
+            ),
+            convergence=Convergence(electronic=True, complete=True),
+            provenance=Ingested(source="", calculation="", parser=""),
+        )
+    )  # fmt: skip
+    correction = found.record.correction
+    return (None, found.reason) if correction is None else (correction.energy, "")
 
 
 def _foreign(record: Record) -> str:

@@ -68,6 +68,29 @@ def primitive(
     return cell, fractions_N3, np.asarray(numbers_N, np.int64)
 
 
+def symmetry_of(geometry: Geometry, *, symprec: float = 0.1) -> tuple[int, int] | None:
+    """The number of the space group, and how many operations its point group has.
+
+    Args:
+        geometry: periodic along all three vectors.
+        symprec: how far an atom may be from the place of its copy, Å.
+
+    Returns:
+        None where spglib finds none.
+    """
+    import spglib
+    from ase.data import atomic_numbers
+
+    cell = np.array(geometry.cell)
+    numbers = [atomic_numbers[symbol] for symbol in geometry.symbols]
+    given = (cell, np.array(geometry.positions) @ np.linalg.inv(cell), numbers)
+    found = asked(spglib.get_symmetry_dataset, given, symprec=symprec)
+    if found is None:
+        return None
+    primitives = len(numbers) // len(set(found.mapping_to_primitive.tolist()))
+    return int(found.number), len(found.rotations) // primitives
+
+
 def prototype(geometry: Geometry, *, symprec: float = 0.1) -> str:
     """The structure type: anonymous formula, Pearson symbol, space group and Wyckoff letters (AFLOW's label).
 

@@ -1,0 +1,70 @@
+"""How candidates are judged: what counts as a structure, as the same, as stable."""
+
+from __future__ import annotations
+
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from zonemelt.tasks.explore.candidate import CLOSEST
+from zonemelt.tasks.quality.duplicates import Alike
+from zonemelt.tasks.theory import Document
+
+
+class Judging(Document):
+    """Bounds and settings of a judgement."""
+
+    closest: float = Field(
+        default=CLOSEST, gt=0, lt=1, description="of the sum of covalent radii: nearer atoms are no structure"
+    )
+    volume: float = Field(
+        default=0.3, gt=0, description="change in a relaxation, a fraction, beyond which the basin was left"
+    )
+    symprec: float = Field(default=0.1, gt=0, description="of space groups, Å")
+    alike: Alike = Field(default_factory=Alike, description="when two crystals are the same")
+    stable: float = Field(
+        default=0.001, description="eV/atom above the hull up to which a crystal counts as on it"
+    )
+    metastable: float = Field(default=0.1, description="eV/atom up to which it may be made")
+    error: float | None = Field(
+        default=None, gt=0,
+        description="standard error of the potential's above_hull where that is known, eV/atom",
+    )  # fmt: skip
+    factor: float = Field(
+        default=1.0, gt=0, description="by which deviations of a committee are multiplied: its calibration"
+    )
+    promise: float = Field(
+        default=0.05, ge=0, lt=1,
+        description="least probability of a predicted range at which a candidate is relaxed",
+    )  # fmt: skip
+    phonons: int = Field(default=0, ge=0, description="how many of the best get phonons")
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.metastable < self.stable:
+            raise ValueError(f"metastable {self.metastable} is below stable {self.stable}")
+        return self
+
+
+class ReferencesSpec(Document):
+    """Known crystals that span the hull, and whose energies count."""
+
+    dataset: str = Field(description="directory of a dataset: `zonemelt ingest mp:Li-Fe-O --out references`")
+    version: str = Field(default="", description="of it; the newest where empty")
+    energies: Literal["potential", "labels"] = Field(
+        default="potential",
+        description="potential: the references are relaxed by it too; labels: those of the dataset are taken,"
+        " which must be of the level of theory that the potential was trained to",
+    )
+    correct: bool | None = Field(
+        default=None,
+        description="of labels: whether what the potential says is corrected by MP2020 here; false where it"
+        " learnt corrected energies. Must be said where the references are corrected",
+    )
+    ignoring: tuple[str, ...] = Field(
+        default=(), description="of labels: fields of the level of theory that may differ"
+    )
+    slack: float | None = Field(
+        default=None, ge=0,
+        description="of potential: leave out references whose labels are farther above the hull, eV/atom",
+    )  # fmt: skip
