@@ -269,7 +269,7 @@ def test_labels_of_another_kind_are_refused(tmp_path, morse):
 
 def test_what_cannot_be_is_said_before_anything_runs(tmp_path, known, morse):
     for more, error, said in (
-        ({"judging": {"stabel": 0.1}}, UnknownKeyError, "did you mean 'stable'"),
+        ({"judging": {"stabl": 0.1}}, UnknownKeyError, "did you mean 'stable'"),
         ({"judging": {"stable": 0.2, "metastable": 0.1}}, InputError, "is below stable"),
         ({"references": {"energy": "labels"}}, UnknownKeyError, "'energies'"),
         ({"target": "no Cu, with Cu"}, InputError, "both required and forbidden"),
