@@ -10,8 +10,9 @@ from pydantic import Field
 from zonemelt.tasks.atomistic.relax import Outcome
 from zonemelt.tasks.explore.candidate import Candidate  # noqa: TC001 (pydantic reads it)
 from zonemelt.tasks.judge.verdict import Estimate  # noqa: TC001 (pydantic reads it)
-from zonemelt.tasks.quality.duplicates import Alike, find_duplicates
+from zonemelt.tasks.quality.duplicates import find_duplicates
 from zonemelt.tasks.quality.judge import Limits, geometry_faults
+from zonemelt.tasks.quality.same import ANY, Alike
 from zonemelt.tasks.quality.symmetry import symmetry_of
 from zonemelt.tasks.records import Geometry
 from zonemelt.tasks.theory import Document
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
     from zonemelt.tasks.judge.judging import Judging
 
-BASIN: Final = Alike(length=0.3, site=0.5, angle=10.0, fingerprint=5.0)
+BASIN: Final = Alike(length=0.3, site=0.5, angle=10.0, fingerprint=ANY)
 """When a relaxed crystal still is what it began as: the tolerances by which structure prediction is scored
 (T. Xie et al., ICLR 2022)."""
 

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from zonemelt.tasks.atomistic.relax import Outcome
+from zonemelt.tasks.crystals import Crystals
 from zonemelt.tasks.judge.competitors import composition_of
 from zonemelt.tasks.judge.hull import Phase, Placed, References
+from zonemelt.tasks.judge.novelty import novel, unique
 from zonemelt.tasks.judge.ranges import Range
 from zonemelt.tasks.judge.verdict import Verdict, Word
 from zonemelt.tasks.quality.composition import reduced_formula
 from zonemelt.tasks.quality.corrections import correction_as_mp
-from zonemelt.tasks.quality.duplicates import find_duplicates
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -144,23 +145,16 @@ def _kin(
     found: Sequence[Examined], known: Sequence[tuple[str, Geometry]], *, judging: Judging
 ) -> dict[str, _Kin]:
     """Identifier → its group, named after its lowest in energy, and the known crystal that it is."""
-    formulas = {reduced_formula(one.geometry.symbols) for one in found}
-    structures: list[tuple[str, Geometry]] = [
-        (f"k{number}", geometry)
-        for number, (_, geometry) in enumerate(known)
-        if reduced_formula(geometry.symbols) in formulas
-    ]
-    structures += [(f"c{number}", one.geometry) for number, one in enumerate(found)]
-    answers = {one.candidate.identifier: _Kin(one.candidate.identifier, "") for one in found}
-    for group in find_duplicates(structures, alike=judging.alike).groups:
-        ours = [found[int(name[1:])] for name in group.members if name.startswith("c")]
-        if not ours:
-            continue
-        theirs = sorted(int(name[1:]) for name in group.members if name.startswith("k"))
-        first = min(ours, key=lambda one: (_energy(one), one.candidate.identifier)).candidate.identifier
-        for one in ours:
-            answers[one.candidate.identifier] = _Kin(first, known[theirs[0]][0] if theirs else "")
-    return answers
+    ours = sorted(found, key=lambda one: (_energy(one), one.candidate.identifier))
+    crystals = Crystals.of(one.geometry for one in ours)
+    groups = unique(crystals, alike=judging.alike).row_G.tolist()
+    there = novel(crystals, Crystals.of(one for _, one in known), alike=judging.alike).row_G.tolist()
+    return {
+        one.candidate.identifier: _Kin(
+            ours[group if group >= 0 else row].candidate.identifier, known[place][0] if place >= 0 else ""
+        )
+        for row, (one, group, place) in enumerate(zip(ours, groups, there, strict=True))
+    }
 
 
 def _energy(one: Examined) -> float:

@@ -7,7 +7,8 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from zonemelt.tasks.explore.candidate import CLOSEST
-from zonemelt.tasks.quality.duplicates import Alike
+from zonemelt.tasks.judge.novelty import MATERIALS
+from zonemelt.tasks.quality.same import Alike  # noqa: TC001 (pydantic reads it)
 from zonemelt.tasks.theory import Document
 
 
@@ -21,7 +22,7 @@ class Judging(Document):
         default=0.3, gt=0, description="change in a relaxation, a fraction, beyond which the basin was left"
     )
     symprec: float = Field(default=0.1, gt=0, description="of space groups, Å")
-    alike: Alike = Field(default_factory=Alike, description="when two crystals are the same")
+    alike: Alike = Field(default=MATERIALS, description="when two crystals are the same")
     stable: float = Field(
         default=0.001, description="eV/atom above the hull up to which a crystal counts as on it"
     )
