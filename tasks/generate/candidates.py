@@ -10,7 +10,7 @@ import numpy as np
 from jobflow import job
 
 from zonemelt.tasks.errors import InputError
-from zonemelt.tasks.generate.derivative import FCC, Ordering, orderings
+from zonemelt.tasks.explore.derivative import FCC, Ordering, orderings
 from zonemelt.tasks.records import Geometry
 from zonemelt.tasks.theory import Document
 

@@ -47,11 +47,12 @@ class Discovery(Document):
     round: int = Field(description="that learnt from its label")
     label: str = Field(description="uuid of the job that labelled it: `zonemelt why`")
     geometry: Geometry = Field(description="at rest as the potential had it; what was labelled")
-    origin: Origin
+    origin: Origin | None
     energy_per_atom: float = Field(description="of its label, extrapolated to zero smearing, eV/atom")
     formation_energy: float = Field(description="from the pure elements that have labels, eV/atom")
     above_hull: float = Field(description="on the hull of all labels so far, eV/atom")
     predicted_above_hull: float | None = Field(description="before it had a label, eV/atom")
+    space_group: int | None = Field(default=None, description="number, of the geometry")
     deviation: float | None = Field(description="of what was predicted, as the committee had it, eV/atom")
     force: float | None = Field(
         description="largest on an atom in its label, eV/Å: 0 were at rest for the oracle"
@@ -95,10 +96,10 @@ class Outcome(Document):
     described: str = Field(description="the same in words")
     oracle: str
     funnel: Funnel
-    verdicts: list[dict[str, Any]] = Field(
-        default_factory=list,
-        description="of the crystals judged in this round that are novel and came to rest",
-    )
     discoveries: list[Discovery] = Field(description="of all rounds so far, the most stable first")
     hull: list[HullPoint] = Field(description="of all labels so far, by their energy above it")
     lessons: list[Lesson]
+    factor: float = Field(
+        default=1.0,
+        description="by which the committee's deviations of energies are too small, on new labels",
+    )

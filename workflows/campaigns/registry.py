@@ -11,6 +11,7 @@ from zonemelt.workflows.campaigns import (
     active_potential,
     active_screening,
     applications,
+    discovery,
     graph,
 )
 
@@ -49,6 +50,7 @@ KINDS: Final[dict[str, Kind]] = {
             spec=active_screening.ActiveScreeningSpec,
             build=active_screening.build,
         ),
+        Kind(name="discovery", spec=discovery.DiscoverySpec, build=discovery.build),
         Kind(name="cathodes", spec=applications.CathodesSpec, build=applications.build_cathodes),
         Kind(
             name="ferroelectrics",

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from zonemelt.tasks.errors import InputError
+from zonemelt.tasks.explore.orderings import ordered_crystals
 from zonemelt.tasks.records import Geometry
 
 if TYPE_CHECKING:
@@ -30,12 +31,27 @@ class BulkSpec(BaseModel):
     )
 
 
-def absolute_paths(structures: Sequence[BulkSpec | str], base: Path) -> list[BulkSpec | str]:
+class OrderingsSpec(BaseModel):
+    """The pure elements and all orderings of every two of them, at the volumes of Vegard's law."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    orderings: list[str] = Field(min_length=2, description="elements")
+    lattices: list[Literal["fcc", "bcc"]] = Field(default=["fcc", "bcc"], min_length=1)
+    sizes: list[Annotated[int, Field(ge=1, le=8)]] = Field(
+        default=[1, 2, 3], min_length=1, description="of the cells, atoms"
+    )
+
+
+AnyStructure = OrderingsSpec | BulkSpec | str
+
+
+def absolute_paths(structures: Sequence[AnyStructure], base: Path) -> list[Any]:
     """The same, files relative to a folder by their whole paths."""
     return [str((base / one).resolve()) if isinstance(one, str) else one for one in structures]
 
 
-def read_structures(structures: Sequence[BulkSpec | str]) -> list[dict[str, Any]]:
+def read_structures(structures: Sequence[AnyStructure]) -> list[dict[str, Any]]:
     """Documents with ``identifier`` and ``geometry``.
 
     Raises:
@@ -43,6 +59,10 @@ def read_structures(structures: Sequence[BulkSpec | str]) -> list[dict[str, Any]
     """
     found: dict[str, dict[str, Any]] = {}
     for number, one in enumerate(structures):
+        if isinstance(one, OrderingsSpec):
+            some = ordered_crystals(one.orderings, lattices=one.lattices, sizes=one.sizes)
+            found |= {each["identifier"]: each for each in some}
+            continue
         for name, atoms in _read(one, where=f"structures[{number}]"):
             unique = name
             while unique in found:

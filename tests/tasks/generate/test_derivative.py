@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from pymatgen.analysis.structure_matcher import StructureMatcher
 
 from zonemelt.tasks.errors import InputError
+from zonemelt.tasks.explore.derivative import Ordering, hermite_form, orderings, rotations
 from zonemelt.tasks.generate.candidates import (
     aspect,
     check_disjoint,
@@ -17,7 +18,6 @@ from zonemelt.tasks.generate.candidates import (
     reference_crystals,
     split_parents,
 )
-from zonemelt.tasks.generate.derivative import Ordering, hermite_form, orderings, rotations
 
 VOLUMES = {"Al": 16.0, "Au": 17.0}
 MATCHER = StructureMatcher(ltol=0.01, stol=0.01, angle_tol=0.5, scale=True)

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from zonemelt.tasks.errors import OracleError
+from zonemelt.tasks.explore.derivative import orderings
 from zonemelt.tasks.generate.candidates import decorate, pure_fcc
-from zonemelt.tasks.generate.derivative import orderings
 from zonemelt.tasks.label.kmesh import folded_mesh
 from zonemelt.tasks.label.kpoints import KPoints, kpoints_of
 from zonemelt.tasks.label.protocols import find_protocol

@@ -9,9 +9,9 @@ from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import RBF, ConstantKernel, DotProduct
 
 from zonemelt.tasks.errors import InputError
+from zonemelt.tasks.explore.derivative import orderings
 from zonemelt.tasks.featurize.describe import FEATURES, describe
 from zonemelt.tasks.generate.candidates import decorate, pure_fcc
-from zonemelt.tasks.generate.derivative import orderings
 from zonemelt.tasks.judge.metrics import errors
 from zonemelt.tasks.learn.gaussian_process import GaussianProcess, Hyperparameters, fit, scaling
 from zonemelt.tasks.learn.model_file import from_document, load, save, training_hash

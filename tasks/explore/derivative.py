@@ -1,4 +1,4 @@
-"""Enumerate the symmetry-distinct orderings of two elements on the fcc lattice.
+"""Enumerate the symmetry-distinct orderings of two elements on the fcc or the bcc lattice.
 
 A superlattice of N sites is a Hermite normal form H of determinant N; an ordering gives each of its
 N sites a colour. Orderings that a rotation of the lattice or a shift of the origin carry into each
@@ -22,8 +22,10 @@ if TYPE_CHECKING:
 
     Integers = NDArray[np.int64]
 
-# Rows are the primitive vectors of the fcc lattice, in units of the cubic lattice parameter.
+# Rows are the primitive vectors of the lattice, in units of the cubic lattice parameter.
 FCC: Final = np.array([[0.0, 0.5, 0.5], [0.5, 0.0, 0.5], [0.5, 0.5, 0.0]])
+BCC: Final = np.array([[-0.5, 0.5, 0.5], [0.5, -0.5, 0.5], [0.5, 0.5, -0.5]])
+LATTICES: Final = {"fcc": FCC, "bcc": BCC}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,14 +45,14 @@ class Ordering:
         return _sites(self.hermite)
 
 
-def orderings(size: int) -> list[Ordering]:
+def orderings(size: int, lattice: str = "fcc") -> list[Ordering]:
     """All symmetry-distinct orderings of two colours with ``size`` sites, both colours present.
 
     A size of 1 gives the two pure lattices.
     """
     found: list[Ordering] = []
-    for hermite in _distinct_lattices(size):
-        permutations = _symmetries(hermite)
+    for hermite in _distinct_lattices(size, lattice):
+        permutations = _symmetries(hermite, lattice)
         shifts = _shifts(hermite)
         for colours in itertools.product((0, 1), repeat=size):
             if size > 1 and len(set(colours)) == 1:
@@ -64,15 +66,16 @@ def orderings(size: int) -> list[Ordering]:
 
 
 @lru_cache
-def rotations() -> tuple[Integers, ...]:
-    """The 48 rotations of the fcc lattice as integer matrices on its primitive vectors."""
-    inverse = np.linalg.inv(FCC)
+def rotations(lattice: str = "fcc") -> tuple[Integers, ...]:
+    """The 48 rotations of a cubic lattice as integer matrices on its primitive vectors."""
+    primitive = LATTICES[lattice]
+    inverse = np.linalg.inv(primitive)
     matrices = []
     for axes in itertools.permutations(range(3)):
         for signs in itertools.product((1, -1), repeat=3):
             cartesian = np.zeros((3, 3))
             cartesian[range(3), axes] = signs
-            matrices.append(np.rint(FCC @ cartesian @ inverse).astype(np.int64))
+            matrices.append(np.rint(primitive @ cartesian @ inverse).astype(np.int64))
     return tuple(matrices)
 
 
@@ -106,7 +109,7 @@ def _lattices(size: int) -> Iterator[tuple[tuple[int, int, int], ...]]:
                 yield ((a, 0, 0), (b, c, 0), (d, e, f))
 
 
-def _distinct_lattices(size: int) -> list[tuple[tuple[int, int, int], ...]]:
+def _distinct_lattices(size: int, lattice: str) -> list[tuple[tuple[int, int, int], ...]]:
     """One superlattice of each class that rotations carry into each other."""
     seen: set[tuple[tuple[int, int, int], ...]] = set()
     distinct = []
@@ -114,7 +117,7 @@ def _distinct_lattices(size: int) -> list[tuple[tuple[int, int, int], ...]]:
         canonical = hermite_form(np.array(hermite))
         if canonical not in seen:
             distinct.append(canonical)
-            seen.update(hermite_form(np.array(canonical) @ r) for r in rotations())
+            seen.update(hermite_form(np.array(canonical) @ r) for r in rotations(lattice))
     return distinct
 
 
@@ -137,9 +140,9 @@ def _shifts(hermite: tuple[tuple[int, int, int], ...]) -> list[Integers]:
     return [_index(sites + shift, hermite) for shift in sites]
 
 
-def _symmetries(hermite: tuple[tuple[int, int, int], ...]) -> list[Integers]:
+def _symmetries(hermite: tuple[tuple[int, int, int], ...], lattice: str) -> list[Integers]:
     """Permutations of the sites by rotations that keep the superlattice, with every shift."""
     sites = _sites(hermite)
-    kept = [r for r in rotations() if hermite_form(np.array(hermite) @ r) == hermite]
+    kept = [r for r in rotations(lattice) if hermite_form(np.array(hermite) @ r) == hermite]
     unique = {tuple(_index(sites @ r + shift, hermite)) for r in kept for shift in sites}
     return [np.array(permutation) for permutation in sorted(unique)]
