@@ -116,7 +116,9 @@ def draw_near_job(
 
 def best_of(records: Sequence[Record], count: int) -> list[Record]:
     """The lowest above the hull, one of each composition first."""
-    first, others, seen = [], [], set()
+    first: list[Record] = []
+    others: list[Record] = []
+    seen: set[str] = set()
     for one in sorted(records, key=_height):
         formula = reduced_formula(one.geometry.symbols)
         (others if formula in seen else first).append(one)

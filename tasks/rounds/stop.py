@@ -36,6 +36,9 @@ class Stop(BaseModel):
         lt=1,
         description="of searches: the largest probability that a candidate left is among the best",
     )
+    confirmed: int | None = Field(
+        default=None, ge=1, description="of discoveries: crystals within the target by their labels"
+    )
 
 
 def reason_to_stop(stop: Stop, history: Sequence[dict[str, Any]]) -> str:
@@ -50,6 +53,7 @@ def reason_to_stop(stop: Stop, history: Sequence[dict[str, Any]]) -> str:
     for limit, value, words in (
         (stop.rounds, now["round"], "{limit} rounds"),
         (stop.labels, spent["asked"], "{limit} labels were asked for"),
+        (stop.confirmed, _confirmed(now), "{value} crystals within the target are confirmed"),
         (stop.node_hours, spent["node_hours"], "labels took {value:.3g} node-hours, {limit:g} were allowed"),
     ):
         if limit is not None and value >= limit:
@@ -68,6 +72,10 @@ def reason_to_stop(stop: Stop, history: Sequence[dict[str, Any]]) -> str:
     if stop.promise is not None and promise is not None and promise < stop.promise:
         return f"no candidate left is among the best with a probability above {promise:.3g}"
     return _certain(stop, now)
+
+
+def _confirmed(now: dict[str, Any]) -> int:
+    return sum(one["confirmed"] for one in now.get("discovery", {}).get("discoveries", ()))
 
 
 def _certain(stop: Stop, now: dict[str, Any]) -> str:
