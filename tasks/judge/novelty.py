@@ -71,9 +71,9 @@ def unique(
         tell: is called with the number of crystals done since the last call.
     """
     found = _Found(len(crystals))
-    for rows in _by_formula(crystals).values():
+    for rows in by_formula(crystals).values():
         if len(rows) == 1:
-            if why := _refused(crystals, rows[0]):
+            if why := not_a_crystal(crystals, rows[0]):
                 found.refused[rows[0]] = why
             else:
                 found.row_G[rows[0]] = rows[0]
@@ -103,11 +103,11 @@ def novel(
         tell: is called with the number of crystals done since the last call.
     """
     found = _Found(len(crystals))
-    there = _by_formula(known)
-    for formula, rows in _by_formula(crystals).items():
+    there = by_formula(known)
+    for formula, rows in by_formula(crystals).items():
         among = _Members(alike)
         for row in there.get(formula, []):
-            if not _refused(known, row):
+            if not not_a_crystal(known, row):
                 among.add(known, row)
         for row in _comparable(crystals, rows, found):
             found.row_G[row] = among.find(crystals, row)
@@ -186,8 +186,8 @@ class _Members:
         return exact_key(Geometry.of(crystals.atoms(row)))
 
 
-def _by_formula(crystals: Crystals) -> dict[bytes, list[int]]:
-    """Rows by reduced formula, in their order."""
+def by_formula(crystals: Crystals) -> dict[bytes, list[int]]:
+    """Rows by reduced formula (a key that means nothing else), in their order."""
     found: dict[bytes, list[int]] = defaultdict(list)
     for row in range(len(crystals)):
         numbers_A = crystals.numbers_A[crystals.first_G[row] : crystals.first_G[row + 1]]
@@ -200,13 +200,14 @@ def _by_formula(crystals: Crystals) -> dict[bytes, list[int]]:
 def _comparable(crystals: Crystals, rows: list[int], found: _Found) -> Iterator[int]:
     """Those that can be compared; the others are put among the refused."""
     for row in rows:
-        if why := _refused(crystals, row):
+        if why := not_a_crystal(crystals, row):
             found.refused[row] = why
         else:
             yield row
 
 
-def _refused(crystals: Crystals, row: int) -> str:
+def not_a_crystal(crystals: Crystals, row: int) -> str:
+    """Why a crystal cannot be compared with others; empty if it can."""
     atoms = slice(int(crystals.first_G[row]), int(crystals.first_G[row + 1]))
     if not crystals.periodic_G3[row].all():
         return "it is not periodic along all three vectors"

@@ -95,7 +95,7 @@ def _structure(cell: NDArray[np.float64], positions_A3: NDArray[np.float64], per
         volume = float(abs(np.linalg.det(cell)))
         lengths = np.linalg.norm(cell, axis=1)
     if not volume >= LEAST_VOLUME:
-        return f"its cell has a volume of {volume:.2g} Å³"
+        return f"its cell has less than {LEAST_VOLUME} Å³"
     if not volume > FLAT * lengths.prod():
         return "its cell is flat"
     if len(positions_A3) == 1:
@@ -104,8 +104,8 @@ def _structure(cell: NDArray[np.float64], positions_A3: NDArray[np.float64], per
     fractions_A3 = lattice.get_fractional_coords(positions_A3)
     distances_AA = lattice.get_all_distances(fractions_A3, fractions_A3)
     np.fill_diagonal(distances_AA, np.inf)
-    nearest = float(distances_AA.min())
-    return f"two atoms are {nearest:.2f} Å apart" if nearest < LEAST_DISTANCE else ""
+    near = distances_AA.min() < LEAST_DISTANCE
+    return f"two of its atoms are nearer than {LEAST_DISTANCE} Å" if near else ""
 
 
 def _composition(numbers_A: NDArray[np.uint8]) -> str:

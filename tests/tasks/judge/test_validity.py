@@ -54,14 +54,14 @@ def test_what_is_no_crystal_is_counted_with_its_reason():
     said = {
         "nan": (nan, False, True, "not finite"),
         "infinite": (infinite, False, True, "not finite"),
-        "flat": (flat, False, True, "volume of 0 Å³"),
-        "small": (small, False, True, "volume of 0.064 Å³"),
+        "flat": (flat, False, True, "less than 0.1 Å³"),
+        "small": (small, False, True, "less than 0.1 Å³"),
         "slab": (slab, False, True, "not periodic"),
         "dummy": (dummy, True, False, "atomic number 0"),
         "superheavy": (superheavy, True, False, "SMACT does not know Og"),
         "noble": (noble, True, False, "no oxidation state of He"),
         "empty": (empty, False, False, "no atoms"),
-        "overlap": (overlap, False, True, "two atoms are 0.00 Å apart"),
+        "overlap": (overlap, False, True, "two of its atoms are nearer"),
         "odd": (odd, True, False, "no oxidation states are neutral"),
     }
     found = valid(Crystals.of_atoms([one[0] for one in said.values()]))
