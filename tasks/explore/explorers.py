@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING, Any, Final
 from jobflow import job
 
 from zonemelt.tasks.errors import InputError, UnknownKeyError
-from zonemelt.tasks.explore import defects, deform, dynamics, phonons, sources, surfaces
+from zonemelt.tasks.explore import (
+    decorations,
+    defects,
+    deform,
+    dynamics,
+    phonons,
+    sources,
+    substitutions,
+    surfaces,
+)
 from zonemelt.tasks.explore.candidate import read_parents, read_settings
 
 if TYPE_CHECKING:
@@ -21,6 +30,8 @@ AnyExplorer = (
     | phonons.Phonons
     | defects.Defects
     | surfaces.Surfaces
+    | substitutions.Substitutions
+    | decorations.Decorations
     | sources.Sources
 )
 EXPLORERS: Final[dict[str, type[AnyExplorer]]] = {
@@ -29,6 +40,8 @@ EXPLORERS: Final[dict[str, type[AnyExplorer]]] = {
     "phonons": phonons.Phonons,
     "defects": defects.Defects,
     "surfaces": surfaces.Surfaces,
+    "substitutions": substitutions.Substitutions,
+    "decorations": decorations.Decorations,
     "sources": sources.Sources,
 }
 
@@ -83,6 +96,10 @@ def explore(
         found = defects.explore(settings, start, seed=seed)
     elif isinstance(settings, surfaces.Surfaces):
         found = surfaces.explore(settings, start, seed=seed)
+    elif isinstance(settings, substitutions.Substitutions):
+        found = substitutions.explore(settings, start)
+    elif isinstance(settings, decorations.Decorations):
+        found = decorations.explore(settings, start)
     else:
         found = deform.explore(settings, start, seed=seed)
     return found.document()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pydantic import Field
 
@@ -35,6 +35,18 @@ class Estimate(Document):
     value: float
     unit: str
     deviation: float | None = Field(default=None, description="calibrated standard deviation")
+
+
+class Confirmation(Document):
+    """What an oracle says of a relaxed candidate, and of what it would fall apart into."""
+
+    oracle: str
+    energy_per_atom: float | None = Field(default=None, description="eV/atom; None where it was refused")
+    max_force: float | None = Field(default=None, description="on an atom, eV/Å: far from zero, no minimum")
+    above_hull: float | None = Field(
+        default=None, description="above what it decomposes into, all labelled by the oracle, eV/atom"
+    )
+    reasons: tuple[str, ...] = Field(default=(), description="why something is not known")
 
 
 class Verdict(Document):
@@ -71,9 +83,7 @@ class Verdict(Document):
     )
     dynamically_stable: bool | None = Field(default=None, description="no imaginary modes; None as above")
     properties: dict[str, Estimate] = Field(default_factory=dict, description="that models predict")
-    label: dict[str, Any] | None = Field(
-        default=None, description="of an oracle: oracle, energy_per_atom, max_force, reasons"
-    )
+    label: Confirmation | None = Field(default=None, description="of an oracle, for the short list")
     on_target: bool | None = Field(default=None, description="it is what was searched; None: no target")
     origin: Origin | None = Field(default=None, description="of the candidate")
     verdict: Word
@@ -81,9 +91,11 @@ class Verdict(Document):
 
     @property
     def quantities(self) -> dict[str, float | None]:
-        """Quantity → value: of the verdict itself, and what models predict."""
+        """Quantity → value: of the verdict, and what models predict; of the hull the oracle's where known."""
+        labelled = self.label.above_hull if self.label else None
         own = {
-            "above_hull": self.above_hull, "formation_energy": self.formation_energy,
+            "above_hull": self.above_hull if labelled is None else labelled,
+            "formation_energy": self.formation_energy,
             "energy_per_atom": self.energy_per_atom, "deviation": self.deviation,
             "probability": self.probability, "lowest_frequency": self.lowest_frequency,
         }  # fmt: skip

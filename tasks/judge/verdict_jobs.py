@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from jobflow import job
 
@@ -28,6 +28,9 @@ from zonemelt.tasks.records import Geometry
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+
+FINE: Final = frozenset({Word.STABLE, Word.METASTABLE})
 
 
 def judging_of(document: Mapping[str, Any]) -> Judging:
@@ -186,7 +189,8 @@ def judge_job(
 
     Returns:
         ``verdicts``, in the order of the candidates; ``counts``, see :func:`.counted`; ``references``: how
-        many, and those that were lost.
+        many ``crystals``; those that were ``lost``; and ``phases``, the geometries of those that stable and
+        metastable candidates would fall apart into.
 
     Raises:
         InputError: a known crystal cannot be read.
@@ -198,9 +202,18 @@ def judge_job(
     )  # fmt: skip
     verdicts += [Verdict.model_validate(one) for one in sieve["refused"]]
     by_name = {one.identifier: one for one in verdicts}
+    named = {name for one in verdicts if one.verdict in FINE for name in one.decomposition}
     return judgement(
         [by_name[name] for name in sieve["order"]],
-        references={"crystals": len(competitors), "lost": references["lost"]},
+        references={
+            "crystals": len(competitors),
+            "lost": references["lost"],
+            "phases": {
+                one.identifier: one.geometry.model_dump(mode="json")
+                for one in competitors
+                if one.identifier in named
+            },
+        },
     )
 
 
@@ -223,7 +236,7 @@ def short_list(verdicts: Sequence[Verdict], most: int) -> list[Verdict]:
     fit = [
         one
         for one in verdicts
-        if one.verdict in {Word.STABLE, Word.METASTABLE}
+        if one.verdict in FINE
         and one.group == one.identifier
         and one.novel is not False
         and one.on_target is not False

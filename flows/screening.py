@@ -1,0 +1,212 @@
+"""Screen known or enumerated crystals: propose, predict, relax, place on the hull, label the best."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from jobflow import Flow, Job, Maker, OnMissing, Response, job
+from monty.json import MontyDecoder
+
+from zonemelt.flows.judge import VERDICTS, JudgeMaker
+from zonemelt.tasks.errors import InputError
+from zonemelt.tasks.explore.candidate import joined
+from zonemelt.tasks.explore.explorers import explore_job, explorer_of
+from zonemelt.tasks.judge.confirm import confirm_job
+from zonemelt.tasks.judge.verdict import Verdict
+from zonemelt.tasks.judge.verdict_jobs import short_list
+from zonemelt.tasks.label.jobs import label_job
+
+_MOVING: Final = {"dynamics", "phonons"}  # explorers that move atoms by forces
+
+
+@dataclass
+class ScreeningMaker(Maker):
+    """Wire a screening.
+
+    Args:
+        name: of the flow, and of the campaign.
+        explore: name → an explorer, see :func:`.explorer_of`.
+        parents: structures that explorers start from: documents with ``identifier`` and ``geometry``.
+        judge: how candidates are judged.
+        short_list: how many of the best the oracle labels.
+        oracle: that labels them.
+        settings: of the oracle.
+        resources: of labels: what ``manager_config`` takes.
+        seed: of everything random.
+    """
+
+    name: str = "screening"
+    explore: dict[str, dict[str, Any]] = field(default_factory=dict)
+    parents: list[dict[str, Any]] = field(default_factory=list)
+    judge: JudgeMaker = field(default_factory=JudgeMaker)
+    short_list: int = 0
+    oracle: str = ""
+    settings: dict[str, Any] = field(default_factory=dict)
+    resources: dict[str, Any] = field(default_factory=dict)
+    seed: int = 0
+
+    def check(self) -> None:
+        """Refuse what can be refused before anything is relaxed.
+
+        Raises:
+            InputError: nothing is proposed, an explorer lacks something, or see :meth:`.JudgeMaker.check`.
+        """
+        if not self.explore:
+            raise InputError(
+                "nothing proposes candidates",
+                where=f"{self.name}: explore",
+                remedy="such as {known: {explorer: sources, paths: [candidates]}}",
+            )
+        for name, one in self.explore.items():
+            explorer = explorer_of(one)
+            if explorer.explorer != "sources" and not self.parents:
+                raise InputError(
+                    f"'{name}' starts from crystals, and there are none",
+                    where=f"{self.name}: parents",
+                    remedy="name some",
+                )
+            for path in getattr(explorer, "paths", ()):
+                if not Path(path).exists():
+                    raise InputError(
+                        "there is no such path", where=f"explore.{name}: {path}", remedy="mend it"
+                    )
+        if self.short_list and not self.oracle:
+            raise InputError(
+                f"{self.short_list} labels, and no oracle", where=f"{self.name}: oracle", remedy="name one"
+            )
+        self.judge.check()
+
+    def make(self) -> Flow:
+        """Build the graph.
+
+        Returns:
+            A flow whose output is that of :meth:`.JudgeMaker.make`, with ``explored``: what was proposed, and
+            why some of it was refused; verdicts of the short list have a ``label``.
+
+        Raises:
+            InputError: a setting makes no sense.
+        """
+        proposals: list[Job] = []
+        for place, (name, one) in enumerate(self.explore.items()):
+            explorer_of(one)
+            moving = one.get("explorer") in _MOVING
+            made = explore_job(
+                explorer=one, parents=self.parents, seed=self.seed + place,
+                potential=self.judge.potential if moving else None, device=self.judge.device,
+            )  # fmt: skip
+            proposals.append(self._step(made, f"explore {name}", step="explore"))
+        together = self._step(joined_job(documents=[one.output for one in proposals]), "candidates")
+        self.judge.metadata = {"campaign": self.name, **self.judge.metadata}
+        judged = self.judge.make(together.output["candidates"])
+        jobs: list[Flow | Job] = [*proposals, together, judged]
+        output: Any = judged.output
+        if self.short_list:
+            labels = self._step(plan_labels_job(maker=self.as_dict(), judged=output), "plan labels")
+            jobs.append(labels)
+            output = labels.output
+        last = self._step(screened_job(judged=output, explored=together.output["counts"]), VERDICTS)
+        return Flow([*jobs, last], output=last.output, name=self.name)
+
+    def labels(self, judged: dict[str, Any]) -> Flow | None:
+        """Labels of the best, and of what these would fall apart into; None where nothing is good enough."""
+        best = short_list([Verdict.model_validate(one) for one in judged["verdicts"]], self.short_list)
+        if not best:
+            return None
+        geometries = {one.identifier: one.geometry.model_dump(mode="json") for one in best if one.geometry}
+        phases = {
+            name: judged["references"]["phases"][name]
+            for name in sorted({name for one in best for name in one.decomposition})
+        }
+        of_candidates = {name: self._label(name, one) for name, one in geometries.items()}
+        of_phases = {name: self._label(f"reference {name}", one) for name, one in phases.items()}
+        last = self._step(
+            confirm_job(
+                judged=judged, oracle=self.oracle, target=self.judge.target,
+                candidates={name: one.output for name, one in of_candidates.items()},
+                phases={name: one.output for name, one in of_phases.items()},
+            ),
+            "confirm",
+        )  # fmt: skip
+        last.config.on_missing_references = OnMissing.NONE
+        return Flow([*of_candidates.values(), *of_phases.values(), last], output=last.output, name="labels")
+
+    def _label(self, name: str, geometry: dict[str, Any]) -> Job:
+        made = label_job(identifier=name, geometry=geometry, oracle=self.oracle, settings=self.settings)
+        made.config.manager_config = dict(self.resources)
+        made.config.pass_manager_config = False
+        return self._step(made, f"label {name}", step="label")
+
+    def _step(self, made: Job, name: str, *, step: str = "") -> Job:
+        made.name = name
+        made.metadata = {"campaign": self.name, "step": step or name}
+        return made
+
+
+def screen_structures(
+    *,
+    files: list[str],
+    potential: str,
+    references: dict[str, Any],
+    directory: str,
+    target: Any = "",
+    models: list[str] | None = None,
+    judging: dict[str, Any] | None = None,
+    relax: dict[str, Any] | None = None,
+    structures: int = 200,
+    device: str = "cpu",
+    dtype: str | None = None,
+    trust: bool = False,
+) -> Flow:
+    """Judge the structures of files and datasets: what the command screen runs.
+
+    Args:
+        files: paths of structures or datasets; absolute.
+        potential: see :func:`.load_potential`.
+        references: see :class:`.ReferencesSpec`.
+        directory: of checkpoints; absolute.
+        target: what is searched.
+        models: folders of trained models of properties.
+        judging: see :class:`.Judging`.
+        relax: settings of :class:`.RelaxSettings`.
+        structures: in a job.
+        device: "cpu" or "cuda".
+        dtype: "float32" or "float64".
+        trust: see :func:`.load_potential`.
+
+    Raises:
+        InputError: see :meth:`ScreeningMaker.check`.
+    """
+    judge = JudgeMaker(
+        potential=potential, references=references, judging=judging or {}, target=target,
+        models=models or [], directory=directory, structures=structures, device=device, dtype=dtype,
+        trust=trust,
+    )  # fmt: skip
+    if relax:
+        judge.relax = relax
+    maker = ScreeningMaker(
+        name="screen", explore={"files": {"explorer": "sources", "paths": files}}, judge=judge
+    )
+    maker.check()
+    return maker.make()
+
+
+@job
+def joined_job(*, documents: list[dict[str, Any]]) -> dict[str, Any]:
+    """What several explorers found, as one document; see :func:`zonemelt.tasks.explore.candidate.joined`."""
+    return joined(documents)
+
+
+@job
+def plan_labels_job(*, maker: dict[str, Any], judged: dict[str, Any]) -> Any:
+    """Replace this job by the labels of the short list."""
+    made: ScreeningMaker = MontyDecoder().process_decoded(maker)
+    flow = made.labels(judged)
+    return judged if flow is None else Response(replace=flow)
+
+
+@job
+def screened_job(*, judged: dict[str, Any], explored: dict[str, Any]) -> dict[str, Any]:
+    """The judgement, and what was proposed for it."""
+    return {**judged, "explored": explored}
