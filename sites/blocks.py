@@ -11,12 +11,12 @@ if TYPE_CHECKING:
     from zonemelt.sites.site import Pool, Site
 
 
-def provider(site: Site, pool: Pool) -> Any:
-    """The provider of a pool on a batch system."""
-    return {"slurm": _slurm, "pbspro": _pbspro, "pjm": _pjm}[site.scheduler](site, pool)
+def provider(site: Site, pool: Pool, *, digest: str = "") -> Any:
+    """The provider of a pool on a batch system; ``digest`` is that of its container's image."""
+    return {"slurm": _slurm, "pbspro": _pbspro, "pjm": _pjm}[site.scheduler](site, pool, digest)
 
 
-def local_provider(site: Site, pool: Pool, *, in_job: bool) -> Any:
+def local_provider(site: Site, pool: Pool, *, in_job: bool, digest: str = "") -> Any:
     """The provider of a pool on this machine, or on the nodes of the allocation that this process is in."""
     from parsl.providers import LocalProvider
 
@@ -26,7 +26,7 @@ def local_provider(site: Site, pool: Pool, *, in_job: bool) -> Any:
         launcher=_launcher(site, pool) if in_job else OneManager(),
         nodes_per_block=allocated_nodes(site.scheduler) if in_job and not pool.whole_block else 1,
         init_blocks=1, min_blocks=1, max_blocks=1,
-        worker_init=worker_init(site, pool, in_job=in_job),
+        worker_init=worker_init(site, pool, in_job=in_job, digest=digest),
     )  # fmt: skip
 
 
@@ -60,7 +60,7 @@ def _launcher(site: Site, pool: Pool) -> Any:
     return make_launcher(pool.launch, site.scheduler)
 
 
-def _common(site: Site, pool: Pool) -> dict[str, Any]:
+def _common(site: Site, pool: Pool, digest: str) -> dict[str, Any]:
     return {
         "nodes_per_block": pool.nodes_per_block,
         "init_blocks": pool.min_blocks,
@@ -69,14 +69,14 @@ def _common(site: Site, pool: Pool) -> dict[str, Any]:
         # Parsl counts workers times nodes as the slots of a block; a whole block is one.
         "parallelism": pool.nodes_per_block if pool.whole_block else 1,
         "walltime": pool.walltime,
-        "worker_init": worker_init(site, pool),
+        "worker_init": worker_init(site, pool, digest=digest),
         "launcher": _launcher(site, pool),
         "cmd_timeout": site.command_seconds,
         "poll_seconds": site.poll_seconds,
     }
 
 
-def _slurm(site: Site, pool: Pool) -> Any:
+def _slurm(site: Site, pool: Pool, digest: str) -> Any:
     from zonemelt.sites.providers.slurm import SlurmProvider
 
     directives = list(pool.directives)
@@ -88,25 +88,25 @@ def _slurm(site: Site, pool: Pool) -> Any:
     return SlurmProvider(
         partition=pool.partition, account=pool.account, qos=pool.qos, constraint=pool.constraint,
         exclusive=pool.exclusive, mem_per_node=pool.memory_gb, scheduler_options="\n".join(directives),
-        **_common(site, pool),
+        **_common(site, pool, digest),
     )  # fmt: skip
 
 
-def _pbspro(site: Site, pool: Pool) -> Any:
+def _pbspro(site: Site, pool: Pool, digest: str) -> Any:
     from zonemelt.sites.providers.pbspro import PBSProProvider
 
     return PBSProProvider(
         queue=pool.partition, account=pool.account, select=pool.select,
         select_options=pool.accelerators.request, cpus_per_node=pool.cores or 1, mem_per_node=pool.memory_gb,
-        scheduler_options="\n".join(pool.directives), **_common(site, pool),
+        scheduler_options="\n".join(pool.directives), **_common(site, pool, digest),
     )  # fmt: skip
 
 
-def _pjm(site: Site, pool: Pool) -> Any:
+def _pjm(site: Site, pool: Pool, digest: str) -> Any:
     from zonemelt.sites.providers.pjm import PJMProvider
 
     return PJMProvider(
         group=pool.account, rscgrp=pool.partition,
         max_proc_per_node=(pool.cores or 1) if pool.whole_block else 1,
-        scheduler_options="\n".join(pool.directives), **_common(site, pool),
+        scheduler_options="\n".join(pool.directives), **_common(site, pool, digest),
     )  # fmt: skip

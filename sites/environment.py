@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from zonemelt import __version__
 from zonemelt.sites.clock import clock_seconds
+from zonemelt.sites.containers import in_container, is_contained, python
 
 if TYPE_CHECKING:
     from zonemelt.sites.site import Pool, Site
@@ -19,10 +20,11 @@ if TYPE_CHECKING:
 LAUNCH_VARIABLE = "ZONEMELT_LAUNCH"
 VENDOR_VARIABLE = "ZONEMELT_ACCELERATORS"
 CONTAINER_VARIABLE = "ZONEMELT_CONTAINER"
+DIGEST_VARIABLE = "ZONEMELT_CONTAINER_DIGEST"
 END_VARIABLE = "ZONEMELT_BLOCK_END"  # seconds since the epoch
 
 
-def worker_init(site: Site, pool: Pool, *, in_job: bool = False) -> str:
+def worker_init(site: Site, pool: Pool, *, in_job: bool = False, digest: str = "") -> str:
     """The shell lines of a block before its workers start.
 
     The environment of the head is not assumed: after a note of when the block ends comes what the site's
@@ -33,38 +35,21 @@ def worker_init(site: Site, pool: Pool, *, in_job: bool = False) -> str:
         site: the machine.
         pool: whose block it is.
         in_job: the block is part of the allocation that the head runs in, and ends with it.
+        digest: of the container's image.
     """
     lines = [*site.setup, *pool.setup]
     if site.scheduler != "local" and not in_job:
         # Before the setup, which may take a while: the block's time runs already.
         lines.insert(0, f"export {END_VARIABLE}=$(( $(date +%s) + {clock_seconds(pool.walltime)} ))")
-    lines += [f"export {name}={shlex.quote(value)}" for name, value in _variables(site, pool).items()]
-    contained = site.container.image is not None
-    if not contained:
+    lines += [f"export {name}={shlex.quote(value)}" for name, value in _variables(site, pool, digest).items()]
+    if not is_contained(site, pool):
         # What is installed beside this Python is at hand, but never instead of the machine's own: an mpiexec
         # from a wheel knows nothing of the interconnect, nor the options of the machine's launcher.
         lines.append(f'export PATH="$PATH{os.pathsep}"{shlex.quote(str(Path(sys.executable).parent))}')
     if site.scheduler != "local":
-        lines.append(f"{in_container(site)}{python(site)} -m zonemelt.sites.hello {_versions()} || exit 3")
+        command = f"{in_container(site, pool)}{python(site, pool, sys.executable)}"
+        lines.append(f"{command} -m zonemelt.sites.hello {_versions()} || exit 3")
     return "\n".join(lines)
-
-
-def python(site: Site) -> str:
-    """The Python of workers."""
-    return "python" if site.container.image is not None else shlex.quote(sys.executable)
-
-
-def in_container(site: Site) -> str:
-    """What goes before a command so that it runs in the site's container; empty where there is none."""
-    container = site.container
-    if container.image is None or container.runtime == "none":
-        return ""
-    if container.runtime == "shifter":
-        return f"shifter --image={shlex.quote(container.image)} {container.options} ".replace("  ", " ")
-    verb = "run --rm" if container.runtime == "podman-hpc" else "exec"
-    return f"{container.runtime} {verb} {container.options} {shlex.quote(container.image)} ".replace(
-        "  ", " "
-    )
 
 
 def _versions() -> str:
@@ -73,7 +58,7 @@ def _versions() -> str:
     return f"{__version__} {parsl.__version__} {sys.version_info[0]}.{sys.version_info[1]}"
 
 
-def _variables(site: Site, pool: Pool) -> dict[str, str]:
+def _variables(site: Site, pool: Pool, digest: str) -> dict[str, str]:
     # Many small threads of many workers would fight for the cores.
     variables = {"OMP_NUM_THREADS": "1", VENDOR_VARIABLE: pool.accelerators.vendor}
     if site.scheduler != "local":
@@ -81,8 +66,11 @@ def _variables(site: Site, pool: Pool) -> dict[str, str]:
         # srun has ignored sbatch's --cpus-per-task since SLURM 22.05.
         if site.scheduler == "slurm" and pool.cores:
             variables["SRUN_CPUS_PER_TASK"] = str(pool.cores)
-    if site.container.image is not None:
-        variables[CONTAINER_VARIABLE] = site.container.image  # for the provenance of what runs in it
+    if is_contained(site, pool):
+        variables[CONTAINER_VARIABLE] = str(site.container.image)  # for the provenance of what runs in it
+        variables["PYTHONNOUSERSITE"] = "1"  # packages of the person's home are not the image's
+        if digest:
+            variables[DIGEST_VARIABLE] = digest
     if site.network.proxy:
         variables |= dict.fromkeys(("http_proxy", "https_proxy"), site.network.proxy)
     return {**variables, **site.environment, **pool.environment}

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zonemelt.sites.clock import clock_seconds
-from zonemelt.sites.environment import in_container, python
+from zonemelt.sites.containers import image_digest, in_container, is_contained
 from zonemelt.sites.load import SiteFileError, check_complete
 from zonemelt.sites.pace import pace_of
 
@@ -35,7 +35,8 @@ def parsl_config(site: Site, *, run_directory: Path, in_job: bool = False) -> Co
             scheduler for blocks.
 
     Raises:
-        SiteFileError: a value is missing that only the user knows, or the network interface does not exist.
+        SiteFileError: a value is missing that only the user knows, the network interface does not exist, or
+            the container's image is another than the site says.
     """
     from parsl import Config
 
@@ -67,7 +68,7 @@ def _executor(
 
     programs = Path(sys.executable).parent
     batch, pace = site.scheduler != "local", pace_of(site)
-    accelerators = pool.accelerators
+    accelerators, digest = pool.accelerators, image_digest(site)
     return BlockExecutor(
         label=name,
         address=address(site.network) if batch else _LOOPBACK,
@@ -79,23 +80,26 @@ def _executor(
         cores_per_worker=1e-3,  # the number of workers is what the pool says, whatever the machine has
         available_accelerators=list(accelerators.names) or accelerators.count,
         cpu_affinity=pool.affinity,
-        launch_cmd=_launch_command(site, DEFAULT_LAUNCH_CMD),
+        launch_cmd=_launch_command(site, pool, DEFAULT_LAUNCH_CMD, run_directory),
         interchange_launch_cmd=[sys.executable, str(programs / "interchange.py")],
         heartbeat_period=pace.heartbeat,
         heartbeat_threshold=pace.threshold,
         drain_period=drain_seconds(pool) if batch and not in_job else None,
         block_error_handler=BlockFailures() if batch else False,
-        provider=local_provider(site, pool, in_job=in_job) if in_job or not batch else provider(site, pool),
+        provider=local_provider(site, pool, in_job=in_job, digest=digest)
+        if in_job or not batch
+        else provider(site, pool, digest=digest),
     )
 
 
-def _launch_command(site: Site, command: str) -> str:
-    """Parsl's command for a manager, in the site's container, by the Python that runs this."""
+def _launch_command(site: Site, pool: Pool, command: str, run_directory: Path) -> str:
+    """Parsl's command for a manager, in the site's container, or else by the Python that runs this."""
     program, _, rest = command.partition(" ")
-    if site.container.image is not None:
-        return f"{in_container(site)}{command}"
+    if is_contained(site, pool):
+        # The campaign, and where modules of a person's own are imported from.
+        return f"{in_container(site, pool, (run_directory.absolute().parent, Path.cwd()))}{command}"
     whole = Path(sys.executable).parent / program
-    return f"{python(site)} {shlex.quote(str(whole))} {rest}" if whole.exists() else command
+    return f"{shlex.quote(sys.executable)} {shlex.quote(str(whole))} {rest}" if whole.exists() else command
 
 
 def drain_seconds(pool: Pool) -> int:

@@ -110,9 +110,26 @@ def _accelerators(pool: Pool) -> list[str]:
     return found
 
 
+def _container(site: Site) -> list[str]:
+    container, found = site.container, []
+    if container.image is not None and container.runtime == "none":
+        found.append("container.image is given, and no runtime: say container.runtime, e.g. apptainer")
+    if container.image is None and any(pool.contained for pool in site.pools.values()):
+        found.append(
+            "a pool is contained, and there is no container.image: give it, or take `contained` away"
+        )
+    for name, pool in site.pools.items():
+        if pool.contained and pool.whole_block and pool.nodes_per_block > 1:
+            found.append(
+                f"pools.{name} is contained and its jobs span nodes: the machine's launcher, which starts "
+                "their ranks, is in no container: set contained: false"
+            )
+    return found
+
+
 def site_problems(site: Site) -> list[str]:
     """Everything that contradicts itself between the pools and their machine; empty if nothing does."""
-    found = []
+    found = _container(site)
     for name, pool in site.pools.items():
         program, fitting = pool.launch.program, _LAUNCHERS[site.scheduler]
         where = f"pools.{name}.launch.program"

@@ -20,11 +20,16 @@ def batch_scripts(site: Site) -> dict[str, str]:
         SiteFileError: a value is missing that only the user knows.
     """
     from zonemelt.sites.blocks import provider
+    from zonemelt.sites.containers import in_container
 
     check_complete(site)
     if site.scheduler == "local":
         return {}
     return {
-        name: str(provider(site, pool).script("process_worker_pool.py", f"zonemelt.{name}"))
+        name: str(
+            provider(site, pool).script(
+                f"{in_container(site, pool)}process_worker_pool.py", f"zonemelt.{name}"
+            )
+        )
         for name, pool in site.pools.items()
     }

@@ -91,6 +91,9 @@ class Pool(_Part):
     whole_block: bool = Field(
         False, description="one worker a block: for jobs that span its nodes, which it starts itself"
     )
+    contained: bool | None = Field(
+        None, description="its workers run in the site's container; default: unless whole_block"
+    )
     setup: tuple[str, ...] = Field((), description="shell lines before the workers: modules, environments")
     environment: dict[str, str] = Field(default_factory=dict, description="variables set for its workers")
     drain: Clock = Field("00:02:00", description="no job starts when less than this is left of a block")
@@ -140,9 +143,15 @@ class Distributed(_Part):
 class Container(_Part):
     """How workers run in a container; no image: they do not."""
 
-    runtime: Literal["apptainer", "singularity", "shifter", "podman-hpc", "none"] = "none"
-    image: str | None = None
-    options: str = ""
+    runtime: Literal["apptainer", "singularity", "shifter", "podman-hpc", "podman", "none"] = "none"
+    image: str | None = Field(None, description="a file (.sif), or a name in a registry, best with @sha256:…")
+    options: str = Field("", description="further options of the runtime")
+    binds: tuple[str, ...] = Field(
+        (), description="directories that are let in besides the campaign's, scratch and the current one"
+    )
+    digest: str = Field(
+        "", pattern=r"^(sha256:[0-9a-f]{64})?$", description="of the image; another one is refused"
+    )
 
 
 class Storage(_Part):

@@ -6,13 +6,11 @@ import json
 import subprocess
 import sys
 
-import pytest
-
 from zonemelt.sites import environment, hello
-from zonemelt.sites.environment import in_container, worker_init
+from zonemelt.sites.environment import worker_init
 from zonemelt.sites.load import load_site
-from zonemelt.sites.site import Container, Launch, Pool, Site
-from zonemelt.workflows.engine import launch, worker
+from zonemelt.sites.site import Launch, Pool, Site
+from zonemelt.workflows.engine import launch, results, worker
 
 
 def site(**more):
@@ -67,6 +65,7 @@ def test_a_worker_finds_what_the_site_says_under_the_same_names():
     assert environment.LAUNCH_VARIABLE == launch.LAUNCH_VARIABLE
     assert environment.VENDOR_VARIABLE == worker.VENDOR_VARIABLE
     assert environment.END_VARIABLE == worker.END_VARIABLE
+    assert environment.CONTAINER_VARIABLE == results.CONTAINER_VARIABLE
 
 
 def test_how_ranks_are_started_reaches_the_worker(monkeypatch):
@@ -79,19 +78,6 @@ def test_how_ranks_are_started_reaches_the_worker(monkeypatch):
     assert json.loads(text)["nodes"] == 2
     monkeypatch.setenv(launch.LAUNCH_VARIABLE, text)
     assert launch.Launching.here().mpi == "mpirun"
-
-
-@pytest.mark.parametrize(
-    ("container", "expected"),
-    [
-        (Container(), ""),
-        (Container(runtime="apptainer", image="z.sif", options="--nv"), "apptainer exec --nv z.sif "),
-        (Container(runtime="podman-hpc", image="z:1"), "podman-hpc run --rm z:1 "),
-        (Container(runtime="shifter", image="z:1"), "shifter --image=z:1 "),
-    ],
-)
-def test_a_container_goes_before_a_command(container, expected):
-    assert in_container(site(container=container)) == expected
 
 
 def test_this_machine_needs_no_greeting():

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import signal
 import sys
 import threading
@@ -52,7 +53,6 @@ def submit_as_job(place: Path, plan: Plan, *, after: str = "") -> str:
     from parsl.providers.errors import SubmitException
 
     from zonemelt.sites.blocks import provider
-    from zonemelt.sites.environment import in_container, python
 
     site = _batch_site(plan)
     pool = next(iter(site.pools.values()))
@@ -63,9 +63,10 @@ def submit_as_job(place: Path, plan: Plan, *, after: str = "") -> str:
     folder = place / FOLDER
     folder.mkdir(exist_ok=True)
     blocks.script_dir = str(folder)
-    command = f"{in_container(site)}{python(site)} -m zonemelt.workflows.cli _head {place} --as-job"
+    # Never in a container: it asks the scheduler for its successor and starts workers on other nodes.
+    head = shlex.join([sys.executable, "-m", "zonemelt.workflows.cli", "_head", str(place), "--as-job"])
     try:
-        job = str(blocks.submit(command, 1, "zonemelt.head"))
+        job = str(blocks.submit(head, 1, "zonemelt.head"))
     except SubmitException as error:
         raise SiteError(
             str(error), where=f"site '{site.name}'", remedy="mend that and submit again"

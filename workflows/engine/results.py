@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import enum
 import json
+import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict
 
 if TYPE_CHECKING:
     from zonemelt.workflows.engine.graph import JobRow
+
+CONTAINER_VARIABLE = "ZONEMELT_CONTAINER"  # set by sites/environment.py
+_PACKAGES = frozenset({"site-packages", "dist-packages"})
 
 
 class Cause(enum.StrEnum):
@@ -68,6 +73,12 @@ class Chunk(NamedTuple):
         """The chunk that :meth:`encode` wrote."""
         chunk = cls(*json.loads(data))
         return chunk._replace(tasks=[Task(*task) for task in chunk.tasks])
+
+    def importable(self) -> list[str]:
+        """Where a worker may import from; in a container not the head's packages: the image has others."""
+        if not os.environ.get(CONTAINER_VARIABLE):
+            return self.path
+        return [entry for entry in self.path if not _PACKAGES & set(Path(entry).parts)]
 
 
 class Result(TypedDict, total=False):
