@@ -78,8 +78,8 @@ format: install ## Format the code
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: install ## Measure the engine against its peers
-	$(BIN)/python -m benchmarks.engine --quick
+bench: install ## Run all benchmarks, quickly, and write build/benchmarks/benchmarks.md
+	$(BIN)/python -m benchmarks --quick --results build/benchmarks
 
 clean: ## Remove environments and caches
 	rm -rf $(VENV) .venv-gpaw .venv-crates .venv-audit .mypy_cache .ruff_cache .pytest_cache .import_linter_cache build dist src/*.egg-info
