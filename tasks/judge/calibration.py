@@ -70,22 +70,41 @@ def ence(errors_N: Floats, deviations_N: Floats, *, bins: int = BINS) -> float |
     return float((np.abs(rmv_B - rmse_B) / rmv_B).mean())
 
 
-def miscalibration_area(errors_N: Floats, deviations_N: Floats) -> float:
-    """Area between the fraction of labels inside central Gaussian intervals and the fraction promised.
+def promised(errors_N: Floats, deviations_N: Floats, scores_K: Floats | None = None) -> Floats:
+    """The least probability whose central interval holds the label, for each prediction (N,).
 
-    The interval that promises p just holds the label where p = erf(|r| / √2 u), so the observed fraction
-    is the empirical distribution function of these p, and its distance from the diagonal is integrated
-    exactly, without a grid. 0 is perfect, 0.5 the worst. Source: V. Kuleshov, N. Fenner, S. Ermon, ICML 80,
-    2796 (2018); K. Tran et al., Mach. Learn.: Sci. Technol. 1, 025006 (2020).
+    Args:
+        errors_N: label minus prediction.
+        deviations_N: standard deviations u.
+        scores_K: |r|/u of other predictions, which the intervals are taken from; Gaussian where there are
+            none, p = erf(|r| / √2 u).
     """
     from scipy.special import erf
 
     errors_N, deviations_N = checked(errors_N, deviations_N)
-    promised_N = np.sort(erf(np.abs(errors_N) / (np.sqrt(2) * deviations_N)))
-    edges = np.concatenate([[0.0], promised_N, [1.0]])
+    own_N = np.abs(errors_N) / deviations_N
+    if scores_K is None:
+        gaussian_N: Floats = erf(own_N / np.sqrt(2))
+        return gaussian_N
+    return np.searchsorted(np.sort(scores_K), own_N, side="right") / (len(scores_K) + 1)
+
+
+def area(promised_N: Floats) -> float:
+    """Between the fraction of labels inside central intervals and the fraction promised, p.
+
+    The observed fraction is the empirical distribution function of p, and its distance from the diagonal is
+    integrated exactly, without a grid. 0 is perfect, 0.5 the worst. Source: V. Kuleshov, N. Fenner, S. Ermon,
+    ICML 80, 2796 (2018); K. Tran et al., Mach. Learn.: Sci. Technol. 1, 025006 (2020).
+    """
+    edges = np.concatenate([[0.0], np.sort(promised_N), [1.0]])
     observed = np.arange(len(promised_N) + 1) / len(promised_N)
     upper, lower = edges[1:] - observed, edges[:-1] - observed
     return float((upper * np.abs(upper) - lower * np.abs(lower)).sum() / 2)
+
+
+def miscalibration_area(errors_N: Floats, deviations_N: Floats, scores_K: Floats | None = None) -> float:
+    """:func:`area` of what is :func:`promised`; 0 is perfect, 0.5 the worst."""
+    return area(promised(errors_N, deviations_N, scores_K))
 
 
 def sharpness(deviations_N: Floats) -> float:

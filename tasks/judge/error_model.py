@@ -10,48 +10,63 @@ left-out rows then say by which factor it is too narrow or too wide.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from zonemelt.tasks.errors import InputError
+from zonemelt.tasks.judge.recalibration import LEAST, conformal_factor, recalibrate
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from zonemelt.tasks.judge.recalibration import Recalibration
 
     Floats = NDArray[np.float64]
 
 FEWEST: Final = 50
 """Errors that it can be learned from."""
-_LEAST: Final = 0.02  # of the typical error: what agrees to the last digit is not certain
-_HALF: Final = 0.6744897501960817  # of a standard deviation: half of a Gaussian lies within
 _NEAR: Final = 1e-3  # of the width of all features: nearer rows are the same
 _TREES, _LEAF, _LEAVES = 100, 10, 80  # a leaf has so many rows at least, and there are about so many
 
 
 @dataclass(frozen=True, kw_only=True)
 class ErrorModel:
-    """Signals → standard deviation of the error; see :func:`fit`."""
+    """Signals → standard deviation of the error, and intervals; see :func:`fit`.
+
+    Attributes:
+        forest: signals → squared error.
+        recalibration: of the root of that.
+        scores_N: absolute error over deviation of the rows it was fitted to, each left out; ascending.
+    """
 
     forest: Any
-    factor: float
-    least: float
+    recalibration: Recalibration
+    scores_N: Floats
 
     def __call__(self, signals_MS: Floats) -> Floats:
         """Standard deviations (M,), in the unit of the errors."""
         squared_M: Floats = self.forest.predict(signals_MS)
-        return self.factor * np.maximum(np.sqrt(np.maximum(squared_M, 0.0)), self.least)
+        return self.recalibration(np.sqrt(np.maximum(squared_M, 0.0)))
+
+    def widths(self, signals_MS: Floats, *, coverage: float) -> Floats:
+        """Half widths (M,) of the intervals that hold a label with the probability ``coverage``.
+
+        Raises:
+            InputError: the coverage cannot be promised; see :func:`.conformal_factor`.
+        """
+        return conformal_factor(self.scores_N, np.ones_like(self.scores_N), coverage=coverage) * self(
+            signals_MS
+        )
 
 
 def fit(errors_N: Floats, signals_NS: Floats, *, seed: int = 0) -> ErrorModel:
     """Learn from the errors of rows that the model had not seen.
 
-    The factor is the geometric mean of two: one makes the mean square of error over deviation 1, the other
-    makes half of the errors lie where half of a Gaussian does. They agree for Gaussian errors. Where a few
-    errors are far larger than the rest, no one factor serves the whole and the tail: this is between the two,
-    and where half of the errors are next to nothing (labels that are exactly zero), nearer to the tail.
+    The forest's own left-out rows give a deviation that never falls with what the forest says, and whose
+    square is the mean square of the errors (``isotonic`` of :func:`.recalibrate`), and the distribution of
+    errors about it, which the intervals come from.
 
     Args:
         errors_N: label minus prediction.
@@ -76,17 +91,15 @@ def fit(errors_N: Floats, signals_NS: Floats, *, seed: int = 0) -> ErrorModel:
             where="error model",
             remedy="use data that the model was not fitted to, and leave out what it refused",
         )
-    least = _LEAST * float(np.sqrt((errors_N**2).mean()))
     forest = RandomForestRegressor(
         _TREES, min_samples_leaf=max(_LEAF, len(errors_N) // _LEAVES), max_features=0.5, oob_score=True,
         random_state=seed,
     ).fit(signals_NS, errors_N**2)  # fmt: skip
-    own_N = np.maximum(np.sqrt(np.maximum(forest.oob_prediction_, 0.0)), least)
-    scores_N = np.abs(errors_N) / own_N
-    tails = math.sqrt(float((scores_N**2).mean()))
-    middle = float(np.median(scores_N)) / _HALF
-    factor = math.sqrt(tails * max(middle, tails / 2))
-    return ErrorModel(forest=forest, factor=factor, least=least)
+    least = LEAST * float(np.sqrt((errors_N**2).mean()))
+    left_out_N = np.maximum(np.sqrt(np.maximum(forest.oob_prediction_, 0.0)), least)
+    recalibration = recalibrate(errors_N, left_out_N, kind="isotonic")
+    scores_N = np.sort(np.abs(errors_N) / recalibration(left_out_N))
+    return ErrorModel(forest=forest, recalibration=recalibration, scores_N=scores_N)
 
 
 def forest_signals(forest: Any, seen_NF: Floats, labels_N: Floats, asked_MF: Floats, *, k: int = 6) -> Floats:

@@ -31,6 +31,19 @@ def test_width_that_is_not_monotone_is_learned():
     assert np.array_equal(found, fit(errors, signals)(new))
 
 
+@pytest.mark.parametrize("coverage", [0.5, 0.9])
+def test_intervals_hold_what_they_promise_where_errors_are_not_gaussian(coverage):
+    signals, width, _ = drawn(2000, 4)
+    errors = width * np.random.default_rng(5).standard_t(3, size=2000)
+    model = fit(errors[:1000], signals[:1000])
+    new, new_errors = signals[1000:], errors[1000:]
+    within = np.abs(new_errors) <= model.widths(new, coverage=coverage)
+    assert within.mean() == pytest.approx(coverage, abs=0.04)
+    own = miscalibration_area(new_errors, model(new), model.scores_N)
+    assert own < 0.03
+    assert own < miscalibration_area(new_errors, model(new))
+
+
 def test_errors_in_another_unit_have_deviations_in_it():
     signals, _, errors = drawn(200, 2)
     assert fit(1000 * errors, signals)(signals) == pytest.approx(
