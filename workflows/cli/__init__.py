@@ -13,12 +13,12 @@ from zonemelt.workflows.cli.potential import potential_app
 from zonemelt.workflows.cli.predict import predict
 from zonemelt.workflows.cli.prepare import check, init
 from zonemelt.workflows.cli.provenance import uses, why
+from zonemelt.workflows.cli.reports import report
 from zonemelt.workflows.cli.rerun import diff, rerun
 from zonemelt.workflows.cli.sites import sites, sites_app
 from zonemelt.workflows.cli.start import resume, run, submit
 from zonemelt.workflows.cli.steer import cancel, pause, retry
 from zonemelt.workflows.cli.steering import steer
-from zonemelt.workflows.cli.surroundings import report
 from zonemelt.workflows.cli.train import train
 
 __all__ = [

@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING, Any, Final
 from zonemelt.workflows.cli.model_tables import number, plain_table
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from rich.table import Table
 
 # Kind of campaign → column, key.
@@ -27,20 +25,6 @@ COLUMNS: Final[dict[str, tuple[tuple[str, str], ...]]] = {
         ("cations/1000 Å³", "framework_density"),
     ),
 }  # fmt: skip
-
-
-def results_of(place: Path, name: str) -> list[dict[str, Any]]:
-    """The output of the last job of such a campaign; nothing where it has not come to its end."""
-    from zonemelt.tasks.stores import open_store
-
-    store = open_store(None, directory=place)
-    store.connect()
-    try:
-        found = store.query_one({"name": name}, properties=["output"], load=True)
-    finally:
-        store.close()  # type: ignore[no-untyped-call]
-    output = None if found is None else found["output"]
-    return list(output) if isinstance(output, list) else []
 
 
 def application_table(kind: str, found: list[dict[str, Any]]) -> Table:

@@ -1,83 +1,54 @@
-"""What a campaign found: its table of results and its report."""
+"""What a campaign found: its tables of results and its report."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from zonemelt.tasks.errors import CampaignError, InputError
-from zonemelt.workflows.cli.application_tables import COLUMNS, application_table, results_of
+from zonemelt.tasks.errors import ZonemeltError
+from zonemelt.workflows.cli.application_tables import COLUMNS, application_table
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from rich.console import Console
+    from rich.table import Table
 
     from zonemelt.workflows.cli.plans import Plan
+    from zonemelt.workflows.report.reading import Gathered
 
 
-def report_on(place: Path, spec: Any) -> tuple[Path, dict[str, Any]]:
-    """Write ``report.html`` from what there is.
+def tables_of(found: Gathered) -> Iterator[Table]:
+    """What a campaign found, for the console; nothing of one that has found nothing yet.
 
     Args:
-        place: the campaign directory.
-        spec: the campaign.
-
-    Returns:
-        Its path, and the summary it shows.
-
-    Raises:
-        CampaignError: there is no summary yet.
-        InputError: a campaign of this kind has no report.
+        found: what was read of it.
     """
-    if spec is None or spec.kind == "graph" or spec.kind in COLUMNS:
-        raise InputError(
-            "a campaign of this kind has no report",
-            where=str(place),
-            remedy="`zonemelt show JOB` shows outputs, and `open_store(directory=…)` reads them",
-        )
-    from zonemelt.tasks.stores import open_store
-    from zonemelt.workflows.report import write_report
-    from zonemelt.workflows.report.html import read_summary
+    from zonemelt.workflows.report import result_table, rounds_table
 
-    store = open_store(None, directory=place)
-    store.connect()
-    try:
-        return write_report(store, spec, place), read_summary(store, spec)
-    finally:
-        store.close()  # type: ignore[no-untyped-call]
-
-
-def rounds_of(place: Path, spec: Any) -> tuple[list[dict[str, Any]], str] | None:
-    """The rounds of a loop of active learning so far, and why it ended; None for campaigns of other kinds."""
-    from zonemelt.tasks.stores import open_store
-    from zonemelt.workflows.campaigns.active_potential import LoopSpec
-    from zonemelt.workflows.report import read_rounds
-
-    if not isinstance(spec, LoopSpec):
-        return None
-    store = open_store(None, directory=place)
-    store.connect()
-    try:
-        return read_rounds(store, spec.name)
-    finally:
-        store.close()  # type: ignore[no-untyped-call]
+    outputs, kind = found.outputs, found.document.get("kind")
+    if outputs.lattice:
+        yield result_table(outputs.lattice)
+    if history := outputs.history:
+        yield rounds_table(history, outputs.stopped)
+    if kind in COLUMNS and outputs.result:
+        rows: Any = outputs.result[1]
+        yield application_table(str(kind), rows if isinstance(rows, list) else [rows])
 
 
 def print_results(out: Console, place: Path, plan: Plan) -> None:
-    """Write the report and print the table of results; nothing where the campaign has none."""
-    from zonemelt.workflows.report import result_table, rounds_table
+    """Print the tables of results and write the report; of a program's graph neither, unless it is asked for."""
+    from zonemelt.workflows.report import write_report
+    from zonemelt.workflows.report.reading import gather
 
-    if (found := rounds_of(place, plan.spec)) is not None:
-        if found[0]:
-            out.print(rounds_table(*found))
-        return
-    if plan.spec is not None and plan.spec.kind in COLUMNS:
-        if compounds := results_of(place, plan.spec.name):
-            out.print(application_table(plan.spec.kind, compounds))
+    if plan.spec is None or plan.spec.kind == "graph":
         return
     try:
-        path, summary = report_on(place, plan.spec)
-    except (CampaignError, InputError):
+        found = gather(place)
+        for table in tables_of(found):
+            out.print(table)
+        path = write_report(place, gathered=found)
+    except ZonemeltError as error:  # the campaign is done: that must be seen, not this
+        out.print(f"no report: {error}", markup=False)
         return
-    out.print(result_table(summary))
     out.print(f"report {path}", markup=False, soft_wrap=True)

@@ -218,16 +218,26 @@ def _reached(roots: list[int], links: dict[int, list[int]]) -> set[int]:
     return reached
 
 
+def node_shares(connection: sqlite3.Connection, some: _Some | None = None) -> dict[int, float]:
+    """Nodes that jobs take; below zero the workers of a node whose place they take. -1 where it is not said.
+
+    Args:
+        connection: the ledger.
+        some: of which jobs; None for all.
+    """
+    wanted = some or _Some(None)
+    asking = wanted.of(connection, "SELECT id, resources FROM jobs", "id", "resources IS NOT NULL")
+    return {job: _nodes_of(resources) for job, resources in asking}
+
+
 def _nodes_of(resources: str) -> float:
-    """Nodes that a job takes; below zero the workers of a node whose place it takes."""
     asked = read_resources(json.loads(resources))
     return float(asked.nodes) if asked.nodes > 1 else -float(asked.slots)
 
 
 def _add_costs(connection: sqlite3.Connection, some: _Some, lineage: Lineage) -> None:
     workers = workers_per_node(connection)
-    asking = some.of(connection, "SELECT id, resources FROM jobs", "id", "resources IS NOT NULL")
-    shares = {job: _nodes_of(wanted) for job, wanted in asking}
+    shares = node_shares(connection, some)
     rows = some.of(
         connection, "SELECT job, kind, data FROM events", "job", "kind IN ('done', 'failed', 'retry')"
     )

@@ -1,101 +1,146 @@
-"""Write the report of a campaign as one HTML file that needs nothing else."""
+"""Write the report of a campaign as one HTML file that needs nothing else: no network, no other file.
+
+Every text is escaped by Jinja; figures travel as JSON in which nothing can end the script that holds it; and
+the page's own policy lets no script run but those whose hashes it names.
+"""
 
 from __future__ import annotations
 
-from collections import Counter
+import base64
+import hashlib
+import json
+import math
+from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
-from zonemelt.tasks.errors import CampaignError
+from zonemelt.tasks.whole_files import write_whole
+from zonemelt.workflows.report.parts import Plot, Scenes, Section
+from zonemelt.workflows.report.reading import gather
+from zonemelt.workflows.report.sections import sections_of
 
 if TYPE_CHECKING:
-    from jobflow import JobStore
+    from collections.abc import Sequence
 
-    from zonemelt.workflows.campaigns.base import CampaignSpec
+    from zonemelt.workflows.report.reading import Gathered
 
-TEMPLATE = "report.html.jinja"
+FILE_NAME: Final = "report.html"
+_FOLDER: Final = Path(__file__).parent / "page"
+_TEMPLATE: Final = "report.html.jinja"
 
 
-def write_report(store: JobStore, spec: CampaignSpec, directory: str | Path) -> Path:
-    """Write ``report.html`` into ``directory`` from what the store holds of a campaign.
+def write_report(
+    directory: str | Path, out: str | Path | None = None, *, gathered: Gathered | None = None
+) -> Path:
+    """Write the report of a campaign, as it stands.
 
     Args:
-        store: a connected store with the outputs.
-        spec: the campaign.
-        directory: an existing directory.
+        directory: of the campaign.
+        out: the file; ``report.html`` in the directory for None.
+        gathered: what was read of it already.
 
     Returns:
-        The path of the file.
+        Its path.
 
     Raises:
-        CampaignError: the campaign has no summary yet.
+        CampaignError: it is no campaign, has not begun, may not be read, or its ledger is damaged.
+        StoreError: the file cannot be written.
     """
-    from zonemelt.workflows.campaigns.spec import dump_campaign
-
-    summary = read_summary(store, spec)
-    page = render(summary, timings=read_timings(store, spec), campaign_file=dump_campaign(spec))
-    path = Path(directory) / "report.html"
-    path.write_text(page, encoding="utf-8")
+    gathered = gathered or gather(Path(directory))
+    path = Path(out) if out is not None else Path(directory) / FILE_NAME
+    write_whole(path, render(gathered.summary.name or "campaign", sections_of(gathered)).encode())
     return path
 
 
-def read_summary(store: JobStore, spec: CampaignSpec) -> dict[str, Any]:
-    """The output of the campaign's summary job.
+def render(title: str, sections: Sequence[Section]) -> str:
+    """The page of some sections.
 
-    Raises:
-        CampaignError: there is none: the campaign has not finished.
+    Args:
+        title: of the page.
+        sections: in order.
     """
-    asked = {"metadata.step": "summary", "metadata.campaign": spec.name}
-    document = store.query_one(asked, properties=["output"], sort={"completed_at": -1}, load=True)
-    if document is None:
-        raise CampaignError(
-            "there is no summary to report",
-            where=f"campaign {spec.name}",
-            remedy="let the campaign finish first",
-        )
-    output: dict[str, Any] = document["output"]
-    return output
-
-
-def read_timings(store: JobStore, spec: CampaignSpec) -> dict[str, Any]:
-    """How many jobs of each step finished, and the wall time from the first end to the last, s."""
-    rows = store.query({"metadata.campaign": spec.name}, properties=["metadata.step", "completed_at", "uuid"])
-    found = {row["uuid"]: row for row in rows}
-    steps = Counter(row["metadata"]["step"] for row in found.values())
-    ends = sorted(_moment(row["completed_at"]) for row in found.values() if row.get("completed_at"))
-    wall = (ends[-1] - ends[0]).total_seconds() if ends else None
-    return {"steps": dict(steps), "wall": wall, "finished": str(ends[-1])[:19] if ends else None}
-
-
-def _moment(value: Any) -> Any:
-    from datetime import datetime
-
-    return value if isinstance(value, datetime) else datetime.fromisoformat(value)
-
-
-def render(summary: dict[str, Any], *, timings: dict[str, Any], campaign_file: str) -> str:
-    """The page of a summary."""
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
     from markupsafe import Markup
 
-    from zonemelt.workflows.report import figures
+    parts = [part for section in sections for part in section.parts]
+    figures = {
+        part.name: {"data": part.traces, "layout": part.layout, "height": part.height}
+        for part in parts
+        if isinstance(part, Plot)
+    }
+    scenes = {part.name: part.scenes for part in parts if isinstance(part, Scenes)}
+    scripts = [_library()] if figures else []
+    scripts += [(_FOLDER / name).read_text(encoding="utf-8") for name in ("viewer.js", "report.js")]
+    page: str = (
+        environment()
+        .get_template(_TEMPLATE)
+        .render(
+            title=title,
+            sections=sections,
+            data=Markup(as_json({"figures": figures, "scenes": scenes})),  # noqa: S704 (escaped there)
+            style=Markup((_FOLDER / "report.css").read_text(encoding="utf-8")),  # noqa: S704 (ours)
+            scripts=[Markup(script) for script in scripts],  # noqa: S704 (ours, and Plotly's)
+            policy=policy(scripts),
+        )
+    )
+    return page
 
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
+
+@cache
+def environment() -> Any:
+    """The templates; everything that is not marked as ours is escaped."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    from zonemelt.workflows.report.elements_map import elements_map
+
+    made = Environment(
+        loader=FileSystemLoader(_FOLDER),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["mev"] = lambda value, digits=1: f"{1000 * value:.{digits}f}"
-    drawn = {
-        "learning": figures.learning_curve(summary["learning"]),
-        "parity": figures.parity(summary["parity"]),
-        "hull": figures.hull_diagram(summary["hull"], summary["elements"]),
-    }
-    return environment.get_template(TEMPLATE).render(
-        summary=summary,
-        timings=timings,
-        campaign_file=campaign_file,
-        figures={name: Markup(svg) for name, svg in drawn.items()},  # noqa: S704 (drawn by us)
+    made.filters["elements_map"] = elements_map
+    return made
+
+
+def as_json(value: Any) -> str:
+    """JSON that may stand in a script of a page: no character in it can end one; NaN is null.
+
+    Args:
+        value: plain values.
+    """
+    text = json.dumps(_finite(value), ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    for letter in "<>&\u2028\u2029":
+        text = text.replace(letter, f"\\u{ord(letter):04x}")
+    return text
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(key): _finite(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(each) for each in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def policy(scripts: Sequence[str]) -> str:
+    """A content security policy: nothing is fetched, and only these scripts run."""
+    hashes = " ".join(f"'sha256-{_hash(script)}'" for script in scripts)
+    return (
+        f"default-src 'none'; script-src {hashes}; style-src 'unsafe-inline'; img-src data: blob:; "
+        "base-uri 'none'; form-action 'none'"
     )
+
+
+def _hash(script: str) -> str:
+    return base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+
+
+@cache
+def _library() -> str:
+    """Plotly's JavaScript, which comes with its Python package."""
+    from plotly.offline import get_plotlyjs
+
+    # Browsers hash a script as it stands in the page, where line ends are of one kind.
+    library: str = get_plotlyjs().replace("\r\n", "\n").replace("\r", "\n")
+    return library

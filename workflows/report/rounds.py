@@ -9,17 +9,7 @@ UNITS_OF_MILLI = {"eV/atom": "meV/atom", "eV/Å": "meV/Å"}
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from jobflow import JobStore
     from rich.table import Table
-
-
-def read_rounds(store: JobStore, name: str) -> tuple[list[dict[str, Any]], str]:
-    """The documents of a campaign's rounds so far, and why it ended; empty while it goes on."""
-    asked = {"metadata.campaign": name}
-    rows = store.query({**asked, "metadata.step": "judge"}, properties=["output"], load=True)
-    rounds = sorted((row["output"] for row in rows), key=lambda one: one["round"])
-    ended = store.query_one({**asked, "metadata.step": "loop summary", "output.stopped": {"$exists": True}})
-    return rounds, ended["output"]["stopped"] if ended else ""
 
 
 def rounds_table(rounds: Sequence[Mapping[str, Any]], stopped: str) -> Table:
