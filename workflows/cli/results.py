@@ -37,7 +37,7 @@ def tables_of(found: Gathered) -> Iterator[Table]:
 
 
 def print_results(out: Console, place: Path, plan: Plan) -> None:
-    """Print the tables of results and write the report; of a program's graph neither, unless it is asked for."""
+    """Print the tables of results and write the report; of a program's graph only where it is asked for."""
     from zonemelt.workflows.report import write_report
     from zonemelt.workflows.report.reading import gather
 

@@ -68,19 +68,17 @@ def render(title: str, sections: Sequence[Section]) -> str:
         if isinstance(part, Plot)
     }
     scenes = {part.name: part.scenes for part in parts if isinstance(part, Scenes)}
-    scripts = [_library()] if figures else []
-    scripts += [(_FOLDER / name).read_text(encoding="utf-8") for name in ("viewer.js", "report.js")]
-    page: str = (
-        environment()
-        .get_template(_TEMPLATE)
-        .render(
-            title=title,
-            sections=sections,
-            data=Markup(as_json({"figures": figures, "scenes": scenes})),  # noqa: S704 (escaped there)
-            style=Markup((_FOLDER / "report.css").read_text(encoding="utf-8")),  # noqa: S704 (ours)
-            scripts=[Markup(script) for script in scripts],  # noqa: S704 (ours, and Plotly's)
-            policy=policy(scripts),
-        )
+    library = _library() if figures else ""
+    scripts = [(_FOLDER / name).read_text(encoding="utf-8") for name in ("viewer.js", "report.js")]
+    template = environment().get_template(_TEMPLATE)
+    page: str = template.render(
+        title=title,
+        sections=sections,
+        data=Markup(as_json({"figures": figures, "scenes": scenes})),  # noqa: S704 (escaped there)
+        style=Markup((_FOLDER / "report.css").read_text(encoding="utf-8")),  # noqa: S704 (ours)
+        library=Markup(library),  # noqa: S704 (Plotly's)
+        scripts=[Markup(script) for script in scripts],  # noqa: S704 (ours)
+        policy=policy([*scripts, library]),
     )
     return page
 

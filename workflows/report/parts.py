@@ -208,7 +208,7 @@ def number(value: float) -> str:
         return ""
     if value and not 1 / _COMMON < abs(value) < _COMMON:
         return f"{value:.3g}"
-    text = f"{value:.4g}"
+    text = f"{value:,.4g}"
     return f"{value:,.0f}" if "e" in text else text
 
 

@@ -195,8 +195,10 @@ def test_sites_are_listed(zonemelt):
     assert "local" in [site["name"] for site in zonemelt.json("sites")["sites"]]
 
 
-def test_report_of_a_graph(zonemelt, mixed: Path):
-    assert "has no report" in zonemelt.refused("report", mixed)
+def test_report_of_a_graph(zonemelt, mixed: Path, tmp_path: Path):
+    out = tmp_path / "here" / "mixed.html"
+    assert str(out) in zonemelt("report", mixed, "--out", out).replace("\n", "")
+    assert "the cell is bad" in out.read_text(encoding="utf-8")
 
 
 def test_errors_with_a_traceback_on_demand(zonemelt, monkeypatch: pytest.MonkeyPatch):

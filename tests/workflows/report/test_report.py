@@ -1,49 +1,45 @@
 """The report is one self-contained file that says what was found, and what was not."""
 
-import copy
+from __future__ import annotations
+
+import html
 import io
+import json
 import re
+import shutil
 from html.parser import HTMLParser
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
-from jobflow import JobStore, run_locally
-from maggma.stores import MemoryStore
 from rich.console import Console
 
 from zonemelt.tasks.errors import CampaignError
-from zonemelt.tasks.theory import Theory
-from zonemelt.workflows.campaigns.base import CampaignSpec
-from zonemelt.workflows.campaigns.spec import build_flow, load_campaign
 from zonemelt.workflows.report import result_table, write_report
-from zonemelt.workflows.report.html import read_summary, render
+from zonemelt.workflows.report.html import as_json, render
+from zonemelt.workflows.report.parts import Plot, Section
+from zonemelt.workflows.report.reading import gather
+from zonemelt.workflows.report.sections import sections_of
 
-SMALL = {"sizes": [2, 3], "heldout_orderings": 2, "repeats": 1, "rounds": 1, "initial": 3, "batch": 3}
-
-
-@pytest.fixture(scope="module")
-def spec() -> CampaignSpec:
-    return load_campaign("quickstart", SMALL)
-
-
-@pytest.fixture(scope="module")
-def store(spec: CampaignSpec, tmp_path_factory: pytest.TempPathFactory) -> JobStore:
-    store = JobStore(MemoryStore())
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(tmp_path_factory.mktemp("run"))
-        run_locally(build_flow(spec), store=store, create_folders=True, ensure_success=True, log=False)
-    return store
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
-@pytest.fixture(scope="module")
-def page(store: JobStore, spec: CampaignSpec, tmp_path_factory: pytest.TempPathFactory) -> str:
-    return write_report(store, spec, tmp_path_factory.mktemp("report")).read_text(encoding="utf-8")
+def text_of(path: Path) -> str:
+    """A page without its library."""
+    return re.sub(
+        r'<script type="text/plain".*?</script>', "", path.read_text(encoding="utf-8"), flags=re.DOTALL
+    )
+
+
+@pytest.fixture(params=["quickstart", "discovery", "hostile"])
+def page(request: pytest.FixtureRequest, pages: dict[str, Path]) -> str:
+    return text_of(pages[request.param])
 
 
 def test_needs_nothing_else(page: str) -> None:
-    assert not re.search(r"""(?:src|href)=["'](?!#)""", page)
-    assert "<script" not in page
-    assert page.count("<svg") == 3
+    assert not re.search(r"""<(?:script|link|img|iframe|object|embed)\b[^>]*\b(?:src|href|data)=""", page)
+    assert not re.search(r"""\b(?:src|href)=["'](?!#)""", page)
+    assert "default-src 'none'" in html.unescape(page)
 
 
 def test_tags_are_balanced(page: str) -> None:
@@ -51,63 +47,158 @@ def test_tags_are_balanced(page: str) -> None:
 
     class Checker(HTMLParser):
         def handle_starttag(self, tag, attrs):
-            if tag not in {"meta", "br"}:
+            if tag not in {"meta", "br", "rect", "path"}:
                 open_tags.append(tag)
 
         def handle_endtag(self, tag):
-            assert open_tags.pop() == tag
+            if tag not in {"rect", "path"}:
+                assert open_tags.pop() == tag
 
     Checker().feed(page)
     assert open_tags == []
 
 
-def test_says_the_numbers_of_the_summary(page: str, store: JobStore, spec: CampaignSpec) -> None:
-    summary = read_summary(store, spec)
-    for point in summary["learning"]["uncertainty"]:
+def test_every_figure_is_titled_and_told_in_words(page: str) -> None:
+    figures = re.findall(r'<div class="plot" data-figure="([^"]+)".*?aria-describedby="([^"]+)"', page)
+    assert figures
+    for name, described in figures:
+        assert re.search(rf'<h3 id="{re.escape(name)}-title">[^<]+</h3>', page)
+        assert re.search(rf'id="{re.escape(described)}">[^<]+<', page)
+    drawn = json.loads(re.search(r'id="data">(.*?)</script>', page, re.DOTALL).group(1))["figures"]
+    assert {name for name, _ in figures} == set(drawn)
+
+
+def test_figures_are_ones_that_plotly_knows(page: str) -> None:
+    go = pytest.importorskip("plotly.graph_objects")
+    drawn = json.loads(re.search(r'id="data">(.*?)</script>', page, re.DOTALL).group(1))["figures"]
+    plain = json.loads(re.sub(r'"@\w+"', '"#123456"', json.dumps(drawn)))
+    for figure in plain.values():
+        go.Figure(data=figure["data"], layout=figure["layout"])  # an unknown key is an error
+
+
+def test_axes_carry_units(found) -> None:
+    for section in sections_of(found):
+        for part in section.parts:
+            if isinstance(part, Plot):
+                for side in ("xaxis", "yaxis"):
+                    if "title" in part.layout.get(side, {}):
+                        assert part.layout[side]["title"]["text"]
+                text = json.dumps(part.layout, ensure_ascii=False)
+                if "energy" in text:
+                    assert "eV" in text
+
+
+def test_says_the_numbers_of_the_summary(pages: dict[str, Path], quickstart: Path) -> None:
+    page, lattice = text_of(pages["quickstart"]), gather(quickstart).outputs.lattice
+    assert lattice is not None
+    for point in lattice["learning"]["uncertainty"]:
         assert f"{1000 * point['mean']:.1f}" in page
-    assert all(row["identifier"] in page for row in summary["stable"])
+    assert all(row["identifier"] in page for row in lattice["stable"])
+    assert all(note.split(":")[0] in page for note in lattice["notes"])
     assert "This is not DFT" in page
+    assert "bulk modulus" in page
+    assert "kind: active_learning" in page
+    assert "10.21105/joss.05995" in page
 
 
-def test_dft_gets_no_toy_banner_and_nothing_confirmed_is_fine(store: JobStore, spec: CampaignSpec) -> None:
-    summary = copy.deepcopy(read_summary(store, spec))
-    summary["oracle"] = {"name": "gpaw", "title": "GPAW", "is_dft": True}
-    summary["hull"]["confirmed"] = []
-    page = render(summary, timings={"steps": {}, "wall": None, "finished": None}, campaign_file="")
-    assert "This is not DFT" not in page
-    assert "then labelled</th>" not in page
+def test_a_section_without_data_is_absent(quickstart: Path, found) -> None:
+    names = [section.name for section in sections_of(gather(quickstart))]
+    assert {"summary", "learning", "parity", "stability", "structures", "machine", "spec"} <= set(names)
+    assert not {"funnel", "candidates", "discoveries", "quarantine"} & set(names)
+    assert {"funnel", "discoveries", "candidates", "quarantine"} <= {one.name for one in sections_of(found)}
 
 
-def test_every_field_of_a_level_of_theory_has_a_name(store: JobStore, spec: CampaignSpec) -> None:
-    summary = copy.deepcopy(read_summary(store, spec))
-    summary["theory"] = dict.fromkeys(Theory.model_fields, "said")
-    page = render(summary, timings={"steps": {}, "wall": None, "finished": None}, campaign_file="")
-    hidden = {"setups", "is_dft", "spin"}
-    assert page.count("<td>said</td>") == len(set(Theory.model_fields) - hidden)
+def test_a_running_campaign_says_so(discovery: Path, tmp_path: Path) -> None:
+    import sqlite3
+
+    place = shutil.copytree(discovery, tmp_path / "c")
+    with sqlite3.connect(place / "ledger.db") as connection:
+        connection.execute("UPDATE jobs SET state = 0 WHERE id > 250")
+        connection.execute("UPDATE campaign SET value = '\"running\"' WHERE key = 'status'")
+    connection.close()
+    page = text_of(write_report(place))
+    assert "is not finished, and nothing drives it now: 50 of 300 jobs have not ended" in page
 
 
-def test_what_comes_from_outside_is_escaped(store: JobStore, spec: CampaignSpec) -> None:
-    summary = copy.deepcopy(read_summary(store, spec))
-    summary["campaign"] = "<script>alert(1)</script>"
-    page = render(summary, timings={"steps": {}, "wall": None, "finished": None}, campaign_file="<b>")
-    assert "<script>" not in page
-    assert "&lt;b&gt;" in page
+def test_an_empty_campaign_says_so(tmp_path: Path) -> None:
+    from zonemelt.workflows.engine.ledger import Ledger
+
+    (tmp_path / "empty").mkdir()
+    Ledger(tmp_path / "empty").close()
+    path = write_report(tmp_path / "empty")
+    assert "Nothing has run yet" in path.read_text(encoding="utf-8")
+    assert path.stat().st_size < 100_000  # without figures there is no library
 
 
-def test_same_summary_same_page(store: JobStore, spec: CampaignSpec, tmp_path: Path) -> None:
-    first = write_report(store, spec, tmp_path).read_text()
-    assert write_report(store, spec, tmp_path).read_text() == first
+def test_what_is_no_campaign_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(CampaignError, match="not a campaign directory"):
+        write_report(tmp_path)
 
 
-def test_no_summary_yet(spec: CampaignSpec, tmp_path: Path) -> None:
-    empty = JobStore(MemoryStore())
-    empty.connect()
-    with pytest.raises(CampaignError, match="let the campaign finish"):
-        write_report(empty, spec, tmp_path)
+def test_a_damaged_ledger_is_named(discovery: Path, tmp_path: Path) -> None:
+    place = shutil.copytree(discovery, tmp_path / "c")
+    with (place / "ledger.db").open("r+b") as file:
+        file.seek(20_000)
+        file.write(b"\x55" * 200_000)
+    with pytest.raises(CampaignError, match="damaged"):
+        write_report(place)
 
 
-def test_console_table(store: JobStore, spec: CampaignSpec) -> None:
+def test_an_output_that_cannot_be_read_costs_no_report(discovery: Path, tmp_path: Path) -> None:
+    import sqlite3
+
+    place = shutil.copytree(discovery, tmp_path / "c")
+    with sqlite3.connect(place / "ledger.db") as connection:
+        connection.execute("UPDATE outputs SET doc = '{\"output\": ' WHERE rowid = 250")
+    connection.close()
+    assert "1 outputs could not be read" in text_of(write_report(place))
+
+
+def test_what_comes_from_outside_is_escaped(pages: dict[str, Path]) -> None:
+    page = text_of(pages["hostile"])
+    assert "<img" not in page
+    assert page.count("<script") == page.count("</script>") == 3
+    assert "&lt;/script&gt;" in page
+    assert "\\u003c/script\\u003e" in page
+
+
+def test_json_in_a_page_cannot_end_its_script() -> None:
+    found = as_json({"a": "</script><!-- & \u2028", "b": float("nan"), "c": [1.5, None]})
+    assert not set("<>&\u2028") & set(found)
+    assert json.loads(found) == {"a": "</script><!-- & \u2028", "b": None, "c": [1.5, None]}
+
+
+def test_secrets_of_the_campaign_file_are_hidden() -> None:
+    from zonemelt.workflows.report.sections.spec import without_secrets
+
+    text = (
+        "store:\n  uri: mongodb://me:hunter2@db/x\n  password: hunter2\nnotify:\n  webhook: https://h/secret\n"
+        "api_key: 'k'\nname: tokens-of-love\nseed: 3\n"
+    )
+    clean = without_secrets(text)
+    assert "hunter2" not in clean
+    assert "https://h/secret" not in clean
+    assert "name: tokens-of-love\nseed: 3" in clean
+
+
+def test_same_campaign_same_page_but_for_its_time(discovery: Path, tmp_path: Path) -> None:
+    gathered = gather(discovery)
+    pages = [write_report(discovery, tmp_path / f"{n}.html", gathered=gathered).read_bytes() for n in (1, 2)]
+    assert pages[0] == pages[1]
+
+
+def test_a_page_of_nothing() -> None:
+    assert "<h1>x &amp; y</h1>" in render("x & y", [Section(name="a", title="A")])
+
+
+def test_sections_as_plain_values(found) -> None:
+    said = {section.name: section.as_dict() for section in sections_of(found)}
+    assert json.loads(json.dumps(said, allow_nan=False, default=str))["funnel"]["tables"]
+    assert said["elements"]["elements"]["O"] > 0
+
+
+def test_console_table(quickstart: Path) -> None:
     buffer = io.StringIO()
-    Console(width=100, file=buffer).print(result_table(read_summary(store, spec)))
+    Console(width=100, file=buffer).print(result_table(gather(quickstart).outputs.lattice))
     assert "not DFT" in buffer.getvalue()
     assert "meV/atom" in buffer.getvalue()

@@ -58,29 +58,51 @@
     });
   };
 
-  const places = [...document.querySelectorAll(".plot")];
-  let drawn = 0;
-  const next = () => {
-    if (drawn < places.length) {
-      try { draw(places[drawn]); } catch (error) { problem(error); }
-      drawn += 1;
-      setTimeout(next);
-      return;
-    }
-    for (const viewer of document.querySelectorAll("[data-scenes]")) {
-      try { window.zonemeltViewer(viewer, scenes[viewer.dataset.scenes], colour); } catch (error) { problem(error); }
-    }
-    root.dataset.drawn = String(drawn);
-    root.dataset.readyMs = String(Math.round(performance.now()));
+  // What can be seen comes first, the rest while nothing else is to be done, and at once where somebody scrolls to it.
+  const drawn = new Set();
+  const once = (place) => {
+    if (drawn.has(place)) return;
+    drawn.add(place);
+    try {
+      if (place.dataset.figure) draw(place);
+      else window.zonemeltViewer(place, scenes[place.dataset.scenes], colour);
+    } catch (error) { problem(error); }
   };
-  setTimeout(next);
+  const places = [...document.querySelectorAll(".plot, [data-scenes]")];
+  const idle = window.requestIdleCallback || ((task) => setTimeout(task, 20));
+  const rest = () => {
+    const left = places.find((place) => !drawn.has(place));
+    if (left) { once(left); idle(rest); } else root.dataset.drawn = String(drawn.size);
+  };
+  const near = new IntersectionObserver((entries) => {
+    for (const entry of entries) if (entry.isIntersecting) once(entry.target);
+    if (!root.dataset.readyMs) {
+      root.dataset.readyMs = String(Math.round(performance.now()));
+      idle(rest);
+    }
+  }, { rootMargin: "200px" });
 
-  const again = () => places.slice(0, drawn).forEach(draw);
+  // The library is a large text: the page is there and can be read before it runs.
+  const begin = () => {
+    const library = document.getElementById("library");
+    if (library) {
+      const script = document.createElement("script");
+      script.textContent = library.textContent;
+      document.head.append(script);
+    }
+    places.forEach((place) => near.observe(place));
+    if (!places.length) root.dataset.readyMs = root.dataset.drawn = "0";
+  };
+  addEventListener("load", () => { root.dataset.loadMs = String(Math.round(performance.now())); });
+  addEventListener("load", () => requestAnimationFrame(() => setTimeout(begin)));
+
+  const plots = places.filter((place) => place.dataset.figure);
+  const again = () => plots.filter((place) => drawn.has(place)).forEach(draw);
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", again);
   addEventListener("beforeprint", () => {
     for (const details of document.querySelectorAll("details.table")) details.open = false;
-    while (drawn < places.length) draw(places[drawn++]);
-    for (const place of places) Plotly.relayout(place, { width: Math.min(place.clientWidth, 640) });
+    if (window.Plotly) places.forEach(once); else return;
+    for (const place of plots) Plotly.relayout(place, { width: Math.min(place.clientWidth, 640) });
   });
-  addEventListener("afterprint", () => places.forEach((place) => Plotly.relayout(place, { width: null, autosize: true })));
+  addEventListener("afterprint", () => plots.forEach((place) => Plotly.relayout(place, { width: null, autosize: true })));
 })();

@@ -59,12 +59,11 @@ def gather(directory: Path) -> Gathered:
 
     from zonemelt.workflows.provenance.lineage import damaged
 
-    summary = summarise(directory, running=20, failures=20)
     with open_ledger(directory) as connection:
         try:
             began, ended = _times(connection)
             return Gathered(
-                summary=summary,
+                summary=summarise(directory, running=20, failures=20),
                 attempts=read_attempts(connection),
                 troubles=read_troubles(connection),
                 outputs=read_outputs(connection, directory),

@@ -78,7 +78,7 @@ def plot(counts: Mapping[str, int]) -> Plot:
         "textposition": "auto",
         "hoverinfo": "y+text",
         "marker": {"color": [f"@{number % 8}" for number in range(len(names))]},
-        "connector": {"line": {"width": 0}},
+        "connector": {"visible": False},
     }
     said = ", ".join(f"{counts[name]:,} {name}" for name in names)
     return Plot(

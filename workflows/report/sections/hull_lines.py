@@ -63,6 +63,7 @@ def tie_lines(corners: Sequence[Sequence[float]], energies: Sequence[float]) -> 
 
 
 def triangle(system: Sequence[str]) -> dict[str, Any]:
-    """Axes of a ternary diagram, the first element on top."""
+    """The layout of a ternary diagram, the first element on top."""
     sides = zip("abc", system, strict=True)
-    return {"sum": 1, **{f"{side}axis": axis(f"{symbol} (atomic fraction)") for side, symbol in sides}}
+    axes = {f"{side}axis": axis(f"{symbol} (atomic fraction)") for side, symbol in sides}
+    return {"ternary": {"sum": 1, **axes}, "margin": {"t": 50, "b": 100}}

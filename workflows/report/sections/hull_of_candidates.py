@@ -117,7 +117,7 @@ def ternary(system: Sequence[str], points: Sequence[tuple[str, float, float]], *
         corners = [rounded(_share(one[0], symbol) for one in chosen) for symbol in system]
         traces.append({
             "type": "scatterternary", "mode": "markers", "name": label, "marker": marker,
-            "a": corners[0], "b": corners[1], "c": corners[2],
+            "cliponaxis": False, "a": corners[0], "b": corners[1], "c": corners[2],
             "text": [f"{one[0]}: {MEV * one[1]:.1f} meV/atom above the hull" for one in chosen],
             "hoverinfo": "text",
         })  # fmt: skip
@@ -126,9 +126,7 @@ def ternary(system: Sequence[str], points: Sequence[tuple[str, float, float]], *
         name=f"hull-{name}",
         title=f"Energy above the hull in {name}",
         traces=traces,
-        layout={
-            "ternary": triangle(system),
-        },
+        layout=triangle(system),
         alt=f"A triangle with {system[0]} on top: {hits} of {of:,} candidates lie on the hull or below it.",
         caption="Each point is a candidate; its colour is its energy above the hull of the references."
         f"{_not_all(points, of)}",

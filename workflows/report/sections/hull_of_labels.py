@@ -67,13 +67,14 @@ def _ternary_of_labels(system: Sequence[str], points: Sequence[Mapping[str, Any]
         parts = [rounded(_part(one, symbol) for one in chosen) for symbol in system]
         traces.append({
             "type": "scatterternary", "mode": "markers", "name": label, "marker": marker,
-            "a": parts[0], "b": parts[1], "c": parts[2], "text": _words(chosen), "hoverinfo": "text",
+            "cliponaxis": False, "a": parts[0], "b": parts[1], "c": parts[2], "text": _words(chosen),
+            "hoverinfo": "text",
         })  # fmt: skip
     return Plot(
         name=f"labels-{name}",
         title=f"Phase diagram of {name}, by labels",
         traces=traces,
-        layout={"ternary": triangle(system)},
+        layout=triangle(system),
         alt=f"{_on_hull(points)} of {len(points)} labelled crystals lie on the hull.",
         caption="Labelled crystals on the hull of all labels or near it; lines join those that coexist.",
         table=_labels_table(points),
