@@ -7,8 +7,10 @@ are counted, so that what else runs on the machine matters less.
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import json
+import sys
 import time
 import warnings
 from typing import TYPE_CHECKING, Any
@@ -51,7 +53,8 @@ def their_calculator(name: str) -> Any:
             from chgnet.model import CHGNet, CHGNetCalculator
 
             model = CHGNet.load(model_name=name.removeprefix("chgnet-"), use_device="cpu", verbose=False)
-            return CHGNetCalculator(model, use_device="cpu")
+            with contextlib.redirect_stdout(sys.stderr):  # it greets; standard output is for the report
+                return CHGNetCalculator(model, use_device="cpu")
         from sevenn.calculator import SevenNetCalculator
 
         return SevenNetCalculator(name.replace("sevennet", "7net"), device="cpu")
