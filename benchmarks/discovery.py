@@ -8,13 +8,13 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from benchmarks import discovery_hull
+from benchmarks import discovery_hull, discovery_loop
 from benchmarks.report import as_json, as_table, machine
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-PARTS = {"hull": discovery_hull.rows}
+PARTS = {"hull": discovery_hull.rows, "loop": discovery_loop.rows}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

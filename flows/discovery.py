@@ -139,7 +139,7 @@ class DiscoveryMaker(RelabelCommitteeMaker):
         settings = proposing_of(self.acquire)
         if settings.strategy not in STRATEGIES:
             raise UnknownKeyError.of(settings.strategy, STRATEGIES, where="acquire.strategy")
-        known = {*_GENERATOR, "within", "most_atoms", "wish"}
+        known = {*_GENERATOR, "within", "most_atoms", "cells", "wish"}
         for key in self.generator:
             if key not in known:
                 raise UnknownKeyError.of(key, known, where="generator")
@@ -194,6 +194,7 @@ class DiscoveryMaker(RelabelCommitteeMaker):
                 dataset=dataset, version=version, directory=str(place / NEAR / f"round-{number}"),
                 within=float(self.generator.get("within", 0.2)),
                 most_atoms=int(self.generator.get("most_atoms", 20)), wish=self.wish,
+                cells=int(self.generator.get("cells", 0)), seed=self.seed,
             ),
             "near hull", round=number,
         )  # fmt: skip

@@ -109,6 +109,11 @@ def _lattices(size: int) -> Iterator[tuple[tuple[int, int, int], ...]]:
                 yield ((a, 0, 0), (b, c, 0), (d, e, f))
 
 
+def superlattices(size: int) -> list[tuple[tuple[int, int, int], ...]]:
+    """All cells that hold ``size`` of a given one, as rows in its vectors."""
+    return [hermite_form(np.array(hermite)) for hermite in _lattices(size)]
+
+
 def _distinct_lattices(size: int, lattice: str) -> list[tuple[tuple[int, int, int], ...]]:
     """One superlattice of each class that rotations carry into each other."""
     seen: set[tuple[tuple[int, int, int], ...]] = set()

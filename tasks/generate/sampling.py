@@ -142,7 +142,7 @@ class _State:
         most = max(len(start.tokens_N) for start in starts)
 
         def padded(arrays: Sequence[NDArray[Any]], fill: float) -> torch.Tensor:
-            whole = np.full((len(arrays), most, *arrays[0].shape[1:]), fill)
+            whole = np.full((len(arrays), most, *arrays[0].shape[1:]), fill, np.float64)
             for row, array in enumerate(arrays):
                 whole[row, : len(array)] = array
             return torch.from_numpy(whole).to(first)

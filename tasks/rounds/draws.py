@@ -98,7 +98,7 @@ def draw_near_job(
     """
     asked = Draw.model_validate(draw)
     loaded = load_generator(generator)
-    every = list(open_dataset(dataset, version).records())
+    every = [one for one in open_dataset(dataset, version).records() if "-cell" not in one.identifier]
     parents = list(islice(cycle(best_of(every, asked.near)), asked.count))
     settings = SampleSettings(**asked.settings, seed=seed)
     drawn = vary(

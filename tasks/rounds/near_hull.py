@@ -10,9 +10,10 @@ from jobflow import job
 
 from zonemelt.tasks.datasets import commit, open_dataset, write_part
 from zonemelt.tasks.errors import InputError
+from zonemelt.tasks.explore.derivative import superlattices
 from zonemelt.tasks.judge.hull import Phase, Placed, References
 from zonemelt.tasks.quality.composition import reduced_formula
-from zonemelt.tasks.records import Property
+from zonemelt.tasks.records import Geometry, Property
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -90,9 +91,49 @@ def restless(records: Iterable[Record], *, within: float, most: int) -> list[Rec
     return sorted(found, key=lambda one: (len(set(one.geometry.symbols)), one.identifier))[:most]
 
 
+def larger_cells(geometry: Geometry, *, most_atoms: int, each: int, seed: int) -> list[Geometry]:
+    """The same crystal in larger cells: a few for each number of atoms that is possible.
+
+    A generator that has seen small cells alone puts the atoms of larger ones on one another.
+
+    Args:
+        geometry: of the crystal.
+        most_atoms: of a cell.
+        each: cells of one size at most, drawn evenly among all.
+        seed: of what is drawn.
+    """
+    from ase.build import make_supercell
+
+    atoms, draw = geometry.atoms(), np.random.default_rng(seed)
+    found = []
+    for times in range(2, most_atoms // len(atoms) + 1):
+        shapes = superlattices(times)
+        picked = draw.permutation(len(shapes))[:each]
+        found += [Geometry.of(make_supercell(atoms, np.array(shapes[row]))) for row in sorted(picked)]
+    return found
+
+
+def _in_cell(record: Record, geometry: Geometry, number: int) -> Record:
+    """The record in another cell, without what is of the whole cell."""
+    return record.model_copy(
+        update={
+            "identifier": f"{record.identifier}-cell{number}", "geometry": geometry, "energy_free": None,
+            "energy_sigma0": None, "forces": None, "stress": None, "magmoms": None, "correction": None,
+        }
+    )  # fmt: skip
+
+
 @job
 def near_hull_job(
-    *, dataset: str, version: str, directory: str, within: float, most_atoms: int, wish: str
+    *,
+    dataset: str,
+    version: str,
+    directory: str,
+    within: float,
+    most_atoms: int,
+    wish: str,
+    cells: int = 0,
+    seed: int = 0,
 ) -> dict[str, Any]:
     """Make a dataset of what is on the hull or near it, with ``above_hull`` among its properties.
 
@@ -103,9 +144,12 @@ def near_hull_job(
         within: see :func:`near_hull`.
         most_atoms: see :func:`near_hull`.
         wish: the property that crystals will be asked for by.
+        cells: larger ones of each crystal and number of atoms, see :func:`larger_cells`.
+        seed: of those.
 
     Returns:
-        ``dataset``, ``version``, ``records``; ``wish``, or nothing where too few have different values.
+        ``dataset``, ``version``; ``records``, how many crystals; ``wish``, or nothing where too few
+        have different values.
 
     Raises:
         InputError: nothing is near the hull.
@@ -127,7 +171,16 @@ def near_hull_job(
         else one
         for one, above in kept
     ]
-    made = commit(directory, [write_part(directory, learnt)], message=f"near the hull, of {version[:12]}")
+    in_cells = [
+        _in_cell(one, geometry, number)
+        for row, one in enumerate(learnt)
+        for number, geometry in enumerate(
+            larger_cells(one.geometry, most_atoms=most_atoms, each=cells, seed=seed + row), start=1
+        )
+    ]
+    made = commit(
+        directory, [write_part(directory, [*learnt, *in_cells])], message=f"near the hull, of {version[:12]}"
+    )
     values = {one.properties[wish].value for one in learnt if wish in one.properties}
     return {
         "dataset": directory,

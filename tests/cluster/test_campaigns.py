@@ -90,10 +90,10 @@ def test_a_campaign_runs_in_one_allocation(slurm, tmp_path):
 
 
 @both_ways
-def test_the_quickstart_through_pilot_jobs(slurm, tmp_path):
+def test_a_campaign_of_the_catalog_through_pilot_jobs(slurm, tmp_path):
     site = slurm_site().model_dump(mode="json", exclude_defaults=True)
     (tmp_path / "testcluster.yaml").write_text(yaml.safe_dump(site))
-    command = [sys.executable, "-m", "zonemelt.workflows.cli", "run", "quickstart", "--oracle", "emt"]
+    command = [sys.executable, "-m", "zonemelt.workflows.cli", "run", "orderings", "--oracle", "emt"]
     command += ["--site", str(tmp_path / "testcluster.yaml"), "--directory", str(tmp_path / "c")]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert not done.returncode, done.stderr

@@ -27,6 +27,11 @@ class GeneratorSpec(BaseModel):
     loss: dict[str, Any] = Field(default_factory=dict)
     within: float = Field(default=0.2, gt=0, description="eV/atom above the hull of what it learns from")
     most_atoms: int = Field(default=20, ge=1, description="of a cell it learns from")
+    cells: int = Field(
+        default=0,
+        ge=0,
+        description="larger cells of each crystal and number of atoms that it learns from too",
+    )
     wish: str = Field(
         default="", description="property it is told of; the target's first that is predicted, or above_hull"
     )

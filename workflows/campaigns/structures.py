@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from zonemelt.tasks.errors import InputError
-from zonemelt.tasks.explore.orderings import ordered_crystals
 from zonemelt.tasks.records import Geometry
 
 if TYPE_CHECKING:
@@ -60,6 +59,8 @@ def read_structures(structures: Sequence[AnyStructure]) -> list[dict[str, Any]]:
     found: dict[str, dict[str, Any]] = {}
     for number, one in enumerate(structures):
         if isinstance(one, OrderingsSpec):
+            from zonemelt.tasks.explore.orderings import ordered_crystals
+
             some = ordered_crystals(one.orderings, lattices=one.lattices, sizes=one.sizes)
             found |= {each["identifier"]: each for each in some}
             continue

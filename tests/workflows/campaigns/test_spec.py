@@ -51,8 +51,8 @@ def test_overrides_reach_into_mappings() -> None:
 )
 def test_wrong_field(overrides: dict, error: type[InputError], said: str) -> None:
     with pytest.raises(error, match=said) as caught:
-        load_campaign("quickstart", overrides)
-    assert "quickstart.yaml" in str(caught.value)
+        load_campaign("orderings", overrides)
+    assert "orderings.yaml" in str(caught.value)
     assert caught.value.remedy
 
 
@@ -107,4 +107,4 @@ def test_importing_the_specs_is_light() -> None:
 
 def test_catalog_is_plain_yaml() -> None:
     path = Path(load_campaign.__code__.co_filename).resolve().parents[1] / "catalog/quickstart.yaml"
-    assert yaml.safe_load(path.read_text())["kind"] == "active_learning"
+    assert yaml.safe_load(path.read_text())["kind"] == "discovery"

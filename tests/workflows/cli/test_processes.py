@@ -169,9 +169,19 @@ def test_a_head_that_cannot_begin_says_why(gate: Path):
     assert "then `zonemelt resume`" in output
 
 
+@pytest.mark.slow
 def test_the_quickstart(tmp_path: Path):
     place = tmp_path / "quickstart"
-    code, output = finish(start("run", "quickstart", "--oracle", "emt", "-d", place, "--set", "repeats=1"))
+    code, output = finish(start("run", "quickstart", "--oracle", "emt", "-d", place))
+    assert code == 0, output
+    assert "within the target by their labels" in output
+    found = json.loads(finish(start("candidates", place, "--json"))[1])
+    assert found
+
+
+def test_a_campaign_of_the_catalog_to_its_report(tmp_path: Path):
+    place = tmp_path / "orderings"
+    code, output = finish(start("run", "orderings", "--oracle", "emt", "-d", place, "--set", "repeats=1"))
     assert code == 0, output
     assert f"report {place / 'report.html'}" in output.replace("\n", "")
     assert "held-out error" in output

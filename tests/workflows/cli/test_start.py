@@ -90,7 +90,7 @@ def test_a_directory_that_holds_another_campaign(zonemelt, mixed: Path):
         ("campaigns_for_tests:good", ("--site", "nowhere"), "there is no such site"),
         ("campaigns_for_tests:good", ("--oracle", "emt"), "unknown key 'oracle'"),
         ("quickstart", ("--oracle", "vasq"), "there is no oracle 'vasq'"),
-        ("quickstart", ("--set", "roundz=3"), "did you mean 'rounds'"),
+        ("orderings", ("--set", "roundz=3"), "did you mean 'rounds'"),
     ],
 )
 @pytest.mark.parametrize("verb", ["run", "submit"])

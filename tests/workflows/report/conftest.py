@@ -34,7 +34,7 @@ def quickstart(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     small = {"sizes": [2, 3], "heldout_orderings": 2, "repeats": 1, "rounds": 1, "initial": 3, "batch": 3}
     place = tmp_path_factory.mktemp("quickstart") / "campaign"
-    spec = load_campaign("quickstart", small)
+    spec = load_campaign("orderings", small)
     run_flow(build_flow(spec), site="inline", directory=place, name=spec.name, ensure_success=True)
     (place / "campaign.yaml").write_text(dump_campaign(spec), encoding="utf-8")
     return place

@@ -1,0 +1,157 @@
+"""Whether closing the loop pays: stable crystals per label, beside drawing once and labelling at random.
+
+Aluminium and gold with EMT as the oracle, a toy that stands for DFT: all else is the campaign that a person
+runs (`quickstart.yaml`). Both arms begin with the same labels and draw as many crystals. The control draws
+them all from the generator of the first labels, has them relaxed and sifted by the first committee
+(structures, duplicates, novelty), and labels some at random. What is stable is decided on one hull: of all
+labels of both arms and all seeds.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from benchmarks.report import Row
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from zonemelt.tasks.records import Record
+
+ROUNDS: Final = 3
+BATCH: Final = 6
+LIMITS: Final = (0.05, 0.025)  # eV/atom above the hull of all labels
+SEEDS: Final = (0, 1, 2)
+ORACLE: Final = "emt"
+CAMPAIGN: Final = "quickstart"
+CLOSED: Final[dict[str, Any]] = {"oracle": ORACLE, "refine": 0, "batch": BATCH}
+
+
+def rows(*, quick: bool) -> Iterator[Row]:
+    """The rows of this part."""
+    started = time.process_time()
+    seeds = SEEDS[:1] if quick else SEEDS
+    arms = {arm: [campaign(settings(arm, seed, quick=quick)) for seed in seeds] for arm in ("closed", "once")}
+    every = {
+        name: record
+        for found in arms.values()
+        for one in found
+        for name, record in (one.first | one.new).items()
+    }
+    heights = above_hull(every)
+    seconds = time.process_time() - started
+    for limit in LIMITS:
+        closed, once = (
+            [distinct(one.new, heights, limit) / max(one.labels, 1) for one in arms[arm]]
+            for arm in ("closed", "once")
+        )
+        labels = [one.labels for found in arms.values() for one in found]
+        yield row(limit, closed, once, labels=labels, seconds=seconds, quick=quick)
+
+
+def row(
+    limit: float,
+    closed: Sequence[float],
+    once: Sequence[float],
+    *,
+    labels: Sequence[int],
+    seconds: float,
+    quick: bool,
+) -> Row:
+    """Mean rates of both arms, and how they vary."""
+    mean, control = statistics.mean(closed), statistics.mean(once)
+
+    def varied(values: Sequence[float]) -> str:
+        return f"{statistics.mean(values):.2f} ± {statistics.stdev(values) if len(values) > 1 else 0.0:.2f}"
+
+    return Row(
+        name=f"new crystals within {1000 * limit:g} meV/atom of the hull, per label of {ORACLE}",
+        unit="", ours=mean, peer=control or None,
+        peer_name="drawn once, labelled at random, as many labels", target="ratio >= 2",
+        spread=(max(closed) - min(closed)) / mean if mean else None, seconds=seconds, quick=quick,
+        note=f"{len(closed)} seeds, labels {labels}; {varied(closed)} and {varied(once)}, mean and deviation",
+    )  # fmt: skip
+
+
+def settings(arm: str, seed: int, *, quick: bool) -> dict[str, Any]:
+    """What a campaign of one arm changes in the file of the catalog."""
+    rounds = 1 if quick else ROUNDS
+    changes = {**CLOSED, "seed": seed, "stop": {"rounds": rounds}}
+    if arm == "closed":
+        return changes
+    from zonemelt.workflows.campaigns.spec import CATALOG, read
+
+    drawn = read(CATALOG / f"{CAMPAIGN}.yaml")["sample"]
+    return {
+        **changes,
+        "sample": [{**one, "count": rounds * one["count"]} for one in drawn],
+        "batch": rounds * BATCH,
+        "stop": {"rounds": 1},
+        "acquire": {"strategy": "random", "unsure": 0.0, "reach": 1000.0},
+    }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """What a campaign came to.
+
+    Attributes:
+        labels: that it asked for after the first ones, refused ones included.
+        first: labels that it began with, by identifier.
+        new: labels of what it proposed.
+    """
+
+    labels: int
+    first: dict[str, Record]
+    new: dict[str, Record]
+
+
+def campaign(changes: Mapping[str, Any]) -> Found:
+    """Run one."""
+    from zonemelt.tasks.datasets import open_dataset
+    from zonemelt.workflows.campaigns.spec import build_flow, load_campaign
+    from zonemelt.workflows.engine.inspect import open_ledger
+    from zonemelt.workflows.engine.run import run_flow
+
+    with tempfile.TemporaryDirectory() as place:
+        directory = Path(place, "campaign")
+        run_flow(
+            build_flow(load_campaign(CAMPAIGN, changes)), site="inline", directory=directory,
+            ensure_success=True,
+        )  # fmt: skip
+        records = {one.identifier: one for one in open_dataset(directory / "dataset").records()}
+        with open_ledger(directory) as connection:
+            (text,) = connection.execute(
+                "SELECT doc FROM outputs JOIN jobs USING (uuid) WHERE jobs.name = 'loop summary'"
+            ).fetchone()
+    summary = json.loads(text)["output"]
+    new = {one["identifier"] for one in summary["discovery"]["discoveries"]}
+    return Found(
+        labels=sum(len(one["accepted"]) + len(one["refused"]) for one in summary["rounds"][1:]),
+        first={name: one for name, one in records.items() if name not in new},
+        new={name: one for name, one in records.items() if name in new},
+    )
+
+
+def above_hull(records: Mapping[str, Record]) -> dict[str, float]:
+    """Identifier → eV/atom above the hull of all of them."""
+    from zonemelt.tasks.rounds.near_hull import placed
+
+    return {
+        name: one.above_hull for name, one in placed(records.values()).items() if one.above_hull is not None
+    }
+
+
+def distinct(records: Mapping[str, Record], heights: Mapping[str, float], limit: float) -> int:
+    """How many different crystals are within the limit."""
+    from zonemelt.tasks.crystals import Crystals
+    from zonemelt.tasks.judge.novelty import unique
+
+    stable = [one.geometry for name, one in records.items() if heights[name] <= limit]
+    return len(set(unique(Crystals.of(stable)).row_G.tolist())) if stable else 0
