@@ -34,7 +34,9 @@ def _rounds(outcomes: Sequence[tuple[Mapping[str, Any], Mapping[str, Any]]], sto
     for column in ("round", "labels", "refused", "error before, meV/atom", *_SIEVES):
         table.add_column(column, justify="right")
     for one, outcome in outcomes:
-        errors = next((each["errors"] for each in outcome["lessons"] if each["model"] == "potential"), {})
+        errors: dict[str, float] = next(
+            (each["errors"] for each in outcome["lessons"] if each["model"] == "potential"), {}
+        )
         error = errors.get("energy mae (eV/atom)")
         table.add_row(
             str(one["round"]), str(one["records"]), str(len(one["refused"])),
