@@ -1,4 +1,4 @@
-"""The live view of a campaign: a bar by state, what runs, what failed, and how long it will take."""
+"""The live view of a campaign: a bar by state, pools, rounds, the best so far, what runs, what failed."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from zonemelt.tasks.errors import ZonemeltError
 from zonemelt.workflows.engine.inspect import Summary, summarise
 from zonemelt.workflows.engine.states import JobState
 from zonemelt.workflows.paper import COLOURS, console, duration, rate
+from zonemelt.workflows.progress import Follower
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
     from rich.console import Console, Group
     from rich.text import Text
+
+    from zonemelt.workflows.progress import Progress
 
 _REFRESH = 0.5  # seconds between looks, on a terminal
 _REPORT = 5.0  # seconds between lines, where there is none; longer and longer, up to
@@ -33,16 +36,24 @@ _BAR_ORDER = (
 # ── one picture ─────────────────────────────────────────────────────────────────────────────────────
 
 
-def picture(summary: Summary, *, width: int = 100) -> Group:
-    """The whole view of a campaign at one moment."""
+def picture(summary: Summary, *, width: int = 100, progress: Progress | None = None) -> Group:
+    """The whole view of a campaign at one moment.
+
+    Args:
+        summary: how it stands.
+        width: columns.
+        progress: pools, rounds and results, where they were looked at.
+    """
     from rich.console import Group
     from rich.text import Text
 
     parts: list[Text] = [_title(summary), _bar(summary, min(_BAR, width - 10)), _counts(summary)]
-    parts.append(Text(_pace(summary)))
+    parts.append(Text(_pace(summary) + (_left(progress) if progress else "")))
     if summary.waits_for:
         parts.append(Text(summary.waits_for, style="yellow"))
     parts += [Text(line, style="cyan") for line in _steered(summary)]
+    if progress is not None:
+        parts += [*_pools(progress), *_rounds(progress), *_best(progress)]
     if summary.running:
         parts += [Text(), *_running(summary)]
     if summary.failures:
@@ -116,6 +127,61 @@ def _pace(summary: Summary) -> str:
     return " · ".join(parts)
 
 
+def _left(progress: Progress) -> str:
+    said = ""
+    if progress.hours_left is not None:
+        said += f" · about {progress.hours_left:.2g} more"
+    if progress.budget is not None:
+        said += (
+            f" · {max(0.0, progress.budget - progress.summary.node_hours):.3g} left of {progress.budget:g}"
+        )
+    return said
+
+
+def _pools(progress: Progress) -> Iterator[Text]:
+    """A line for each pool, where there are several or it has blocks."""
+    from rich.text import Text
+
+    if len(progress.pools) < 2 and not any(pool.blocks for pool in progress.pools):  # noqa: PLR2004
+        return
+    yield Text()
+    yield Text("pools", style="bold")
+    for pool in progress.pools:
+        line = Text(f"{'':>9}{pool.name:<12}")
+        if pool.blocks:
+            line.append(f"{pool.blocks} block{'s' if pool.blocks > 1 else ''}  ")
+        for number, (state, count) in enumerate(pool.counts.items()):
+            line.append(f"{' · ' if number else ''}{count:,} {state}", style=COLOURS[state])
+        yield line
+
+
+def _rounds(progress: Progress) -> Iterator[Text]:
+    from rich.text import Text
+
+    if not progress.rounds:
+        return
+    yield Text()
+    yield Text("rounds", style="bold")
+    for one in progress.rounds:
+        said = "  ".join(f"{name} {value}" for name, value in one.items() if name != "round" and value)
+        yield Text(f"{one['round']:>7}  {said}")
+
+
+def _best(progress: Progress) -> Iterator[Text]:
+    from rich.text import Text
+
+    if not progress.found:
+        return
+    yield Text()
+    yield Text.assemble(("so far", "bold"), f"  {progress.found}")
+    for one in progress.best:
+        line = Text.assemble(
+            f"{'':>9}", (f"{one['name'][:44]:<44}", "green"), f"  {one['value']}, {one['what']}"
+        )
+        line.no_wrap, line.overflow = True, "ellipsis"
+        yield line
+
+
 def _steered(summary: Summary) -> Iterator[str]:
     for one in summary.steered[-_STEERED:]:
         values = ", ".join(f"{key} = {value}" for key, value in one["values"].items())
@@ -169,26 +235,36 @@ def plain_line(summary: Summary) -> str:
 # ── again and again ─────────────────────────────────────────────────────────────────────────────────
 
 
-def watch(directory: Path) -> Summary:
-    """Show a campaign that another process drives, until no head does any more; returns the last look."""
-    with following(directory):
+def watch(directory: Path, *, results: bool = True) -> Progress:
+    """Show a campaign that another process drives, until no head does any more; returns the last look.
+
+    Args:
+        directory: of the campaign.
+        results: show rounds and the best so far, too.
+    """
+    follower = Follower(directory, results=results)
+    with following(directory, follower=follower):
         while summarise(directory, running=0, failures=0).head:
             time.sleep(_REFRESH)
-    return summarise(directory)
+    return follower.look()
 
 
 @contextlib.contextmanager
-def following(directory: Path, *, also: Callable[[], list[str]] = list) -> Iterator[None]:
+def following(
+    directory: Path, *, also: Callable[[], list[str]] = list, follower: Follower | None = None
+) -> Iterator[None]:
     """Show how a campaign goes while the block runs: a live view on a terminal, else a line now and then.
 
     Args:
         directory: the campaign directory; it need not be there yet.
         also: gives further lines, such as how far a training is.
+        follower: looks at it; one that reads no results for None, which costs the head next to nothing.
     """
+    follower = follower or Follower(directory, results=False)
     out = console()
     stop = threading.Event()
     show = _show_live if out.is_terminal else _show_lines
-    thread = threading.Thread(target=show, args=(directory, stop, out, also), name="view", daemon=True)
+    thread = threading.Thread(target=show, args=(follower, stop, out, also), name="view", daemon=True)
     thread.start()
     try:
         yield
@@ -197,14 +273,16 @@ def following(directory: Path, *, also: Callable[[], list[str]] = list) -> Itera
         thread.join()
 
 
-def _look(directory: Path, **limits: int) -> Summary | None:
+def _look(follower: Follower, **limits: int) -> Progress | None:
     try:
-        return summarise(directory, **limits)
+        return follower.look(**limits)
     except (ZonemeltError, OSError):
         return None  # it has not begun
 
 
-def _show_live(directory: Path, stop: threading.Event, out: Console, also: Callable[[], list[str]]) -> None:
+def _show_live(
+    follower: Follower, stop: threading.Event, out: Console, also: Callable[[], list[str]]
+) -> None:
     from rich.console import Group
     from rich.live import Live
     from rich.spinner import Spinner
@@ -214,19 +292,22 @@ def _show_live(directory: Path, stop: threading.Event, out: Console, also: Calla
     with Live(starting, console=out, auto_refresh=False, transient=True) as live:
         while not stop.wait(_REFRESH):
             running = max(3, min(12, out.height - 14))
-            if (summary := _look(directory, running=running, failures=3)) is not None:
-                live.update(Group(picture(summary, width=out.width), *map(Text, also())))
+            if (found := _look(follower, running=running, failures=3)) is not None:
+                shown = picture(found.summary, width=out.width, progress=found)
+                live.update(Group(shown, *map(Text, also())))
             live.refresh()
 
 
-def _show_lines(directory: Path, stop: threading.Event, out: Console, also: Callable[[], list[str]]) -> None:
+def _show_lines(
+    follower: Follower, stop: threading.Event, out: Console, also: Callable[[], list[str]]
+) -> None:
     last = ""
     pause = _REPORT
     while not stop.wait(pause):
         pause = min(1.2 * pause, _REPORT_LIMIT)
-        if (summary := _look(directory, running=0, failures=0)) is None:
+        if (found := _look(follower, running=0, failures=0)) is None:
             continue
-        line = "\n".join([plain_line(summary), *also()])
+        line = "\n".join([plain_line(found.summary), *also()])
         if line[8:] != last:
             out.print(line, markup=False, soft_wrap=True)
             last = line[8:]

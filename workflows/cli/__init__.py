@@ -20,6 +20,7 @@ from zonemelt.workflows.cli.start import resume, run, submit
 from zonemelt.workflows.cli.steer import cancel, pause, retry
 from zonemelt.workflows.cli.steering import steer
 from zonemelt.workflows.cli.train import train
+from zonemelt.workflows.cli.watching import serve, watch
 
 __all__ = [
     "app",
@@ -47,6 +48,7 @@ __all__ = [
     "resume",
     "retry",
     "run",
+    "serve",
     "show",
     "sites",
     "sites_app",
@@ -55,5 +57,6 @@ __all__ = [
     "submit",
     "train",
     "uses",
+    "watch",
     "why",
 ]

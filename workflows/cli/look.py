@@ -37,9 +37,10 @@ def status(
     if as_json:
         print_json(summarise(place).as_dict())
         return
-    summary = keep_watching(place) if watch else summarise(place)
+    if watch:
+        keep_watching(place, results=False)
     out = console()
-    out.print(picture(summary, width=out.width))
+    out.print(picture(summarise(place), width=out.width))
 
 
 @command(

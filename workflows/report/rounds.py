@@ -19,23 +19,25 @@ def rounds_table(rounds: Sequence[Mapping[str, Any]], stopped: str) -> Table:
     errors = list(dict.fromkeys(key for one in rounds for key in one["heldout"] if " mae (" in key))
     table = Table(title="rounds", caption=f"ended: {stopped}" if stopped else None)
     best = any("best" in one for one in rounds)
-    for column in ("round", "labels", "refused", *map(_heading, errors), *(["best"] if best else [])):
+    for column in ("round", "labels", "refused", *map(heading, errors), *(["best"] if best else [])):
         table.add_column(column, justify="right")
     for one in rounds:
         cells = [str(one["round"]), str(one["records"]), str(one["quarantine"])]
-        cells += [_shown(key, one["heldout"].get(key)) for key in errors]
+        cells += [shown(key, one["heldout"].get(key)) for key in errors]
         if best:
             cells.append("  ".join(f"{name} {value:.4g}" for name, value in list(one["best"].items())[:1]))
         table.add_row(*cells)
     return table
 
 
-def _heading(key: str) -> str:
+def heading(key: str) -> str:
+    """The title of a column of errors: what of, and the unit in which it is shown."""
     what, _, unit = key.partition(" mae (")
     return f"{what}, {UNITS_OF_MILLI.get(unit.rstrip(')'), unit.rstrip(')'))}"
 
 
-def _shown(key: str, value: float | None) -> str:
+def shown(key: str, value: float | None) -> str:
+    """An error in the unit of its title."""
     if value is None:
         return ""
     unit = key.partition(" mae (")[2].rstrip(")")

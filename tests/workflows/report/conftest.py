@@ -58,12 +58,17 @@ def found(discovery: Path) -> Gathered:
     return gather(discovery)
 
 
+class Pages(dict[str, Path]):
+    """Reports by the name of their campaign, written when they are first asked for."""
+
+    def __init__(self, request: pytest.FixtureRequest, folder: Path) -> None:
+        self.request, self.folder = request, folder
+
+    def __missing__(self, name: str) -> Path:
+        self[name] = write_report(self.request.getfixturevalue(name), self.folder / f"{name}.html")
+        return self[name]
+
+
 @pytest.fixture(scope="session")
-def pages(
-    quickstart: Path, discovery: Path, hostile: Path, tmp_path_factory: pytest.TempPathFactory
-) -> dict[str, Path]:
-    folder = tmp_path_factory.mktemp("pages")
-    return {
-        place.parent.name.rstrip("0123456789"): write_report(place, folder / f"{place.parent.name}.html")
-        for place in (quickstart, discovery, hostile)
-    }
+def pages(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Pages:
+    return Pages(request, tmp_path_factory.mktemp("pages"))

@@ -73,6 +73,8 @@ class Candidates:
 
     def add(self, one: Mapping[str, Any]) -> None:
         """Take a verdict."""
+        for summed in ("passed", "counts", "elements", "systems"):
+            self.__dict__.pop(summed, None)
         name, word, above = str(one["identifier"]), str(one["verdict"]), one.get("above_hull")
         depth = depth_of(one, word)
         values = {**one, "labelled": (one.get("label") or {}).get("energy_per_atom")}

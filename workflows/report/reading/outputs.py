@@ -81,15 +81,19 @@ class Outputs:
         return [self.rounds[number] for number in sorted(self.rounds)]
 
 
-def read_outputs(connection: sqlite3.Connection, directory: Path) -> Outputs:
+def read_outputs(
+    connection: sqlite3.Connection, directory: Path, *, into: Outputs | None = None, after: int = 0
+) -> Outputs:
     """Read the outputs that a campaign keeps.
 
     Args:
         connection: of the ledger.
         directory: of the campaign.
+        into: what was read before.
+        after: the row that was read last then.
     """
-    found, blobs = Outputs(), BlobDirectory(directory / "blobs")
-    for name, output in _documents(connection, blobs, found.unread):
+    found, blobs = into or Outputs(), BlobDirectory(directory / "blobs")
+    for name, output in _documents(connection, blobs, found.unread, after):
         for take in _TAKERS:
             if take(found, name, output):
                 break
@@ -97,10 +101,10 @@ def read_outputs(connection: sqlite3.Connection, directory: Path) -> Outputs:
 
 
 def _documents(
-    connection: sqlite3.Connection, blobs: BlobDirectory, unread: dict[str, str]
+    connection: sqlite3.Connection, blobs: BlobDirectory, unread: dict[str, str], after: int
 ) -> Iterator[tuple[str, Any]]:
-    rows = connection.execute(f"SELECT doc FROM {OUTPUTS} ORDER BY rowid")
-    for number, (text,) in enumerate(rows):
+    rows = connection.execute(f"SELECT rowid, doc FROM {OUTPUTS} WHERE rowid > ? ORDER BY rowid", (after,))
+    for number, text in rows:
         try:
             try:
                 document = orjson.loads(text)
@@ -111,7 +115,7 @@ def _documents(
                 output = hydrate(output, blobs)
             yield str(document.get("name") or ""), output
         except Exception as error:  # noqa: BLE001 (a damaged output must not cost the report)
-            unread[f"output {number + 1}"] = f"{type(error).__name__}: {error}"[:200]
+            unread[f"output {number}"] = f"{type(error).__name__}: {error}"[:200]
 
 
 # A figure of a report needs no arrays: only what may hold crystals is read from its files.
