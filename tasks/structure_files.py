@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import io
+import json
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from zonemelt.tasks.convert.checked import checked, new_geometry
 from zonemelt.tasks.errors import InputError, ZonemeltError
+from zonemelt.tasks.records import Geometry
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    from zonemelt.tasks.records import Geometry
 
 # ASE's names of what is read with ASE: text formats. Trajectories of ASE may hold pickles and are not read.
 FORMATS: Final = frozenset({
@@ -21,8 +24,9 @@ FORMATS: Final = frozenset({
     "vasp-out", "vasp-xdatcar", "vasp-xml", "xsd", "xsf", "xtd", "xyz",
 })  # fmt: skip
 _REMEDY: Final = (
-    "give CIF, POSCAR, extxyz or another text format that ASE reads, or the directory of a dataset"
+    "give CIF, POSCAR, extxyz or another text format that ASE reads, JSON of candidates, or a dataset"
 )
+_LISTS: Final = ("candidates", "verdicts", "records")  # of documents, in JSON
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +47,8 @@ class Read:
 def read_structures(path: Path | str) -> Iterator[Read]:
     """The structures of a file or of a dataset, in their order.
 
-    CIF is read by pymatgen, which refuses partial occupation; all else by ASE.
+    CIF is read by pymatgen, which refuses partial occupation; JSON holds documents with a ``geometry``, such
+    as candidates; all else is read by ASE. A bad frame among others is one with a reason.
 
     Raises:
         InputError: there is no such file, or it is of no format that can be read.
@@ -57,10 +62,72 @@ def read_structures(path: Path | str) -> Iterator[Read]:
             yield Read(name=record.identifier, geometry=record.geometry)
     elif not place.exists():
         raise InputError("there is no such file", where=str(place), remedy=_REMEDY)
+    elif place.suffix in {".json", ".jsonl"}:
+        yield from _of_json(place)
     elif ".cif" in place.suffixes:
         yield from _of_cif(place)
     else:
         yield from _by_ase(place)
+
+
+def read_below(path: Path | str) -> Iterator[Read]:
+    """The structures of a file, of a dataset, or of every file below a directory that can be read.
+
+    Raises:
+        InputError: there is no such file, or it is of no format that can be read. A file below a directory
+            that cannot be read is a structure with a reason.
+        StoreError: the dataset is damaged.
+    """
+    from zonemelt.tasks.datasets.versions import VERSIONS
+    from zonemelt.tasks.ingest.walk import walk
+
+    place = Path(path)
+    if not place.is_dir() or (place / VERSIONS).is_dir():
+        yield from read_structures(place)
+        return
+    for file in walk(place):
+        if file.verdict is not None:
+            yield Read(name=file.source, reason=file.reason)
+            continue
+        try:
+            yield from read_structures(file.path)
+        except InputError as error:
+            yield Read(name=file.source, reason=error.what)
+
+
+def _of_json(place: Path) -> Iterator[Read]:
+    """Documents with a geometry: in a list, under ``candidates`` or the like, or one a line."""
+    text = place.read_text(encoding="utf-8", errors="replace")
+    found: Any
+    try:
+        if place.suffix == ".jsonl":
+            found = [_line(line) for line in text.splitlines() if line.strip()]
+        else:
+            found = json.loads(text)
+    except ValueError as error:
+        raise InputError(f"it is no JSON: {error}", where=str(place), remedy=_REMEDY) from None
+    if isinstance(found, dict):
+        found = next((found[key] for key in _LISTS if isinstance(found.get(key), list)), [found])
+    if not isinstance(found, list) or not found:
+        raise InputError("it holds no list of structures", where=str(place), remedy=_REMEDY)
+    for number, document in enumerate(found):
+        name = _called(place, number, of=len(found))
+        if not isinstance(document, dict) or "geometry" not in document:
+            yield Read(name=name, reason="it is no document with a 'geometry'")
+            continue
+        name = str(document.get("identifier") or name)
+        try:
+            make = partial(Geometry.model_validate, document["geometry"])
+            yield Read(name=name, geometry=checked(make, where=name))
+        except ZonemeltError as error:
+            yield Read(name=name, reason=error.what)
+
+
+def _line(line: str) -> Any:
+    try:
+        return json.loads(line)
+    except ValueError:
+        return None
 
 
 def _of_cif(place: Path) -> Iterator[Read]:
@@ -105,18 +172,52 @@ def read_frames(place: Path, *, remedy: str = _REMEDY) -> list[Any]:
 
 
 def _by_ase(place: Path) -> Iterator[Read]:
-    frames = read_frames(place)
+    try:
+        frames = read_frames(place)
+    except InputError:
+        if ".extxyz" not in place.suffixes and ".xyz" not in place.suffixes:
+            raise
+        frames = _one_by_one(place)
+        if all(isinstance(one, str) for one in frames):
+            raise
     for number, atoms in enumerate(frames):
         name = _called(place, number, of=len(frames))
+        if isinstance(atoms, str):
+            yield Read(name=name, reason=atoms)
+            continue
         try:
             yield Read(name=name, geometry=_geometry(atoms, name))
         except ZonemeltError as error:
             yield Read(name=name, reason=error.what)
 
 
-def _geometry(atoms: Any, name: str) -> Geometry:
-    from zonemelt.tasks.convert.checked import new_geometry
+def _one_by_one(place: Path) -> list[Any]:
+    """The frames of an extended XYZ file that holds bad ones: ``ase.Atoms``, or what is wrong, for each."""
+    from ase.io import read
 
+    found: list[Any] = []
+    lines = place.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True)
+    start = 0
+    while start < len(lines) and lines[start].strip():
+        try:
+            end = start + 2 + int(lines[start])
+        except ValueError:
+            found.append(
+                f"line {start + 1} is not the number of atoms of a frame: what follows cannot be read"
+            )
+            break
+        if end > len(lines):
+            found.append(f"the file ends within the frame that begins at line {start + 1}")
+            break
+        try:
+            found.append(read(io.StringIO("".join(lines[start:end])), format="extxyz"))
+        except Exception as error:  # noqa: BLE001 (ASE's readers raise many kinds)
+            found.append(f"the frame at line {start + 1} cannot be read: {type(error).__name__}: {error}")
+        start = end
+    return found
+
+
+def _geometry(atoms: Any, name: str) -> Geometry:
     return new_geometry(atoms, where=name)
 
 

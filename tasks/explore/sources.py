@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from zonemelt.tasks.errors import InputError
 from zonemelt.tasks.explore.candidate import Explorer, Found
-from zonemelt.tasks.structure_files import Read, read_structures
+from zonemelt.tasks.structure_files import Read, read_below
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -50,7 +50,7 @@ def explore(settings: Sources) -> Found:
     found = Found(explorer=settings.explorer, closest=settings.closest)
     for path in settings.paths:
         before = len(found.candidates)
-        for one in _of_path(Path(path)):
+        for one in read_below(Path(path)):
             _add(found, one, settings)
         if len(found.candidates) == before and not found.counts:
             raise InputError("there is no structure in it", where=path, remedy="name another place")
@@ -69,25 +69,6 @@ def _add(found: Found, one: Read, settings: Sources) -> None:
         found.refuse(f"more than {settings.atoms} atoms")
     else:
         found.add(one.geometry, parent=one.name)
-
-
-def _of_path(place: Path) -> Iterator[Read]:
-    """The structures of a file, of a dataset, or of every file below a directory that can be read."""
-    from zonemelt.tasks.datasets.versions import VERSIONS
-
-    if not place.is_dir() or (place / VERSIONS).is_dir():
-        yield from read_structures(place)
-        return
-    from zonemelt.tasks.ingest.walk import walk
-
-    for file in walk(place):
-        if file.verdict is not None:
-            yield Read(name=file.source, reason=file.reason)
-            continue
-        try:
-            yield from read_structures(file.path)
-        except InputError as error:
-            yield Read(name=file.source, reason=error.what)
 
 
 def _of_query(query: Query) -> Iterator[Read]:

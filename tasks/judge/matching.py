@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
 
@@ -55,6 +55,7 @@ def match(
     *,
     valid_G: NDArray[np.bool_] | None = None,
     alike: Alike = RECONSTRUCTION,
+    first: Literal["predicted", "true"] = "predicted",
     tell: Callable[[int], None] | None = None,
 ) -> Matched:
     """Match predictions with the crystals they are predictions of.
@@ -65,6 +66,9 @@ def match(
         valid_G: predictions that are not count as no match: DiffCSP and FlowMM ask that structure and
             composition of both be valid (:func:`.valid`). None to let all count.
         alike: when two are the same.
+        first: which of the two pymatgen's matcher is given first. It is not symmetric: it looks for the
+            lattice of the second in that of the first, and near the tolerances the answer may depend on the
+            order. CDVAE, DiffCSP and FlowMM give the predicted one first.
         tell: is called with the number of predictions done since the last call.
 
     Raises:
@@ -88,7 +92,8 @@ def match(
                     continue
                 if valid_G is not None and not valid_G[guess]:
                     continue
-                found = _rms(matcher, _structure(predicted, guess), whole)
+                pair = _structure(predicted, guess), whole
+                found = _rms(matcher, *(pair if first == "predicted" else pair[::-1]))
                 if found is not None and not found >= rms_T[row]:
                     rms_T[row], best_T[row] = found, guess
             if tell is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import pickle
 
 import numpy as np
@@ -12,7 +13,8 @@ from ase.io.trajectory import Trajectory
 from properties_for_tests import dataset_of, records
 
 from zonemelt.tasks.errors import InputError
-from zonemelt.tasks.structure_files import FORMATS, read_structures
+from zonemelt.tasks.records import Geometry
+from zonemelt.tasks.structure_files import FORMATS, read_below, read_structures
 
 SALT = bulk("NaCl", "rocksalt", a=5.64)
 
@@ -76,3 +78,58 @@ def test_formats_of_ase_are_called_so():
     from ase.io.formats import ioformats
 
     assert set(ioformats) >= FORMATS
+
+
+def test_candidates_in_json(tmp_path):
+    geometry = Geometry.of(SALT).model_dump(mode="json")
+    flat = geometry | {"cell": [[1, 0, 0], [0, 1, 0], [1, 1, 0]]}
+    some = [
+        {"identifier": "salt", "geometry": geometry},
+        {"identifier": "flat", "geometry": flat},
+        {"no": 1},
+        7,
+    ]
+    for name, text in (
+        ("a.json", json.dumps({"candidates": some, "counts": {}})),
+        ("b.json", json.dumps(some)),
+        ("c.jsonl", "\n".join(map(json.dumps, some)) + "\n"),
+    ):
+        (tmp_path / name).write_text(text)
+        found = list(read_structures(tmp_path / name))
+        assert [one.name for one in found[:2]] == ["salt", "flat"]
+        assert found[0].geometry == Geometry.of(SALT)
+        assert "no volume" in found[1].reason
+        assert found[2].reason == found[3].reason == "it is no document with a 'geometry'"
+    (tmp_path / "torn.jsonl").write_text(json.dumps(some[0]) + '\n{"identifier": "torn", "geom')
+    assert [bool(one.reason) for one in read_structures(tmp_path / "torn.jsonl")] == [False, True]
+    (tmp_path / "torn.json").write_text(json.dumps(some)[:-9])
+    with pytest.raises(InputError, match="it is no JSON"):
+        list(read_structures(tmp_path / "torn.json"))
+    (tmp_path / "empty.json").write_text("[]")
+    with pytest.raises(InputError, match="no list of structures"):
+        list(read_structures(tmp_path / "empty.json"))
+
+
+def test_a_corrupt_frame_does_not_spoil_the_others(tmp_path):
+    write(tmp_path / "a.extxyz", [SALT, SALT, SALT])
+    lines = (tmp_path / "a.extxyz").read_text().splitlines()
+    lines[6] = "Na 0.0 nonsense 0.0"
+    (tmp_path / "a.extxyz").write_text("\n".join(lines[:-1]) + "\n")
+    found = list(read_structures(tmp_path / "a.extxyz"))
+    assert found[0].geometry == Geometry.of(SALT)
+    assert "line 5 cannot be read" in found[1].reason
+    assert "ends within the frame that begins at line 9" in found[2].reason
+    (tmp_path / "b.extxyz").write_text("\n".join(["hello", *lines]))
+    with pytest.raises(InputError, match="cannot read it as"):
+        list(read_structures(tmp_path / "b.extxyz"))
+
+
+def test_a_directory_of_files(tmp_path):
+    write(tmp_path / "a.cif", SALT)
+    (tmp_path / "b").mkdir()
+    write(tmp_path / "b" / "POSCAR", SALT)
+    (tmp_path / "notes.txt").write_text("nothing")
+    found = {one.name.rpartition("/")[2]: one for one in read_below(tmp_path)}
+    assert found["a.cif"].geometry is not None
+    assert found["POSCAR"].geometry == found["POSCAR"].geometry
+    assert found["notes.txt"].reason
