@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -76,6 +76,7 @@ def judge_generated(
     crystals: Crystals,
     beside: Beside,
     *,
+    unreadable: Mapping[int, str] | None = None,
     kept: Path | None = None,
     processes: int = 1,
     seed: int = 0,
@@ -86,6 +87,7 @@ def judge_generated(
     Args:
         crystals: G of them; what is no crystal is counted as invalid.
         beside: what they are compared with.
+        unreadable: row → why it could not be read; such a row has no atoms.
         kept: file of fingerprints, see :func:`.site_fingerprints`.
         processes: that compute fingerprints.
         seed: of the draws of distances.
@@ -99,6 +101,9 @@ def judge_generated(
         raise InputError("there are no crystals", where="judging", remedy="give some")
     say = _Steps(tell)
     validity = valid(crystals)
+    if unreadable:
+        said = {row: (why,) for row, why in unreadable.items()}
+        validity = replace(validity, reasons=dict(sorted({**validity.reasons, **said}.items())))
     sound = np.flatnonzero(validity.structure_G)
     only = crystals.take(sound)
     same = _spread(unique(only, tell=say.step("unique", len(only))), sound, len(crystals), own=True)
@@ -108,6 +113,7 @@ def judge_generated(
         fresh = _spread(found, sound, len(crystals), own=False)
     metrics: dict[str, Any] = {
         "crystals": len(crystals),
+        "unreadable": len(unreadable or ()),
         "structure_valid": float(validity.structure_G.mean()),
         "composition_valid": float(validity.composition_G.mean()),
         "valid": float(validity.both_G.mean()),

@@ -6,6 +6,7 @@ from zonemelt.workflows.cli.crates import crate, open_command
 from zonemelt.workflows.cli.dataset import dataset_app
 from zonemelt.workflows.cli.evaluate import evaluate
 from zonemelt.workflows.cli.ingest import ingest
+from zonemelt.workflows.cli.judge import judge
 from zonemelt.workflows.cli.look import jobs, logs, show, status
 from zonemelt.workflows.cli.models import models_app
 from zonemelt.workflows.cli.plan import plan
@@ -33,6 +34,7 @@ __all__ = [
     "ingest",
     "init",
     "jobs",
+    "judge",
     "logs",
     "main",
     "models_app",

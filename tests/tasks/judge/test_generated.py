@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 from ase import Atoms
@@ -10,6 +12,8 @@ from ase.build import bulk
 from zonemelt.tasks.crystals import Crystals
 from zonemelt.tasks.errors import InputError
 from zonemelt.tasks.judge.generated import Beside, judge_generated, sun
+from zonemelt.tasks.judge.generated_jobs import cutoffs_of, judge_generated_job
+from zonemelt.tasks.records import Geometry
 
 SALT = bulk("NaCl", "rocksalt", 5.64)
 TURNED = SALT.repeat((2, 1, 1))
@@ -92,3 +96,26 @@ def test_nothing_valid_is_no_error():
 def test_sun_is_the_share_of_what_is_all_three():
     yes, no = np.array([True, True, False, True]), np.array([True, False, True, True])
     assert sun(yes, no, np.ones(4, bool)) == 0.5
+
+
+def test_the_job_judges_candidates():
+    candidates = [
+        {"identifier": name, "geometry": Geometry.of(atoms).model_dump(mode="json")}
+        for name, atoms in (("a", SALT), ("b", TURNED), ("c", POTASSIUM))
+    ]
+    candidates.append({"identifier": "d", "geometry": {"cell": "?"}})
+    found = judge_generated_job.original(candidates=candidates, above_hull={"a": 0.0, "c": None})
+    assert found["metrics"]["unique"] == 0.5
+    assert found["metrics"]["unreadable"] == 1
+    assert found["metrics"]["without_hull"] == 3
+    assert [one["group"] for one in found["each"]] == ["a", "a", "c", None]
+    assert "cell" in found["each"][3]["reasons"][0]
+    json.dumps(found)
+
+
+def test_cutoffs_are_named_or_given():
+    assert cutoffs_of("perov_5") == (0.2, 4.0)
+    assert cutoffs_of("0.1, 3") == cutoffs_of([0.1, 3]) == (0.1, 3.0)
+    assert cutoffs_of("") is None
+    with pytest.raises(InputError, match="perov"):
+        cutoffs_of("perov")
