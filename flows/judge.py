@@ -10,7 +10,7 @@ from monty.json import MontyDecoder
 
 from zonemelt.flows.atomistic import PhononMaker, RelaxMaker
 from zonemelt.tasks.atomistic.jobs import all_parts_job, settings_of
-from zonemelt.tasks.judge.competitors import crystals_within, open_references
+from zonemelt.tasks.judge.competitors import crystals_within
 from zonemelt.tasks.judge.verdict import Verdict
 from zonemelt.tasks.judge.verdict_jobs import (
     add_phonons_job,
@@ -164,8 +164,7 @@ class JudgeMaker(Maker):
 
     def reference_relaxations(self, systems: list[list[str]]) -> Flow:
         """Relaxations of the references within some chemical systems."""
-        spec = references_of(self.references)
-        crystals = crystals_within(open_references(spec), systems, slack=spec.slack)
+        crystals = crystals_within(references_of(self.references), systems)
         geometries = [geometry.model_dump(mode="json") for _, geometry in crystals]
         before = [self._relaxed(geometries, "references")] if geometries else []
         last = self._step(

@@ -13,9 +13,11 @@ from zonemelt.flows.judge import VERDICTS, JudgeMaker
 from zonemelt.tasks.errors import InputError
 from zonemelt.tasks.explore.candidate import joined
 from zonemelt.tasks.explore.explorers import explore_job, explorer_of
+from zonemelt.tasks.explore.substitutions import Substitutions
+from zonemelt.tasks.judge.competitors import known_elements
 from zonemelt.tasks.judge.confirm import confirm_job
 from zonemelt.tasks.judge.verdict import Verdict
-from zonemelt.tasks.judge.verdict_jobs import short_list
+from zonemelt.tasks.judge.verdict_jobs import references_of, short_list, target_of
 from zonemelt.tasks.label.jobs import label_job
 
 _MOVING: Final = {"dynamics", "phonons"}  # explorers that move atoms by forces
@@ -27,7 +29,7 @@ class ScreeningMaker(Maker):
 
     Args:
         name: of the flow, and of the campaign.
-        explore: name → an explorer, see :func:`.explorer_of`.
+        explore: name → an explorer, see :func:`.explorer_of`; without one the parents are candidates.
         parents: structures that explorers start from: documents with ``identifier`` and ``geometry``.
         judge: how candidates are judged.
         short_list: how many of the best the oracle labels.
@@ -53,7 +55,7 @@ class ScreeningMaker(Maker):
         Raises:
             InputError: nothing is proposed, an explorer lacks something, or see :meth:`.JudgeMaker.check`.
         """
-        if not self.explore:
+        if not self.explore and not self.parents:
             raise InputError(
                 "nothing proposes candidates",
                 where=f"{self.name}: explore",
@@ -78,6 +80,19 @@ class ScreeningMaker(Maker):
             )
         self.judge.check()
 
+    def elements(self) -> set[str]:
+        """Elements that the short list can have: only within the references there is a hull."""
+        known = known_elements(references_of(self.judge.references))
+        target = target_of(self.judge.target)
+        if target is not None:
+            known = (known & set(target.only) if target.only else known) - set(target.forbid)
+        explorers = [explorer_of(one) for one in self.explore.values()]
+        swapping = [one for one in explorers if isinstance(one, Substitutions) and one.likely is None]
+        if len(swapping) == len(explorers):
+            swapped = {new for one in swapping for swap in one.swaps for new in swap.values()}
+            known &= swapped | {symbol for one in self.parents for symbol in one["geometry"]["symbols"]}
+        return known
+
     def make(self) -> Flow:
         """Build the graph.
 
@@ -97,7 +112,12 @@ class ScreeningMaker(Maker):
                 potential=self.judge.potential if moving else None, device=self.judge.device,
             )  # fmt: skip
             proposals.append(self._step(made, f"explore {name}", step="explore"))
-        together = self._step(joined_job(documents=[one.output for one in proposals]), "candidates")
+        together = self._step(
+            joined_job(
+                documents=[one.output for one in proposals], parents=[] if proposals else self.parents
+            ),
+            "candidates",
+        )
         self.judge.metadata = {"campaign": self.name, **self.judge.metadata}
         judged = self.judge.make(together.output["candidates"])
         jobs: list[Flow | Job] = [*proposals, together, judged]
@@ -193,9 +213,11 @@ def screen_structures(
 
 
 @job
-def joined_job(*, documents: list[dict[str, Any]]) -> dict[str, Any]:
-    """What several explorers found, as one document; see :func:`zonemelt.tasks.explore.candidate.joined`."""
-    return joined(documents)
+def joined_job(*, documents: list[dict[str, Any]], parents: list[dict[str, Any]]) -> dict[str, Any]:
+    """What several explorers found, as one document, see :func:`.candidate.joined`; or given crystals."""
+    if documents:
+        return joined(documents)
+    return {"candidates": parents, "counts": {"proposed": len(parents), "kept": len(parents)}}
 
 
 @job

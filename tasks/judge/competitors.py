@@ -59,13 +59,20 @@ def open_references(spec: ReferencesSpec) -> Dataset:
     """
     found = open_dataset(spec.dataset, spec.version or None)
     if not len(found):
-        raise InputError("it is empty", where=f"references {spec.dataset}", remedy="ingest known crystals")
+        raise InputError("it is empty", where=spec.described, remedy="ingest known crystals")
     return found
 
 
-def known_elements(dataset: Dataset) -> set[str]:
-    """The elements of which the dataset has a pure crystal: within these there are hulls."""
-    elements: list[str] = dataset.frame(["elements"])["elements"].unique().tolist()
+def known_elements(spec: ReferencesSpec) -> set[str]:
+    """The elements of which there is a pure crystal among the references: within these there are hulls.
+
+    Raises:
+        InputError: see :func:`open_references`.
+    """
+    if spec.crystals:
+        systems = [set(one.geometry.symbols) for one in spec.crystals]
+        return {next(iter(system)) for system in systems if len(system) == 1}
+    elements: list[str] = open_references(spec).frame(["elements"])["elements"].unique().tolist()
     return {one for one in elements if "-" not in one}
 
 
@@ -82,27 +89,32 @@ def rows_within(dataset: Dataset, systems: Iterable[Iterable[str]]) -> list[int]
     return rows
 
 
-def crystals_within(
-    dataset: Dataset, systems: Iterable[Iterable[str]], *, slack: float | None = None
-) -> list[tuple[str, Geometry]]:
-    """The crystals that a potential must see.
+def crystals_within(spec: ReferencesSpec, systems: Iterable[Iterable[str]]) -> list[tuple[str, Geometry]]:
+    """The references that a potential must see.
 
     Args:
-        dataset: of references.
+        spec: with ``slack``, those whose labels lie farther above the hull of the labels are left out.
         systems: chemical systems of the candidates.
-        slack: eV/atom: those whose labels lie farther above the hull of the labels are left out.
 
     Raises:
-        InputError: with ``slack``, as of :func:`.phases_of`.
+        InputError: there are none, or see :func:`.phases_of`.
     """
+    if spec.crystals:
+        wanted = [set(system) for system in systems]
+        return [
+            (one.identifier, one.geometry)
+            for one in spec.crystals
+            if any(set(one.geometry.symbols) <= system for system in wanted)
+        ]
+    dataset = open_references(spec)
     records = dataset.take(rows_within(dataset, systems))
     near = None
-    if slack is not None:
+    if spec.slack is not None:
         phases = list(phases_of(dataset))
         near = {
             one.identifier
             for one in References(phases).place(phases)
-            if one.above_hull is None or one.above_hull <= slack
+            if one.above_hull is None or one.above_hull <= spec.slack
         }
     return [(one.identifier, one.geometry) for one in records if near is None or one.identifier in near]
 
@@ -153,12 +165,11 @@ def one_level(dataset: Dataset, spec: ReferencesSpec) -> None:
     dataset.one_theory(ignoring=({"hubbard_u"} if spec.correct is not None else set()) | set(spec.ignoring))
 
 
-def check_kind(dataset: Dataset, spec: ReferencesSpec, theory: Theory, *, potential: str) -> None:
+def check_kind(spec: ReferencesSpec, theory: Theory, *, potential: str) -> None:
     """Refuse to compare what a potential says with labels of another kind than those it learnt.
 
     Args:
-        dataset: of the references.
-        spec: how they are used.
+        spec: the references, and how they are used.
         theory: what the potential's labels were computed with.
         potential: its name.
 
@@ -168,7 +179,7 @@ def check_kind(dataset: Dataset, spec: ReferencesSpec, theory: Theory, *, potent
     """
     if spec.energies == "potential":
         return
-    where = f"references {spec.dataset}"
+    where, dataset = spec.described, open_references(spec)
     one_level(dataset, spec)
     for other in dataset.theories.values():
         for field, ours, theirs in _compared(theory, other, spec.ignoring):
@@ -194,7 +205,7 @@ def _compared(one: Theory, other: Theory, ignoring: Iterable[str]) -> Iterator[t
 
 
 def _check_corrections(dataset: Dataset, spec: ReferencesSpec, theory: Theory, *, potential: str) -> None:
-    where = f"references {spec.dataset}: correct"
+    where = f"{spec.described}: correct"
     said = theory.version or ""
     learnt = None if _CORRECTED not in said and "uncorrected" not in said else _CORRECTED in said
     corrected = bool(dataset.frame(["correction_energy"])["correction_energy"].notna().any())

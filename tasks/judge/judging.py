@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 from zonemelt.tasks.explore.candidate import CLOSEST
 from zonemelt.tasks.judge.novelty import MATERIALS
 from zonemelt.tasks.quality.same import Alike  # noqa: TC001 (pydantic reads it)
+from zonemelt.tasks.records import Geometry  # noqa: TC001 (pydantic reads it)
 from zonemelt.tasks.theory import Document
 
 
@@ -47,10 +48,22 @@ class Judging(Document):
         return self
 
 
+class Known(Document):
+    """A known crystal."""
+
+    identifier: str
+    geometry: Geometry
+
+
 class ReferencesSpec(Document):
     """Known crystals that span the hull, and whose energies count."""
 
-    dataset: str = Field(description="directory of a dataset: `zonemelt ingest mp:Li-Fe-O --out references`")
+    dataset: str = Field(
+        default="", description="directory of a dataset: `zonemelt ingest mp:Li-Fe-O --out references`"
+    )
+    crystals: tuple[Known, ...] = Field(
+        default=(), description="instead of a dataset: crystals without energies, relaxed by the potential"
+    )
     version: str = Field(default="", description="of it; the newest where empty")
     energies: Literal["potential", "labels"] = Field(
         default="potential",
@@ -69,3 +82,16 @@ class ReferencesSpec(Document):
         default=None, ge=0,
         description="of potential: leave out references whose labels are farther above the hull, eV/atom",
     )  # fmt: skip
+
+    @model_validator(mode="after")
+    def _one_of_two(self) -> Self:
+        if bool(self.dataset) == bool(self.crystals):
+            raise ValueError("give a dataset of known crystals, or crystals, and not both")
+        if self.crystals and (self.energies == "labels" or self.slack is not None):
+            raise ValueError("crystals have no labels: take energies and slack away")
+        return self
+
+    @property
+    def described(self) -> str:
+        """For messages."""
+        return f"references {self.dataset}" if self.dataset else f"{len(self.crystals)} references"

@@ -73,14 +73,14 @@ def check_judgement(
     """
     opened = load_potential(potential, device=device, trust=trust)
     spec = references_of(references)
-    dataset = open_references(spec)
-    check_kind(dataset, spec, opened.theory, potential=opened.name)
+    pure = known_elements(spec)
+    check_kind(spec, opened.theory, potential=opened.name)
     predicting = Models(models, device=device)
     if (wanted := target_of(target)) is not None:
         wanted.check_properties(predicting.units)
         wanted.check_elements(opened.elements, who=f"the potential {opened.name}")
         if "above_hull" in wanted.ranges:
-            wanted.check_elements(known_elements(dataset), who=f"the references in {spec.dataset}")
+            wanted.check_elements(pure, who=f"hull of the {spec.described}")
 
 
 @job
@@ -158,10 +158,9 @@ def labelled_references(
         InputError: they cannot be compared with what the potential says.
     """
     spec = references_of(references)
-    dataset = open_references(spec)
     opened = load_potential(potential, trust=trust)
-    check_kind(dataset, spec, opened.theory, potential=opened.name)
-    found = labelled_competitors(dataset, systems, spec)
+    check_kind(spec, opened.theory, potential=opened.name)
+    found = labelled_competitors(open_references(spec), systems, spec)
     return {"competitors": [one.model_dump(mode="json") for one in found], "lost": {}}
 
 

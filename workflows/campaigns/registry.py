@@ -13,6 +13,7 @@ from zonemelt.workflows.campaigns import (
     applications,
     discovery,
     graph,
+    screening,
 )
 
 if TYPE_CHECKING:
@@ -58,6 +59,7 @@ KINDS: Final[dict[str, Kind]] = {
             build=applications.build_ferroelectrics,
         ),
         Kind(name="polymorphs", spec=applications.PolymorphsSpec, build=applications.build_polymorphs),
+        Kind(name="screening", spec=screening.ScreeningSpec, build=screening.build),
         Kind(name="graph", spec=graph.GraphSpec, build=graph.build),
     )
 }
