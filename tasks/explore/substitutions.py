@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
@@ -76,7 +77,7 @@ def _swap(found: Found, parent: Parent, swap: Mapping[str, str], settings: Subst
 
 
 def swapped(structure: Any, swap: Mapping[str, str], *, scale: bool) -> Any:
-    """A structure of pymatgen with other elements, scaled by radii (H. Chu et al.'s predictor in pymatgen).
+    """A structure of pymatgen with other elements, scaled by radii of ions, or else of atoms.
 
     Raises:
         ValueError: it shall be scaled, and there is no radius for an element.
@@ -88,7 +89,11 @@ def swapped(structure: Any, swap: Mapping[str, str], *, scale: bool) -> Any:
     changed: Any = SubstitutionTransformation(species).apply_transformation(structure)
     if scale:
         predictor: Any = RLSVolumePredictor
-        changed.scale_lattice(predictor().predict(changed, structure))
+        with (
+            warnings.catch_warnings()
+        ):  # where ions have no radii, those of atoms are taken, and that is told
+            warnings.filterwarnings("ignore", "Exception occurred. Will attempt atomic", UserWarning)
+            changed.scale_lattice(predictor().predict(changed, structure))
     return changed
 
 

@@ -278,7 +278,11 @@ def test_what_cannot_be_is_said_before_anything_runs(tmp_path, known, morse):
             maker(tmp_path, known, **more).make([])
     for more, error, said in (
         ({"target": "with Au"}, InputError, "the potential morse knows nothing of Au"),
-        ({"target": "with Cs, above_hull < 0.1"}, InputError, "hull of the references .* knows nothing of Cs"),
+        (
+            {"target": "with Cs, above_hull < 0.1"},
+            InputError,
+            "hull of the references .* knows nothing of Cs",
+        ),
         ({"target": "band_gap 1 to 2 eV"}, UnknownKeyError, "band_gap"),
         ({"references": {"dataset": str(tmp_path / "no")}}, InputError, "no such directory"),
         ({"models": [str(tmp_path)]}, InputError, "model"),

@@ -2,6 +2,7 @@
 
 from zonemelt.workflows.cli import potential_train, potential_work
 from zonemelt.workflows.cli.app import app, main
+from zonemelt.workflows.cli.candidates import candidates
 from zonemelt.workflows.cli.crates import crate, open_command
 from zonemelt.workflows.cli.dataset import dataset_app
 from zonemelt.workflows.cli.evaluate import evaluate
@@ -16,6 +17,7 @@ from zonemelt.workflows.cli.prepare import check, init
 from zonemelt.workflows.cli.provenance import uses, why
 from zonemelt.workflows.cli.reports import report
 from zonemelt.workflows.cli.rerun import diff, rerun
+from zonemelt.workflows.cli.screen import screen
 from zonemelt.workflows.cli.sites import sites, sites_app
 from zonemelt.workflows.cli.start import resume, run, submit
 from zonemelt.workflows.cli.steer import cancel, pause, retry
@@ -26,6 +28,7 @@ from zonemelt.workflows.cli.watching import serve, watch
 __all__ = [
     "app",
     "cancel",
+    "candidates",
     "check",
     "crate",
     "dataset_app",
@@ -50,6 +53,7 @@ __all__ = [
     "resume",
     "retry",
     "run",
+    "screen",
     "serve",
     "show",
     "sites",

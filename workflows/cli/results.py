@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from zonemelt.tasks.errors import ZonemeltError
 from zonemelt.workflows.cli.application_tables import COLUMNS, application_table
+from zonemelt.workflows.cli.verdict_tables import print_verdicts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,6 +45,8 @@ def print_results(out: Console, place: Path, plan: Plan) -> None:
 
     if plan.spec is None or plan.spec.kind == "graph":
         return
+    if plan.spec.kind == "screening":
+        print_verdicts(out, place)
     try:
         found = gather(place)
         for table in tables_of(found):

@@ -1,0 +1,132 @@
+"""From proposed crystals to labelled ones: a pair potential judges, EMT labels; what the console says."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from ase.build import bulk
+from jobflow import OutputReference
+from potentials_for_tests import Morse
+from typer.testing import CliRunner
+
+from zonemelt import run_flow
+from zonemelt.flows.judge import JudgeMaker
+from zonemelt.flows.screening import ScreeningMaker
+from zonemelt.tasks.atomistic import jobs
+from zonemelt.tasks.errors import InputError, UnknownKeyError
+from zonemelt.tasks.judge import verdict_jobs
+from zonemelt.tasks.judge.verdict import Verdict
+from zonemelt.tasks.label.by_ase import emt
+from zonemelt.tasks.label.settings import EmtSettings
+from zonemelt.tasks.records import Geometry
+from zonemelt.workflows.cli import app
+from zonemelt.workflows.verdicts import read_verdicts
+
+
+class Metals(Morse):
+    elements = frozenset({"Cu", "Al", "Ni", "Au"})
+
+
+@pytest.fixture(autouse=True)
+def _metals(monkeypatch):
+    for module in (jobs, verdict_jobs):
+        monkeypatch.setattr(module, "load_potential", lambda name, **_: Metals())
+
+
+def crystal(name, atoms):
+    return {"identifier": name, "geometry": Geometry.of(atoms).model_dump(mode="json")}
+
+
+KNOWN = [crystal(el, bulk(el)) for el in ("Cu", "Al", "Ni")]
+B2 = crystal("B2", bulk("CuAl", "cesiumchloride", a=3.0))
+SWAPS = [{"Cu": "Ni"}, {"Al": "Ni"}, {"Al": "Au"}, {"Cu": "Ni", "Al": "Cu"}]
+
+
+def screening(place, **more):
+    judge = JudgeMaker(
+        potential="metals", references={"crystals": KNOWN}, directory=str(place / "work"),
+        judging={"metastable": 2.0}, target=more.pop("target", ""),
+        relax={"force": 0.01, "method": "lbfgs"},
+    )  # fmt: skip
+    given = {
+        "parents": [B2], "judge": judge,
+        "explore": {"swapped": {"explorer": "substitutions", "swaps": SWAPS}},
+        **more,
+    }  # fmt: skip
+    return ScreeningMaker(**given)
+
+
+def output_of(flow, place):
+    found = run_flow(flow, site="inline", directory=place, ensure_success=True)
+    output = flow.output
+    while isinstance(output, OutputReference):  # of a job that was replaced
+        attempts = found[output.uuid]
+        output = attempts[max(attempts)].output
+    json.dumps(output)
+    return output
+
+
+def test_the_best_are_labelled_with_what_they_would_fall_apart_into(tmp_path):
+    made = screening(tmp_path, oracle="emt", short_list=2, target="above_hull < 5, no Au")
+    made.check()
+    assert made.elements() == {"Cu", "Al", "Ni"}
+    output = output_of(made.make(), tmp_path / "c")
+    verdicts = [Verdict.model_validate(one) for one in output["verdicts"]]
+    assert output["explored"]["kept"] == len(verdicts) == 4
+    assert not [one for one in verdicts if one.verdict == "invalid"]
+    gold = next(one for one in verdicts if "Au" in one.formula)
+    assert gold.verdict == "off target"
+    labelled = [one for one in verdicts if one.label]
+    assert len(labelled) == 2
+    best = min((one for one in verdicts if one.above_hull is not None), key=lambda one: one.above_hull)
+    assert best in labelled
+
+    def energy(geometry):
+        return emt(geometry, EmtSettings(), identifier="x", workdir=tmp_path).energy_per_atom
+
+    phases = {name: Geometry.model_validate(one) for name, one in output["references"]["phases"].items()}
+    mixed = sum(share * energy(phases[name]) for name, share in best.decomposition.items())
+    assert best.label.energy_per_atom == pytest.approx(energy(best.geometry))
+    assert best.label.above_hull == pytest.approx(energy(best.geometry) - mixed)
+    assert best.quantities["above_hull"] == best.label.above_hull
+
+
+def test_candidates_on_the_console(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    output_of(screening(tmp_path).make(), tmp_path / "c")
+    assert len(read_verdicts(tmp_path / "c")) == 4
+
+    def said(*words, code=0):
+        result = CliRunner().invoke(app, ["candidates", "c", *words])
+        assert result.exit_code == code, result.output
+        return result.stdout if code == 0 else result.stderr
+
+    table = said()
+    assert "4 generated" in table
+    assert "undefined" in table
+    assert "there is no reference for Au" in said("--filter", "with Au")
+    found = json.loads(said("--filter", "no Au", "--sort", "above_hull", "--reverse", "--json"))["candidates"]
+    assert [one["above_hull"] for one in found] == sorted((one["above_hull"] for one in found), reverse=True)
+    assert "no candidate is like that" in said("--filter", "verdict=collapsed")
+    said("--filter", "with Ni", "--cif", "best")
+    assert len(list((tmp_path / "best").glob("*.cif"))) == 3
+    assert "did you mean 'above_hull'" in said("--filter", "abovehull<1", code=2)
+    (tmp_path / "other").mkdir()
+    output_of(screening(tmp_path, explore={}).judge.make([]), tmp_path / "empty")
+    result = CliRunner().invoke(app, ["candidates", "empty"])
+    assert "no candidate was judged yet" in result.stderr
+
+
+def test_what_cannot_be_is_said_before_anything_runs(tmp_path):
+    for more, error, said in (
+        ({"explore": {}, "parents": []}, InputError, "nothing proposes candidates"),
+        ({"parents": []}, InputError, "'swapped' starts from crystals"),
+        ({"short_list": 3}, InputError, "3 labels, and no oracle"),
+        ({"explore": {"a": {"explorer": "sources", "paths": ["/no/where"]}}}, InputError, "no such path"),
+        ({"explore": {"a": {"explorer": "substitution"}}}, UnknownKeyError, "did you mean 'substitutions'"),
+        ({"target": "with Pb"}, InputError, "knows nothing of Pb"),
+        ({"target": "band_gap > 1"}, UnknownKeyError, "band_gap"),
+    ):
+        with pytest.raises(error, match=said):
+            screening(tmp_path, **more).check()
