@@ -19,13 +19,13 @@ def verdict(name, above, **more):
 
 
 SOME = [
-    verdict("a", 0.02, properties={"band_gap": Estimate(value=1.2, unit="eV")}),
-    verdict("b", -0.01, verdict=Word.STABLE, novel=False),
-    verdict("c", None, geometry=Geometry.of(bulk("Pb"))),
+    verdict("p", 0.02, properties={"band_gap": Estimate(value=1.2, unit="eV")}),
+    verdict("q", -0.01, verdict=Word.STABLE, novel=False),
+    verdict("r", None, geometry=Geometry.of(bulk("Pb"))),
     verdict(
-        "d", 0.3, verdict=Word.UNSTABLE, label=Confirmation(oracle="emt", above_hull=0.2), left_basin=True
+        "s", 0.3, verdict=Word.UNSTABLE, label=Confirmation(oracle="emt", above_hull=0.2), left_basin=True
     ),
-    verdict("e", None, geometry=None, valid=False, verdict=Word.INVALID, novel=None),
+    verdict("t", None, geometry=None, valid=False, verdict=Word.INVALID, novel=None),
 ]
 FIELDS = list({name: None for one in SOME for name in row_of(one)})
 
@@ -42,22 +42,22 @@ def kept(*said):
 @pytest.mark.parametrize(
     ("said", "names"),
     [
-        ("above_hull<0.05", "ab"),
-        ("above_hull <= 0.02, novel", "a"),
-        ("above_hull > 1e-2", "ad"),
-        ("above_hull != 0.3", "abce"),
-        ("verdict=stable", "b"),
-        ("verdict != 'stable'", "acde"),
-        ("not novel", "b"),
-        ("novel = no", "b"),
-        ("not left_basin, valid", "abc"),
-        ("no Pb", "abd"),
-        ("with Na, above_hull<1", "abd"),
-        ("at most 1 elements", "c"),
-        ("elements = 2", "abd"),
-        ("band_gap > 1", "a"),
-        ("label.above_hull < 0.25, labelled", "d"),
-        ("", "abcde"),
+        ("above_hull<0.05", "pq"),
+        ("above_hull <= 0.02, novel", "p"),
+        ("above_hull > 1e-2", "ps"),
+        ("above_hull != 0.3", "pqrt"),
+        ("verdict=stable", "q"),
+        ("verdict != 'stable'", "prst"),
+        ("not novel", "q"),
+        ("novel = no", "q"),
+        ("not left_basin, valid", "pqr"),
+        ("no Pb", "pqs"),
+        ("with Na, above_hull<1", "pqs"),
+        ("at most 1 elements", "r"),
+        ("elements = 2", "pqs"),
+        ("band_gap > 1", "p"),
+        ("label.above_hull < 0.25, labelled", "s"),
+        ("", "pqrst"),
     ],
 )
 def test_what_holds_is_kept(said, names):
@@ -87,7 +87,7 @@ def test_what_cannot_be_read_is_refused(said, error, match):
 
 def test_sorted_with_what_is_not_known_last():
     rows = [row_of(one) for one in SOME]
-    assert [one["identifier"] for one in sorted_rows(rows, "above_hull", FIELDS)] == list("badce")
+    assert [one["identifier"] for one in sorted_rows(rows, "above_hull", FIELDS)] == list("qpsrt")
     assert [one["identifier"] for one in sorted_rows(rows, "above_hull", FIELDS, reverse=True)] == list(
         "dabce"
     )
