@@ -314,10 +314,8 @@ class DiscoveryMaker(RelabelCommitteeMaker):
             key: value for key, value in self.resources.get("train", {}).items()
             if key in {one.name for one in fields(GeneratorMaker)}
         }  # fmt: skip
-        if start and "start" in {one.name for one in fields(GeneratorMaker)}:
-            given["start"] = start
         return GeneratorMaker(
-            name="train generator", directory=directory, wish=wish, settings=settings,
+            name="train generator", directory=directory, wish=wish, settings=settings, start=start,
             most_atoms=int(self.generator.get("most_atoms", 20)), **given, **wanted,
         )  # fmt: skip
 

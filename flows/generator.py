@@ -23,6 +23,7 @@ class GeneratorMaker(RanksMaker):
         split: ``seed``, and ``validation``, a share of the crystals.
         most_atoms: of a crystal; larger ones are left out.
         wish: the property that crystals are to be drawn for; empty for none.
+        start: folder of a generator of this architecture whose weights it begins with; empty for random ones.
     """
 
     name: str = "generator"
@@ -31,6 +32,7 @@ class GeneratorMaker(RanksMaker):
     split: dict[str, float] = field(default_factory=lambda: {"seed": 0, "validation": 0.1})
     most_atoms: int = 20
     wish: str = ""
+    start: str = ""
 
     def make(self, dataset: str, version: str | OutputReference) -> Flow:
         """Build the graph; all that can be checked without the data is checked here.
@@ -63,6 +65,7 @@ class GeneratorMaker(RanksMaker):
                 loss=terms.model_dump(mode="json"),
                 most_atoms=self.most_atoms,
                 wish=self.wish,
+                start=self.start,
                 device=self.device,
                 threads=self.threads,
             )

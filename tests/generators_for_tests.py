@@ -29,7 +29,7 @@ def salts(count=24, *, seed=0):
     return Crystals.of_atoms(found)
 
 
-def trained(directory, crystals, *, epochs=2, wish=None, split=None, deadline=math.inf, **settings):
+def trained(directory, crystals, *, epochs=2, wish=None, split=None, start="", deadline=math.inf, **settings):
     """A generator, trained alone until the deadline, and its card."""
     names = [f"salt-{i}" for i in range(len(crystals))]
     last = len(crystals) - 4
@@ -39,5 +39,6 @@ def trained(directory, crystals, *, epochs=2, wish=None, split=None, deadline=ma
     with joined(device="cpu") as ranks:
         return train_generator(
             crystals, names, parts, SMALL,
-            settings=told, terms=FlowTerms(), ranks=ranks, directory=directory, wish=wish, deadline=deadline,
+            settings=told, terms=FlowTerms(), ranks=ranks, directory=directory, wish=wish,
+            start=start, deadline=deadline,
         )  # fmt: skip

@@ -126,6 +126,7 @@ def generator_job(
     loss: dict[str, Any] | None = None,
     most_atoms: int = 20,
     wish: str = "",
+    start: str = "",
     device: str = "auto",
     threads: int | None = None,
     tally: dict[str, Any] | None = None,
@@ -144,6 +145,7 @@ def generator_job(
         loss: see :class:`.FlowTerms`.
         most_atoms: of a crystal; larger ones are left out.
         wish: the property that crystals are to be drawn for; empty for none.
+        start: folder of a generator whose weights it begins with; empty for random ones.
         device: see :func:`.joined`.
         threads: of each rank; None for what its environment says.
         tally: what the jobs before this one did.
@@ -164,7 +166,7 @@ def generator_job(
         return train_generator(
             crystals, names, parts, network,
             settings=chosen, terms=terms, ranks=ranks, directory=Path(directory), wish=target,
-            deadline=deadline,
+            start=start, deadline=deadline,
         )  # fmt: skip
 
     return train_in_time(
@@ -172,7 +174,8 @@ def generator_job(
         partial(
             generator_job,
             dataset=dataset, version=version, split=split, architecture=architecture, settings=settings,
-            directory=directory, loss=loss, most_atoms=most_atoms, wish=wish, device=device, threads=threads,
+            directory=directory, loss=loss, most_atoms=most_atoms, wish=wish, start=start, device=device,
+            threads=threads,
         ),
         directory=directory, device=device, threads=threads, tally=tally,
     )  # fmt: skip

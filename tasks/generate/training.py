@@ -7,6 +7,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections import Counter
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -17,15 +18,23 @@ from zonemelt.tasks.generate.generator import GeneratorCard
 from zonemelt.tasks.generate.objective import FlowObjective
 from zonemelt.tasks.generate.padded import CrystalSet, Standard, check_crystals
 from zonemelt.tasks.generate.samples import JUDGED, NoisySamples
+from zonemelt.tasks.generate.warm import begin_with
 from zonemelt.tasks.train.checkpoint import after_epoch, weights_of
 from zonemelt.tasks.train.loop import Outcome, train
-from zonemelt.tasks.train.model_folder import Target, describe_hardware, json_of, save_model, versions
+from zonemelt.tasks.train.model_folder import (
+    WEIGHTS,
+    Target,
+    describe_hardware,
+    json_of,
+    save_model,
+    versions,
+)
 from zonemelt.tasks.train.properties import check_split
 from zonemelt.tasks.train.settings import that_must_stay
+from zonemelt.tasks.whole_files import sha256_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
     import torch
     from numpy.typing import NDArray
@@ -56,6 +65,7 @@ def train_generator(
     ranks: Ranks,
     directory: Path,
     wish: tuple[str, str, NDArray[np.float64]] | None = None,
+    start: str = "",
     deadline: float = math.inf,
 ) -> tuple[Outcome, GeneratorCard]:
     """Train one, or go on with it; when it is finished it is written into the directory.
@@ -71,6 +81,7 @@ def train_generator(
         directory: for checkpoints, metrics and the generator.
         wish: name, unit and values (M,) of a property that crystals are to be drawn for; NaN where one has
             none.
+        start: folder of a generator whose weights it begins with; empty for random ones.
         deadline: see :func:`.loop.train`.
 
     Returns:
@@ -92,7 +103,7 @@ def train_generator(
     target, values_M = _target(wish, split["train"])
     card = _card(own, numbers_K, standard, architecture, target).model_copy(
         update={
-            "training": _about(crystals, names_M, split, settings, terms),
+            "training": {**_about(crystals, names_M, split, settings, terms), "start": _weights(start)},
             "versions": versions(),
             "hardware": describe_hardware(ranks.device),
         }
@@ -112,6 +123,8 @@ def train_generator(
 
     torch.manual_seed(settings.seed)
     network = architecture.make(species=len(numbers_K))
+    if start:
+        begin_with(network, start, architecture, card.elements)
     objective = FlowObjective(terms)
     judged = samples("validation") if "validation" in split else None
 
@@ -220,6 +233,11 @@ def _about(
         for part, rows in split.items()
     }
     return {**json_of(settings), "loss": json_of(terms), "samples": len(split["train"]), **sets}
+
+
+def _weights(start: str) -> str:
+    """Of those a training begins with."""
+    return sha256_of(Path(start) / WEIGHTS)[:16] if start else ""
 
 
 def _digest(crystals: Crystals, names_M: Sequence[str], rows: Rows) -> str:
