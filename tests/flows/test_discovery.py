@@ -110,7 +110,7 @@ def test_what_is_known_is_taken_over_once(campaign, tmp_path):
         ({"sample": [{"count": 3, "elements": ["Cu"]}]}, "the seeds hold no Cu"),
         ({"sample": [{"count": 3, "composition": {"Al": 2, "Au": 2}}]}, "outside the target"),
         ({"sample": [{"count": 3, "atoms": [0]}]}, "1 or more"),
-        ({"generator": {"widht": 3}}, "widht"),
+        ({"generator": {"most_atom": 3}}, "most_atoms"),
         ({"acquire": {"strategy": "luck"}}, "luck"),
         ({"models": {"gap": {"family": "extra_trees"}}}, "gap"),
         ({"judging": {"metastable": -1}}, "metastable"),
