@@ -35,6 +35,11 @@ class Proposing(Selecting):
     unsure: float = Field(
         default=0.25, ge=0, le=1, description="share of a batch for those that the committee is least sure of"
     )
+    volume: float = Field(
+        default=0.3,
+        gt=0,
+        description="change in a relaxation, a fraction: what it carries farther gets no label",
+    )
     reach: float = Field(
         default=0.3, gt=0, description="eV/atom above the hull: what is predicted farther gets no label"
     )
@@ -108,7 +113,7 @@ def proposed(
     Returns:
         Those chosen, and the counts of the selection.
     """
-    fit = eligible(verdicts, target)
+    fit = [one for one in eligible(verdicts, target) if abs(one.volume_change or 0.0) <= settings.volume]
     pool = Pool(
         names=tuple(one.identifier for one in fit),
         scores={

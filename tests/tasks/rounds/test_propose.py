@@ -68,6 +68,14 @@ def test_what_is_predicted_far_above_the_hull_gets_no_label():
     assert summary["chosen"] == 0
 
 
+def test_what_a_relaxation_carried_far_away_gets_no_label():
+    some = [verdict("near", volume_change=-0.1), verdict("far", volume_change=0.5)]
+    chosen, _ = proposed(some, TARGET, proposing_of({}), count=4, seed=0)
+    assert [one.identifier for one in chosen] == ["near"]
+    chosen, _ = proposed(some, TARGET, proposing_of({"volume": 1.0}), count=4, seed=0)
+    assert len(chosen) == 2
+
+
 def test_chance_does_not_look_and_repeats_with_its_seed():
     some = [verdict(f"c{n}", 0.01 * n) for n in range(20)]
     settings = proposing_of({"strategy": "random", "reach": 10})
