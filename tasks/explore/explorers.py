@@ -12,6 +12,7 @@ from zonemelt.tasks.explore import (
     defects,
     deform,
     dynamics,
+    own,
     phonons,
     sources,
     substitutions,
@@ -33,6 +34,7 @@ AnyExplorer = (
     | substitutions.Substitutions
     | decorations.Decorations
     | sources.Sources
+    | own.Own
 )
 EXPLORERS: Final[dict[str, type[AnyExplorer]]] = {
     "deform": deform.Deform,
@@ -43,6 +45,7 @@ EXPLORERS: Final[dict[str, type[AnyExplorer]]] = {
     "substitutions": substitutions.Substitutions,
     "decorations": decorations.Decorations,
     "sources": sources.Sources,
+    "own": own.Own,
 }
 
 
@@ -87,6 +90,10 @@ def explore(
     """
     if isinstance(settings, sources.Sources):
         return sources.explore(settings).document()
+    if isinstance(settings, own.Own):
+        return own.explore(
+            settings, read_parents(map(dict, parents)) if parents else [], seed=seed
+        ).document()
     start = read_parents(map(dict, parents))
     if isinstance(settings, dynamics.Dynamics):
         found = dynamics.explore(settings, start, _needed(potential, settings.explorer), seed=seed)

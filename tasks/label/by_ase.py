@@ -6,7 +6,6 @@ import hashlib
 import importlib
 import importlib.metadata
 import json
-import os
 import time
 from typing import TYPE_CHECKING, Any, Final
 
@@ -14,6 +13,7 @@ from zonemelt.tasks.convert.atoms import record_of_atoms
 from zonemelt.tasks.errors import InputError, OracleAbsentError, OracleError, UnfitStructureError
 from zonemelt.tasks.label.digest import digest, host
 from zonemelt.tasks.label.static import run_static
+from zonemelt.tasks.own_code import CALCULATORS, listed
 from zonemelt.tasks.quality.judge import Limits, geometry_faults
 from zonemelt.tasks.records import Computed, Convergence
 from zonemelt.tasks.theory import Theory
@@ -31,7 +31,6 @@ ALLOWED: Final = (
     "ase.calculators.eam:EAM",
 )
 """Calculators that a campaign file may name without more ado: they read data and run nothing."""
-ALLOW_VARIABLE: Final = "ZONEMELT_CALCULATORS"
 
 
 def label(geometry: Geometry, settings: AseSettings, *, identifier: str, workdir: Path) -> Record:
@@ -127,15 +126,14 @@ def admit(settings: AseSettings) -> None:
         raise InputError(
             f"the calculator {path} is not allowed here",
             where="oracles.ase.calculator",
-            remedy=f"if you trust it, name it in ${ALLOW_VARIABLE} (with commas between several); "
+            remedy=f"if you trust it, name it in ${CALCULATORS} (with commas between several); "
             f"allowed are {', '.join(allowed())}",
         )
 
 
 def allowed() -> tuple[str, ...]:
     """All calculators that may be named on this machine."""
-    own = os.environ.get(ALLOW_VARIABLE, "").split(",")
-    return (*ALLOWED, *(entry.strip() for entry in own if entry.strip()))
+    return (*ALLOWED, *listed(CALCULATORS))
 
 
 def _labelled(

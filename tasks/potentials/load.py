@@ -32,7 +32,9 @@ def load_potential(
     Args:
         name: one of :data:`NAMES`; the folder of a potential or a committee trained here; ``library:model``
             with a published model of another library, or a file of it, see :data:`.LIBRARIES`; or
-            ``sevennet:FILE`` with a checkpoint of SevenNet, ``chgnet:FILE`` with one of CHGNet.
+            ``sevennet:FILE`` with a checkpoint of SevenNet, ``chgnet:FILE`` with one of CHGNet; or
+            ``own:module:name``, a calculator of ASE with an attribute ``elements`` that
+            ``$ZONEMELT_CALCULATORS`` lists.
         device: "cpu" or "cuda".
         dtype: "float32", in which they were trained, or "float64", for finite differences and long runs.
         trust: that whoever made a file of another library may run programs here.
@@ -57,6 +59,8 @@ def load_potential(
     if is_foreign(name):
         return load(name, device=device, dtype=dtype, trust=trust, theory=theory)
     kind, colon, file = name.partition(":")
+    if kind == "own":
+        return _of_function(name, file, theory=theory)
     if colon and kind in _CHECKPOINTS:
         return _of_checkpoint(kind, Path(file), device=device, dtype=dtype, theory=theory)
     if Path(name).exists():
@@ -82,6 +86,24 @@ def load_folder(folder: Path, *, device: str = "cpu", dtype: str = "float32") ->
         kind = None  # whoever reads the rest says what is wrong
     load = linear.load if kind == "linear potential" else trained.load
     return load(folder, device=device, dtype=dtype)
+
+
+def _of_function(name: str, path: str, *, theory: Theory | None) -> Potential:
+    """A calculator of ASE of a person's own."""
+    from zonemelt.tasks.own_code import CALCULATORS, own_function
+    from zonemelt.tasks.potentials.by_ase import OfCalculator
+
+    made = own_function(path, variable=CALCULATORS, where=f"potential {name}")()
+    elements = getattr(made, "elements", None)
+    if not elements or isinstance(elements, str):
+        raise InputError(
+            "it does not say for which elements it is",
+            where=f"potential {name}",
+            remedy='give the calculator an attribute such as elements = ["Al", "Cu"]',
+        )
+    said = theory or getattr(made, "theory", None) or Theory(code="own", version=path, is_dft=False)
+    licence, cutoff = getattr(made, "licence", "your own"), getattr(made, "cutoff", None)
+    return OfCalculator(made, name=name, elements=elements, theory=said, licence=licence, cutoff=cutoff)
 
 
 def _of_checkpoint(kind: str, path: Path, *, device: str, dtype: str, theory: Theory | None) -> Potential:

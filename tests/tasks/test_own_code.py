@@ -1,0 +1,105 @@
+"""Calculators and generators of a person's own: named in a file, allowed in the environment."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from ase.build import bulk
+
+from zonemelt.tasks.crystals import Crystals
+from zonemelt.tasks.errors import InputError
+from zonemelt.tasks.explore.explorers import explore, explorer_of
+from zonemelt.tasks.potentials.load import load_potential
+from zonemelt.tasks.records import Geometry
+
+MODULE = """
+from pathlib import Path
+
+from ase.build import bulk
+from ase.calculators.emt import EMT
+
+Path("imported").touch()
+NUMBER = 1
+
+
+class Mine(EMT):
+    elements = ["Cu", "Au"]
+
+
+def propose(structures, *, seed, count=3):
+    for number in range(count):
+        one = bulk("Cu", a=3.5 + 0.1 * number + 0.001 * seed)
+        yield one
+    yield bulk("Cu", a=0.5)
+    yield "no structure"
+    yield from structures
+
+
+def broken(structures, *, seed):
+    raise ValueError("no idea")
+"""
+
+
+@pytest.fixture(autouse=True)
+def own_module(tmp_path, monkeypatch):
+    (tmp_path / "own_code_of_a_test.py").write_text(MODULE)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setenv("ZONEMELT_CALCULATORS", "own_code_of_a_test:Mine, own_code_of_a_test:NUMBER")
+    monkeypatch.setenv("ZONEMELT_EXPLORERS", "own_code_of_a_test:propose,own_code_of_a_test:broken,nowhere:f")
+    return tmp_path
+
+
+def test_a_calculator_of_ones_own_is_a_potential_for_its_elements():
+    potential = load_potential("own:own_code_of_a_test:Mine")
+    found = potential.evaluate(Crystals.of_atoms([bulk("Cu"), bulk("Au")]), stress=True)
+    assert np.isfinite(found.energies_G).all()
+    assert not potential.theory.is_dft
+    with pytest.raises(InputError, match="Ag"):
+        potential.evaluate(Crystals.of_atoms([bulk("Ag")]))
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("own:os:getcwd", r"os:getcwd is not allowed.*\n.*ZONEMELT_CALCULATORS=os:getcwd"),
+        ("own:own_code_of_a_test:NUMBER", "cannot be called"),
+    ],
+)
+def test_what_is_not_listed_is_not_imported(name, message):
+    with pytest.raises(InputError, match=message):
+        load_potential(name)
+
+
+def test_a_calculator_that_does_not_say_for_what_it_is(monkeypatch):
+    monkeypatch.setenv("ZONEMELT_CALCULATORS", "ase.calculators.emt:EMT")
+    with pytest.raises(InputError, match="for which elements"):
+        load_potential("own:ase.calculators.emt:EMT")
+
+
+def test_a_function_of_ones_own_proposes_candidates():
+    asked = explorer_of(
+        {"explorer": "own", "function": "own_code_of_a_test:propose", "arguments": {"count": 5}}
+    )
+    start = [{"identifier": "gold", "geometry": Geometry.of(bulk("Au")).model_dump(mode="json")}]
+    found = explore(asked, start, seed=1)
+    assert found["counts"] == {
+        "proposed": 8, "kept": 6, "refused: atoms too close": 1, "refused: no structure": 1,
+    }  # fmt: skip
+    assert found == explore(asked, start, seed=1)
+    assert found["candidates"] != explore(asked, start, seed=2)["candidates"]
+    assert explore(asked, [], seed=1)["counts"]["kept"] == 5
+    assert {one["origin"]["explorer"] for one in found["candidates"]} == {"own"}
+
+
+@pytest.mark.parametrize(
+    ("function", "message"),
+    [
+        ("own_code_of_a_test:broken", "it fails: ValueError: no idea"),
+        ("nowhere:f", "cannot be imported"),
+        ("own_code_of_a_test:Mine", r"not allowed here.*\n.*ZONEMELT_EXPLORERS"),
+    ],
+)
+def test_functions_that_cannot_be_asked(function, message):
+    with pytest.raises(InputError, match=message):
+        explore(explorer_of({"explorer": "own", "function": function}), [], seed=0)
