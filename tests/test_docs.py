@@ -1,8 +1,10 @@
-"""Every Python snippet of the README and of the pages below it runs as it stands."""
+"""Every Python snippet of the README and of the pages below it runs as it stands; how-to pages as one session."""
 
 from __future__ import annotations
 
+import os
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -10,11 +12,14 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
+ROOT_PAGES = ("README.md", "CONTRIBUTING.md", "SECURITY.md")
 ELSEWHERE = {"stores", "graphs", "training"}  # the tests of what they are about run their snippets
+ALL = [*(ROOT / name for name in ROOT_PAGES), *sorted((ROOT / "docs").rglob("*.md"))]
+HOW_TO = [page for page in ALL if page.parent.name == "how-to"]
 PAGES = [
     page
-    for page in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-    if page.stem not in ELSEWHERE and "```python" in page.read_text(encoding="utf-8")
+    for page in ALL
+    if page not in HOW_TO and page.stem not in ELSEWHERE and "```python" in page.read_text(encoding="utf-8")
 ]
 
 
@@ -40,8 +45,46 @@ def test_snippets_run(page, tmp_path):
         assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.parametrize("page", HOW_TO, ids=lambda page: page.stem)
+def test_a_how_to_page_works_from_outside(page, tmp_path):
+    """In an empty folder, by the installed program and the public modules: files are written, lines are run.
+
+    A block whose first line is a comment with a file's name is that file; Python is also run. Of consoles
+    every line after `$` is run, and must succeed.
+    """
+    environment = {
+        **os.environ,
+        "HOME": str(tmp_path),
+        "PYTHONPATH": str(tmp_path),
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        "OMP_NUM_THREADS": "1",
+    }
+    ran = 0
+    blocks = re.findall(r"```(python|yaml|console)\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
+    for number, (kind, content) in enumerate(blocks):
+        first = re.match(r"# ([\w.-]+\.(?:py|yaml))\n", content)
+        name = first[1] if first else f"snippet_{number}.py"
+        commands = []
+        if kind == "console":
+            commands = [shlex.split(line[2:]) for line in content.splitlines() if line.startswith("$ ")]
+        elif first or kind == "python":
+            (tmp_path / name).write_text(content)
+            commands = [[sys.executable, name]] if kind == "python" else []
+        for command in commands:
+            if command[0] == "export":
+                variable, _, value = command[1].partition("=")
+                environment[variable] = value
+                continue
+            done = subprocess.run(
+                command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300, check=False
+            )
+            ran += 1
+            assert done.returncode == 0, f"{shlex.join(command)}\n{done.stdout}\n{done.stderr}"
+    assert ran
+
+
 def test_links_lead_somewhere():
-    for page in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]:
+    for page in ALL:
         for target in re.findall(r"\]\((?!http)([^)#]+)", page.read_text()):
             assert (page.parent / target).exists(), f"{page.name} links to {target}"
 

@@ -23,7 +23,7 @@ class Own(Explorer):
     explorer: Literal["own"] = "own"
     function: str = Field(
         pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$",
-        description="module:name; of structures (ase.Atoms) to start from and seed; gives some of ASE or pymatgen",
+        description="module:name; takes structures (ase.Atoms) and seed; gives some of ASE or pymatgen",
     )
     arguments: dict[str, Any] = Field(default_factory=dict, description="further keywords of the function")
 
