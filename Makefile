@@ -7,7 +7,7 @@ BIN    := $(VENV)/bin
 export OMP_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install oracle cluster crate-validator quickstart test test-slow lint audit format bench clean
+.PHONY: help install oracle cluster crate-validator quickstart test test-slow lint audit docs docs-links format bench clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -16,7 +16,7 @@ $(BIN)/.installed: pyproject.toml constraints.txt
 	@echo "Installing zonemelt into $(VENV): about 3 minutes, 2 GB"
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt torch
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev,mpi,potentials,databases]"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev,docs,mpi,potentials,databases,serve]"
 	@touch $@
 
 install: $(BIN)/.installed ## Create .venv and install zonemelt with everything pinned (about 3 minutes)
@@ -73,6 +73,13 @@ audit: install ## Ask the public database of weaknesses about every pinned packa
 	$(PYTHON) -m venv .venv-audit
 	.venv-audit/bin/python -m pip install --quiet --disable-pip-version-check "pip-audit>=2.9"
 	.venv-audit/bin/pip-audit --disable-pip --no-deps -r constraints.txt
+
+docs: install ## Build the pages strictly into build/docs
+	$(BIN)/sphinx-build -W --keep-going -q -b html docs build/docs
+	@echo "build/docs/index.html"
+
+docs-links: install ## Follow every link of the pages to the web (needs a network)
+	$(BIN)/sphinx-build -q -b linkcheck docs build/links
 
 format: install ## Format the code
 	$(BIN)/ruff format .

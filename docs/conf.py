@@ -1,4 +1,4 @@
-"""How the pages are built: `make docs`. Warnings are errors; the reference is made of docstrings and schemas."""
+"""How the pages are built: `make docs`. Warnings are errors; the reference is made of the program itself."""
 
 from __future__ import annotations
 

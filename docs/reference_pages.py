@@ -1,4 +1,4 @@
-"""The pages of the reference: commands from their help, files from their schemas, modules from their docstrings."""
+"""The pages of the reference: commands by their help, files by their schemas, modules by their docstrings."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ MODULES = {
     "The package": ["zonemelt", "zonemelt.plain_yaml"],
     "Records and datasets": [
         "zonemelt.tasks.records", "zonemelt.tasks.theory", "zonemelt.tasks.crystals",
-        "zonemelt.tasks.datasets.dataset", "zonemelt.tasks.datasets.parts", "zonemelt.tasks.datasets.versions",
+        "zonemelt.tasks.datasets.dataset", "zonemelt.tasks.datasets.parts",
+        "zonemelt.tasks.datasets.versions",
         "zonemelt.tasks.structure_files", "zonemelt.tasks.ingest.ingest_file",
     ],
     "Labels": ["zonemelt.tasks.label.registry", "zonemelt.tasks.label.jobs", "zonemelt.tasks.label.health"],
@@ -41,6 +42,9 @@ MODULES = {
     ],
     "Simulated site": ["zonemelt.workflows.simulate"],
 }  # fmt: skip
+
+
+_FACES = {"zonemelt", "zonemelt.workflows.simulate"}  # what they show is defined elsewhere
 
 
 def write_reference(folder: Path) -> None:
@@ -142,9 +146,8 @@ def _page(title: str, about: str, models: dict[str, type[BaseModel]]) -> str:
         for field, info in model.model_fields.items():
             inner |= {one.__name__: one for one in _models_in(info.annotation)}
             default = "required" if info.is_required() else _default(info)
-            lines.append(
-                f"| `{field}` | {_cell(_type(info.annotation))} | {_cell(default)} | {_cell(info.description or '')} |"
-            )
+            cells = [f"`{field}`", *map(_cell, (_type(info.annotation), default, info.description or ""))]
+            lines.append(f"| {' | '.join(cells)} |")
         lines.append("")
         waiting += [(each, one) for each, one in inner.items() if one not in done]
     return "\n".join(lines)
@@ -200,11 +203,10 @@ def _cell(text: str) -> str:
 
 def modules(title: str, names: list[str]) -> str:
     """The public functions and classes of modules."""
-    lines = [f"# {title}\n"]
-    for name in names:
-        lines.append(
-            f"## {name}\n\n```{{eval-rst}}\n.. automodule:: {name}\n   :members:\n   :imported-members:\n```\n"
-            if name in {"zonemelt", "zonemelt.workflows.simulate"}
-            else f"## {name}\n\n```{{eval-rst}}\n.. automodule:: {name}\n   :members:\n```\n"
-        )
-    return "\n".join(lines)
+    extra = "   :imported-members:\n"
+    parts = [
+        f"## {name}\n\n```{{eval-rst}}\n.. automodule:: {name}\n   :members:\n"
+        f"{extra if name in _FACES else ''}```\n"
+        for name in names
+    ]
+    return "\n".join([f"# {title}\n", *parts])

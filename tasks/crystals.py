@@ -32,7 +32,7 @@ class Crystals:
     numbers_A: NDArray[np.uint8]
     positions_A3: NDArray[np.float64]
     cells_G33: NDArray[np.float64]
-    periodic_G3: NDArray[np.bool_]
+    periodic_G3: NDArray[np.bool]
     first_G: NDArray[np.int64]
 
     def __len__(self) -> int:

@@ -1,4 +1,4 @@
-"""Every Python snippet of the README and of the pages below it runs as it stands; how-to pages as one session."""
+"""Every Python snippet of the README and of the pages runs as it stands; how-to pages as one session."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ import pytest
 ROOT = Path(__file__).parents[1]
 ROOT_PAGES = ("README.md", "CONTRIBUTING.md", "SECURITY.md")
 ELSEWHERE = {"stores", "graphs", "training"}  # the tests of what they are about run their snippets
-ALL = [*(ROOT / name for name in ROOT_PAGES), *sorted((ROOT / "docs").rglob("*.md"))]
+ALL = [
+    *(ROOT / name for name in ROOT_PAGES),
+    *(page for page in sorted((ROOT / "docs").rglob("*.md")) if page.parent.name != "reference"),
+]
 HOW_TO = [page for page in ALL if page.parent.name == "how-to"]
 PAGES = [
     page
@@ -76,7 +79,13 @@ def test_a_how_to_page_works_from_outside(page, tmp_path):
                 environment[variable] = value
                 continue
             done = subprocess.run(
-                command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300, check=False
+                command,
+                cwd=tmp_path,
+                env=environment,
+                capture_output=True,
+                text=True,
+                timeout=300,
+                check=False,
             )
             ran += 1
             assert done.returncode == 0, f"{shlex.join(command)}\n{done.stdout}\n{done.stderr}"
@@ -93,3 +102,11 @@ def test_make_targets_of_the_readme_exist():
     makefile = (ROOT / "Makefile").read_text()
     for target in set(re.findall(r"make ([a-z-]+)", (ROOT / "README.md").read_text())):
         assert re.search(rf"^{target}:", makefile, re.MULTILINE)
+
+
+def test_every_page_is_in_the_index():
+    index = (ROOT / "docs" / "index.md").read_text()
+    for page in ALL:
+        if (ROOT / "docs") in page.parents and page.stem != "index":
+            name = page.relative_to(ROOT / "docs").with_suffix("").as_posix()
+            assert f"\n{name}\n" in index, f"{name} is in no list of docs/index.md"

@@ -18,12 +18,13 @@ from zonemelt.workflows.cli.provenance import uses, why
 from zonemelt.workflows.cli.reports import report
 from zonemelt.workflows.cli.rerun import diff, rerun
 from zonemelt.workflows.cli.screen import screen
+from zonemelt.workflows.cli.serve import serve
 from zonemelt.workflows.cli.sites import sites, sites_app
 from zonemelt.workflows.cli.start import resume, run, submit
 from zonemelt.workflows.cli.steer import cancel, pause, retry
 from zonemelt.workflows.cli.steering import steer
 from zonemelt.workflows.cli.train import train
-from zonemelt.workflows.cli.watching import serve, watch
+from zonemelt.workflows.cli.watching import watch
 
 __all__ = [
     "app",

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from zonemelt.workflows.provenance.asking import Answer
+    from zonemelt.workflows.provenance.drawing import Language
 
 First = Annotated[
     str, typer.Argument(metavar="[DIR]", help="Campaign directory; the ID where it stands alone.")
@@ -35,6 +36,17 @@ def place_and_id(first: str, second: str, *, quiet: bool) -> tuple[Path, str]:
     if not text:
         raise InputError("no ID is given", where="ID", remedy="`zonemelt jobs` lists the jobs of a campaign")
     return find_campaign(directory, quiet=quiet), text
+
+
+def language_of(*, dot: bool, mermaid: bool, as_json: bool) -> Language | None:
+    """The language of a drawing that is asked for; None for none.
+
+    Raises:
+        InputError: two forms are asked for.
+    """
+    if dot + mermaid + as_json > 1:
+        raise InputError("one form at a time", where="--json, --dot, --mermaid", remedy="give one of them")
+    return "dot" if dot else "mermaid" if mermaid else None
 
 
 @command(
@@ -86,11 +98,10 @@ def _show(answer: Answer, *, whole: bool, dot: bool, mermaid: bool, as_json: boo
     from zonemelt.workflows.provenance.drawing import as_dot, as_mermaid
     from zonemelt.workflows.provenance.view import view
 
-    if dot + mermaid + as_json > 1:
-        raise InputError("one form at a time", where="--json, --dot, --mermaid", remedy="give one of them")
+    language = language_of(dot=dot, mermaid=mermaid, as_json=as_json)
     if as_json:
         print_json(answer.as_dict())
-    elif dot or mermaid:
+    elif language is not None:
         entries = view(answer.lineage, whole=whole)
         typer.echo((as_dot if dot else as_mermaid)(entries, answer.direction))
     else:

@@ -11,7 +11,7 @@ import typer
 
 from zonemelt.workflows.cli.app import NOT_ALL_SUCCEEDED, PROVENANCE, command
 from zonemelt.workflows.cli.places import Json, find_campaign
-from zonemelt.workflows.cli.provenance import First, Second, place_and_id
+from zonemelt.workflows.cli.provenance import Dot, First, Mermaid, Second, language_of, place_and_id
 from zonemelt.workflows.paper import shorten
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ _LISTED = 20
     PROVENANCE,
     "zonemelt diff runs/oxides runs/oxides-2",
     "zonemelt diff runs/oxides runs/oxides-2 --json | jq .parted",
+    "zonemelt diff runs/oxides runs/oxides-2 --dot | dot -Tsvg > diff.svg",
 )
 def diff(
     first: Annotated[str, typer.Argument(metavar="DIR1", help="A campaign directory.")],
@@ -38,15 +39,21 @@ def diff(
     rtol: Rtol = 1e-6,
     atol: Atol = 1e-9,
     ignore: Ignore = None,
+    dot: Dot = False,
+    mermaid: Mermaid = False,
     as_json: Json = False,
 ) -> None:
     """What differs between two campaigns: spec, code, data, results, and where the results part."""
     from zonemelt.workflows.paper import print_json
     from zonemelt.workflows.provenance.diff import diff as compare
+    from zonemelt.workflows.provenance.drawing_comparisons import draw_diff
 
+    language = language_of(dot=dot, mermaid=mermaid, as_json=as_json)
     places = find_campaign(first, quiet=True), find_campaign(second, quiet=True)
     found = compare(*places, rtol=rtol, atol=atol, ignore=ignore or ())
-    if as_json:
+    if language is not None:
+        typer.echo(draw_diff(found, language))
+    elif as_json:
         print_json(found.as_dict())
     else:
         _print_diff(found)
@@ -105,20 +112,26 @@ def rerun(
     rtol: Rtol = 1e-6,
     atol: Atol = 1e-9,
     ignore: Ignore = None,
+    dot: Dot = False,
+    mermaid: Mermaid = False,
     as_json: Json = False,
 ) -> None:
     """Replay a job, or a subtree, from what the ledger says it was given, and compare what it makes."""
     from zonemelt.workflows.paper import print_json
+    from zonemelt.workflows.provenance.drawing_comparisons import draw_replay
     from zonemelt.workflows.provenance.rerun import rerun as replay
 
-    place, text = place_and_id(first, second, quiet=as_json)
+    language = language_of(dot=dot, mermaid=mermaid, as_json=as_json)
+    place, text = place_and_id(first, second, quiet=as_json or language is not None)
     where: Any = site if site in {"local", "inline"} or not Path(site).exists() else Path(site)
     with contextlib.redirect_stdout(sys.stderr):
         found = replay(
             place, text, to=directory or None, subtree=subtree, site=where, rtol=rtol, atol=atol,
             ignore=ignore or (),
         )  # fmt: skip
-    if as_json:
+    if language is not None:
+        typer.echo(draw_replay(found, language))
+    elif as_json:
         print_json(found.as_dict())
     else:
         _print_replay(found)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from zonemelt.plain_yaml import read_yaml
 from zonemelt.tasks.errors import InputError
 from zonemelt.workflows.engine.inspect import open_ledger
-from zonemelt.workflows.engine.schema import SPEC_FILE
+from zonemelt.workflows.engine.schema import SPEC_FILE, WAITS_FOR
 from zonemelt.workflows.engine.states import JobState
 from zonemelt.workflows.provenance.comparing import ATOL, RTOL, compare
 from zonemelt.workflows.provenance.content import Content
@@ -40,6 +40,8 @@ class Diff:
             made something else (``parted``), ended in different states (``state``), or are ``only_first`` or
             ``only_second``.
         parted: the jobs where results part: given the same, made something else, with what differs.
+        functions: the same counts for the jobs of each function.
+        links: functions whose jobs come from jobs of another, in either campaign: from and to.
         only_first: names of jobs that only the first campaign has, with how many.
         only_second: likewise.
     """
@@ -51,6 +53,8 @@ class Diff:
     data: Pairs = field(default_factory=dict)
     counts: dict[str, int] = field(default_factory=dict)
     parted: list[dict[str, Any]] = field(default_factory=list)
+    functions: dict[str, dict[str, int]] = field(default_factory=dict)
+    links: list[tuple[str, str]] = field(default_factory=list)
     only_first: dict[str, int] = field(default_factory=dict)
     only_second: dict[str, int] = field(default_factory=dict)
 
@@ -113,6 +117,7 @@ def diff(
                 content = Content(connection, place, ignore=frozenset(ignore))
                 read.append((content, dict(_jobs(connection, content))))
             _results(found, *read, rtol=rtol, atol=atol)
+            found.links = sorted({link for connection in connections for link in _links(connection)})
         except sqlite3.DatabaseError as error:
             raise damaged(connections[len(read) % 2], error) from error
     return found
@@ -191,11 +196,11 @@ def _results(
     atol: float,
 ) -> None:
     (content, jobs), (other_content, others) = first, second
-    counts: Counter[str] = Counter()
+    counts: Counter[tuple[str, str]] = Counter()
     for key, job in jobs.items():
         other = others.get(key)
         if other is None:
-            counts["only_first"] += 1
+            counts[key[0], "only_first"] += 1
             found.only_first[key[1]] = found.only_first.get(key[1], 0) + 1
             continue
         how = _how(job, other)
@@ -207,11 +212,23 @@ def _results(
                 about |= {"deviation": comparison.deviation, "differences": comparison.differences}
                 about["close"] = comparison.equal
                 found.parted.append(about)
-        counts[how] += 1
+        counts[key[0], how] += 1
     for key in others.keys() - jobs.keys():
-        counts["only_second"] += 1
+        counts[key[0], "only_second"] += 1
         found.only_second[key[1]] = found.only_second.get(key[1], 0) + 1
-    found.counts = dict(counts)
+    for (kind, how), count in counts.items():
+        found.functions.setdefault(kind, {})[how] = count
+        found.counts[how] = found.counts.get(how, 0) + count
+
+
+def _links(connection: sqlite3.Connection) -> Iterator[tuple[str, str]]:
+    """Functions whose jobs wait for, or were brought by, jobs of another."""
+    yield from connection.execute(
+        "SELECT DISTINCT parent.kind, child.kind FROM edges JOIN jobs AS parent ON parent.uuid = edges.parent"
+        f" JOIN jobs AS child ON child.id = edges.child WHERE edges.kind = {WAITS_FOR}"
+        " UNION SELECT parent.kind, child.kind FROM jobs AS child"
+        " JOIN jobs AS parent ON parent.id = child.origin"
+    )
 
 
 def _how(job: _Job, other: _Job) -> str:

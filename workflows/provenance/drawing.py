@@ -3,18 +3,30 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
 
 from zonemelt.workflows.paper import duration
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from zonemelt.workflows.provenance.lineage import Direction, Node
     from zonemelt.workflows.provenance.view import Entry
 
 _ALSO = 6  # jobs that stand elsewhere and are named on a line
-_FILL = {"done": "#e3f1e3", "failed": "#f6d5d5", "running": "#fdf3d0", "skipped": "#eeeeee"}
+Language = Literal["dot", "mermaid"]
+WHITE, GREEN, RED, YELLOW, GREY = "#ffffff", "#e3f1e3", "#f6d5d5", "#fdf3d0", "#eeeeee"
+_FILL = {"done": GREEN, "failed": RED, "running": YELLOW, "skipped": GREY}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Box:
+    """A box of a drawing: its id, the lines in it, its colour."""
+
+    id: str
+    lines: list[str]
+    fill: str = WHITE
 
 
 def as_tree(entries: Sequence[Entry], direction: Direction) -> str:
@@ -67,22 +79,45 @@ def cost(node: Node) -> str:
 
 def as_dot(entries: Sequence[Entry], direction: Direction) -> str:
     """Graphviz's language; arrows go the way of the data."""
-    lines = ["digraph provenance {", "  rankdir=LR; node [shape=box, style=filled, fontname=Helvetica];"]
-    for entry in entries:
-        label = json.dumps(_label(entry, "\n"), ensure_ascii=False)
-        fill = _FILL.get(entry.node.state if entry.node else "", "#ffffff")
-        lines.append(f'  "{entry.id}" [label={label}, fillcolor="{fill}"];')
-    lines += [f'  "{start}" -> "{end}";' for start, end in _arrows(entries, direction)]
-    return "\n".join([*lines, "}"])
+    return draw(boxes(entries), _arrows(entries, direction), "dot")
 
 
 def as_mermaid(entries: Sequence[Entry], direction: Direction) -> str:
     """Mermaid's language, as Markdown pages on the web draw it."""
+    return draw(boxes(entries), _arrows(entries, direction), "mermaid")
+
+
+def boxes(entries: Sequence[Entry]) -> list[Box]:
+    """A box for each line of a view."""
+    return [
+        Box(id=entry.id, lines=_lines(entry), fill=_FILL.get(entry.node.state if entry.node else "", WHITE))
+        for entry in entries
+    ]
+
+
+def draw(drawn: Sequence[Box], arrows: Iterable[tuple[str, str]], language: Language) -> str:
+    """Boxes and arrows as text of a language that draws them.
+
+    Args:
+        drawn: the boxes.
+        arrows: ids of boxes, from and to.
+        language: Graphviz's or Mermaid's.
+    """
+    if language == "dot":
+        lines = ["digraph provenance {", "  rankdir=LR; node [shape=box, style=filled, fontname=Helvetica];"]
+        for box in drawn:
+            label = json.dumps("\n".join(box.lines), ensure_ascii=False)
+            lines.append(f'  "{box.id}" [label={label}, fillcolor="{box.fill}"];')
+        lines += [f'  "{start}" -> "{end}";' for start, end in arrows]
+        return "\n".join([*lines, "}"])
     lines = ["flowchart LR"]
-    for entry in entries:
-        text = _label(entry, "<br/>", escape=True)
-        lines.append(f'  n{entry.id}["{text}"]')
-    lines += [f"  n{start} --> n{end}" for start, end in _arrows(entries, direction)]
+    for box in drawn:
+        # Entities as Mermaid writes them; names come from outputs and may hold anything.
+        text = "<br/>".join("".join(map(_mermaid_safe, line)) for line in box.lines)
+        lines.append(f'  n{box.id}["{text}"]')
+        if box.fill != WHITE:
+            lines.append(f"  style n{box.id} fill:{box.fill}")
+    lines += [f"  n{start} --> n{end}" for start, end in arrows]
     return "\n".join(lines)
 
 
@@ -93,13 +128,9 @@ def _arrows(entries: Sequence[Entry], direction: Direction) -> list[tuple[str, s
     return list(dict.fromkeys(pairs if direction == "why" else [(end, start) for start, end in pairs]))
 
 
-def _label(entry: Entry, newline: str, *, escape: bool = False) -> str:
+def _lines(entry: Entry) -> list[str]:
     node = entry.node
-    parts = [entry.text] if node is None else [f"{node.id} {node.name}", f"{node.state}{cost(node)}"]
-    if escape:
-        # Entities as Mermaid writes them; names come from outputs and may hold anything.
-        parts = ["".join(_mermaid_safe(letter) for letter in part) for part in parts]
-    return newline.join(parts)
+    return [entry.text] if node is None else [f"{node.id} {node.name}", f"{node.state}{cost(node)}"]
 
 
 def _mermaid_safe(letter: str) -> str:

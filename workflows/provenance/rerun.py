@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -46,11 +46,12 @@ class Replayed:
 
 @dataclass(frozen=True, kw_only=True)
 class Replay:
-    """A replay: where it ran, and how each job compares."""
+    """A replay: where it ran, how each job compares, and which of them come from which (from, to)."""
 
     directory: Path
     of: Path
     jobs: list[Replayed]
+    links: list[tuple[int, int]] = field(default_factory=list)
 
     @property
     def agrees(self) -> bool:
@@ -64,6 +65,7 @@ class Replay:
             "of": str(self.of),
             "agrees": self.agrees,
             "jobs": [asdict(job) for job in self.jobs],
+            "links": [list(link) for link in self.links],
         }
 
 
@@ -117,7 +119,10 @@ def rerun(
                 _compared(job, content, now, again, changed=_changed(old, new, job[1]), rtol=rtol, atol=atol)
                 for job in jobs
             ]
-    return Replay(directory=place, of=source, jobs=replayed)
+        ids = {job[0] for job in jobs}
+        links = walk(connection, roots, "uses").links
+    arrows = [(start, end) for start, ends in links.items() for end in ends if {start, end} <= ids]
+    return Replay(directory=place, of=source, jobs=replayed, links=arrows)
 
 
 def _chosen(connection: sqlite3.Connection, roots: list[int], *, subtree: bool) -> list[tuple[int, str, str]]:

@@ -6,6 +6,8 @@ import json
 
 import pytest
 from campaigns_for_tests import good
+from graphs_for_tests import add
+from jobflow import Flow
 
 from zonemelt import run_flow
 from zonemelt.tasks.errors import InputError
@@ -21,6 +23,21 @@ def test_why_and_uses(zonemelt, mixed):
     assert {job["name"] for job in zonemelt.json("uses", mixed, "first")["jobs"]} >= {"first", "broken"}
     assert zonemelt("why", mixed, "after many", "--dot").startswith("digraph")
     assert zonemelt("uses", mixed, "first", "--mermaid").startswith("flowchart")
+
+
+def test_two_campaigns_and_a_replay_as_drawings(zonemelt, tmp_path):
+    for name, second in (("one", 2), ("two", 3)):
+        first = add(1, 1)
+        run_flow(Flow([first, add(first.output, second)]), site="inline", directory=tmp_path / name)
+    drawn = zonemelt("diff", tmp_path / "one", tmp_path / "two", "--mermaid")
+    assert drawn.startswith("flowchart")
+    assert "1 made the same<br/>1 given something else" in drawn
+    assert "n0 --> n0" in drawn
+    assert zonemelt("diff", tmp_path / "one", tmp_path / "two", "--dot").startswith("digraph")
+    replayed = zonemelt("rerun", tmp_path / "one", "1", "--subtree", "--site", "inline", "--mermaid")
+    assert replayed.startswith("flowchart")
+    assert "n1 --> n2" in replayed
+    assert replayed.count("same") == 2
 
 
 def test_in_the_campaign_itself(zonemelt, mixed, monkeypatch):

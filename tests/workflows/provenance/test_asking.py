@@ -161,9 +161,10 @@ def test_names_cannot_break_a_drawing(tmp_path):
     run_flow(Flow([job]), site="inline", directory=tmp_path / "c")
     entries = view(why(tmp_path / "c", "1").lineage)
     mermaid = as_mermaid(entries, "why").splitlines()
-    assert len(mermaid) == 2
+    assert len(mermaid) == 3
     assert '"' not in mermaid[1].removeprefix('  n1["').removesuffix('"]')
     assert "<b>" not in mermaid[1]
+    assert mermaid[2].startswith("  style n1 fill:#")
     assert json.loads(as_dot(entries, "why").split("label=")[1].split(", fillcolor")[0])
 
 

@@ -1,0 +1,1 @@
+"""Structures of campaigns and datasets for programs of others: an OPTIMADE endpoint."""
