@@ -20,6 +20,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from zonemelt.plain_yaml import read_yaml
 from zonemelt.tasks.errors import InputError, UnknownKeyError
+from zonemelt.workflows.notify import Notify  # noqa: TC001 (pydantic reads it)
 
 PREFIX = "ZONEMELT_"
 FILE_NAME = ".zonemelt.yaml"
@@ -34,6 +35,7 @@ class Settings(BaseSettings):
     store: str | dict[str, Any] | None = Field(
         None, description="where outputs go besides the campaign's own"
     )
+    notify: Notify | None = Field(None, description="whom to tell of milestones; see docs/reports.md")
     runs_directory: Path = Field(Path("zonemelt_runs"), description="where campaign directories are made")
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from zonemelt.workflows.notify import Notify  # noqa: TC001 (pydantic reads it)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -44,6 +46,18 @@ class CampaignSpec(BaseModel):
     retry: RetrySpec = Field(default_factory=RetrySpec)
     budget_node_hours: float | None = Field(default=None, gt=0)
     max_jobs_in_flight: int | None = Field(default=None, gt=0)
+
+    notify: Notify | None = Field(default=None, description="whom to tell of milestones; see docs/reports.md")
+
+    @field_validator("notify")
+    @classmethod
+    def _no_secrets(cls, notify: Notify | None) -> Notify | None:
+        if notify is not None and notify.webhook and not notify.webhook.startswith("env:"):
+            raise ValueError(
+                "a campaign's file is kept and passed on: name a variable that holds the address, env:NAME, "
+                "or put it into ~/.zonemelt.yaml"
+            )
+        return notify
 
     def with_paths_from(self, base: Path) -> Self:  # noqa: ARG002 (kinds with paths use it)
         """The campaign with paths that hold everywhere; relative ones are from ``base``."""

@@ -162,6 +162,8 @@ def _translated(error: ValidationError, spec: type[BaseModel], where: str) -> In
     if problem["type"] == "missing":
         return InputError(f"'{field}' is missing", where=where, remedy=f"add a line '{field}: …'")
     value = problem["input"]
+    if names[:1] == ["notify"]:
+        value = "***"  # an address may hold a key
     given = f"{value!r:.60} cannot be used" if field else "the fields do not agree"
     said = problem["msg"].removeprefix("Value error, ")
     return InputError(given, where=f"{where}: {field}" if field else where, remedy=said)

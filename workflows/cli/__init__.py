@@ -24,7 +24,7 @@ from zonemelt.workflows.cli.start import resume, run, submit
 from zonemelt.workflows.cli.steer import cancel, pause, retry
 from zonemelt.workflows.cli.steering import steer
 from zonemelt.workflows.cli.train import train
-from zonemelt.workflows.cli.watching import watch
+from zonemelt.workflows.cli.watching import notify, watch
 
 __all__ = [
     "app",
@@ -42,6 +42,7 @@ __all__ = [
     "logs",
     "main",
     "models_app",
+    "notify",
     "open_command",
     "pause",
     "plan",

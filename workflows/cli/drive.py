@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from zonemelt.workflows.cli.plans import Plan
+    from zonemelt.workflows.notify import Notify
 
 LOG_FILE = "head.log"
 _BAD = (JobState.FAILED, JobState.SKIPPED, JobState.CANCELLED)
@@ -51,6 +52,7 @@ def drive(
     Raises:
         Exit: not every job succeeded, or a person stopped it.
     """
+    from zonemelt.workflows.notify import notifying
     from zonemelt.workflows.watch import following
 
     try:
@@ -58,7 +60,7 @@ def drive(
             anew = never_submitted(place)
             if anew and graph is None:
                 graph = plan.build()
-            with following(place, also=also):
+            with following(place, also=also), notifying(place, notify_of(plan)):
                 _run(place, plan, graph, anew=anew)
     except KeyboardInterrupt:
         typer.secho(
@@ -68,6 +70,14 @@ def drive(
         )
         raise typer.Exit(INTERRUPTED) from None
     conclude(place, plan, ensure_success=ensure_success)
+
+
+def notify_of(plan: Plan | None) -> Notify | None:
+    """Whom to tell of milestones: as the campaign says, else as the settings do."""
+    from zonemelt.workflows.settings import load_settings
+
+    own: Notify | None = getattr(plan.spec, "notify", None) if plan is not None else None
+    return own or load_settings().notify
 
 
 def _run(place: Path, plan: Plan, graph: Any, *, anew: bool) -> None:
