@@ -3,7 +3,8 @@
 ``capture`` is what noting it costs a job. ``asking`` asks a campaign of 10⁵ jobs where its last result comes
 from and what comes from its first job: all of it. ``crate`` exports a campaign of 10⁴ jobs, opens it in a
 fresh directory and replays a job; the public validator, where it is installed (`make crate-validator`), looks
-at a smaller one.
+at a smaller one. ``report`` writes the report of a discovery of 10⁴ jobs and 10⁵ candidates, and opens it in
+a headless Chromium where there is one.
 Times are of the processor, of one process.
 """
 
@@ -175,10 +176,74 @@ def validate(crate: Path, *, program: Path, cache: Path) -> dict[str, Any]:
     return found
 
 
+def report_rows(*, quick: bool, jobs: int | None) -> Iterator[Row]:
+    """The report of a large discovery: writing it, its size, opening it."""
+    import resource
+
+    from benchmarks.report_campaigns import record_discovery
+
+    from zonemelt.workflows.report import write_report
+
+    size, candidates = (jobs or 10_000), 10 * (jobs or 10_000)
+    if quick:
+        size, candidates = jobs or 500, 10 * (jobs or 500)
+    with tempfile.TemporaryDirectory(prefix="zonemelt-bench-") as scratch:
+        place = Path(scratch, "campaign")
+        record_discovery(place, jobs=size, candidates=candidates)
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        path, found = _timed(lambda: write_report(place), 1 if quick else 3)
+        what = f"{size} jobs, {candidates} candidates"
+        yield Row(
+            name=f"report of {what}", unit="s", ours=median(found), target="ours <= 30", spread=spread(found),
+            quick=quick, seconds=sum(found),
+        )  # fmt: skip
+        yield Row(
+            name=f"its size, {what}", unit="MB", ours=path.stat().st_size / 1e6, target="ours <= 20",
+            quick=quick, note="4.8 MB of it are Plotly's JavaScript",
+        )  # fmt: skip
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        yield Row(
+            name=f"memory, {what}", unit="MB", ours=peak / 1e3, quick=quick,
+            note=f"peak of the process; {before / 1e3:.0f} MB when the campaign had been made up",
+        )  # fmt: skip
+        yield from _opening_rows(path, what, quick=quick)
+
+
+def _opening_rows(page: Path, what: str, *, quick: bool) -> Iterator[Row]:
+    """A page in Chromium: until it can be read, until the figures that are seen are drawn, until all are."""
+    from benchmarks.browser import Browser, chromium
+
+    steps = (
+        ("until it can be read", "loadMs", "ours <= 3"),
+        ("until the figures in sight are drawn", "readyMs", ""),
+        ("until all figures are drawn", "drawnMs", ""),
+    )
+    if chromium() is None:
+        for step, _, _ in steps:
+            yield Row(name=f"opening it, {step}", unit="s", quick=quick, note="there is no Chromium")
+        return
+    found: dict[str, list[float]] = {name: [] for _, name, _ in steps}
+    for _ in range(1 if quick else 5):
+        with Browser() as browser:
+            browser.open(page)
+            browser.until(lambda: browser.run("document.documentElement.dataset.drawn"), seconds=300)
+            assert browser.noise == [], browser.noise
+            for name, values in found.items():
+                values.append(float(browser.run(f"document.documentElement.dataset.{name}")) / 1000)
+    busy = f"{os.getloadavg()[0]:.0f} processes on {os.cpu_count()} cores"
+    for step, name, target in steps:
+        yield Row(
+            name=f"opening it, {step}", unit="s", ours=median(found[name]), target=target,
+            spread=spread(found[name]), quick=quick, seconds=sum(found[name]),
+            note=f"{what}; wall time in headless Chromium, beside {busy}",
+        )  # fmt: skip
+
+
 _GROUPS: dict[str, Callable[[bool, int | None], Iterator[Row]]] = {
     "capture": lambda quick, _: capture_rows(quick=quick),
     "asking": lambda quick, jobs: asking_rows(quick=quick, jobs=jobs),
     "crate": lambda quick, jobs: crate_rows(quick=quick, jobs=jobs),
+    "report": lambda quick, jobs: report_rows(quick=quick, jobs=jobs),
 }
 
 

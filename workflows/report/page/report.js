@@ -72,7 +72,10 @@
   const idle = window.requestIdleCallback || ((task) => setTimeout(task, 20));
   const rest = () => {
     const left = places.find((place) => !drawn.has(place));
-    if (left) { once(left); idle(rest); } else root.dataset.drawn = String(drawn.size);
+    if (left) { once(left); idle(rest); } else {
+      root.dataset.drawnMs = String(Math.round(performance.now()));
+      root.dataset.drawn = String(drawn.size);
+    }
   };
   const near = new IntersectionObserver((entries) => {
     for (const entry of entries) if (entry.isIntersecting) once(entry.target);
@@ -91,7 +94,7 @@
       document.head.append(script);
     }
     places.forEach((place) => near.observe(place));
-    if (!places.length) root.dataset.readyMs = root.dataset.drawn = "0";
+    if (!places.length) root.dataset.readyMs = root.dataset.drawnMs = root.dataset.drawn = "0";
   };
   addEventListener("load", () => { root.dataset.loadMs = String(Math.round(performance.now())); });
   addEventListener("load", () => requestAnimationFrame(() => setTimeout(begin)));
