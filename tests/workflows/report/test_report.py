@@ -31,7 +31,7 @@ def text_of(path: Path) -> str:
     )
 
 
-@pytest.fixture(params=["quickstart", "discovery", "hostile"])
+@pytest.fixture(params=["orderings", "discovery", "hostile"])
 def page(request: pytest.FixtureRequest, pages: dict[str, Path]) -> str:
     return text_of(pages[request.param])
 
@@ -88,8 +88,8 @@ def test_axes_carry_units(found) -> None:
                     assert "eV" in text
 
 
-def test_says_the_numbers_of_the_summary(pages: dict[str, Path], quickstart: Path) -> None:
-    page, lattice = text_of(pages["quickstart"]), gather(quickstart).outputs.lattice
+def test_says_the_numbers_of_the_summary(pages: dict[str, Path], orderings: Path) -> None:
+    page, lattice = text_of(pages["orderings"]), gather(orderings).outputs.lattice
     assert lattice is not None
     for point in lattice["learning"]["uncertainty"]:
         assert f"{1000 * point['mean']:.1f}" in page
@@ -101,8 +101,8 @@ def test_says_the_numbers_of_the_summary(pages: dict[str, Path], quickstart: Pat
     assert "10.21105/joss.05995" in page
 
 
-def test_a_section_without_data_is_absent(quickstart: Path, found) -> None:
-    names = [section.name for section in sections_of(gather(quickstart))]
+def test_a_section_without_data_is_absent(orderings: Path, found) -> None:
+    names = [section.name for section in sections_of(gather(orderings))]
     assert {"summary", "learning", "parity", "stability", "structures", "machine", "spec"} <= set(names)
     assert not {"funnel", "candidates", "discoveries", "quarantine"} & set(names)
     assert {"funnel", "discoveries", "candidates", "quarantine"} <= {one.name for one in sections_of(found)}
@@ -197,8 +197,8 @@ def test_sections_as_plain_values(found) -> None:
     assert said["elements"]["elements"]["O"] > 0
 
 
-def test_console_table(quickstart: Path) -> None:
+def test_console_table(orderings: Path) -> None:
     buffer = io.StringIO()
-    Console(width=100, file=buffer).print(result_table(gather(quickstart).outputs.lattice))
+    Console(width=100, file=buffer).print(result_table(gather(orderings).outputs.lattice))
     assert "not DFT" in buffer.getvalue()
     assert "meV/atom" in buffer.getvalue()

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 MEANINGS: Final = {
     "generated": "candidates: drawn, or made in another way",
-    "valid": "they are structures, and the potential knows their elements",
+    "valid": "they are structures that can be calculated",
     "converged": "their relaxation came to rest",
     "unique": "one of each group that are the same",
     "novel": "not among the known crystals they were compared with",
@@ -87,7 +87,9 @@ def plot(counts: Mapping[str, int]) -> Plot:
         traces=[trace],
         layout={"xaxis": axis("candidates"), "yaxis": {"automargin": True}, "showlegend": False},
         alt=f"A funnel: {said}.",
-        caption="Each sieve takes what came through the one above it. Shares are of all.",
+        caption="Each sieve takes what came through the one above it"
+        f"{', but labels are chosen not of stable ones alone' if 'chosen' in counts else ''}. "
+        "Shares are of all.",
         table=Table(
             caption="the funnel",
             columns=("sieve", "candidates", "of all (%)", "what it means"),

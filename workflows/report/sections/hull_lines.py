@@ -65,5 +65,8 @@ def tie_lines(corners: Sequence[Sequence[float]], energies: Sequence[float]) -> 
 def triangle(system: Sequence[str]) -> dict[str, Any]:
     """The layout of a ternary diagram, the first element on top."""
     sides = zip("abc", system, strict=True)
-    axes = {f"{side}axis": axis(f"{symbol} (atomic fraction)") for side, symbol in sides}
+    axes = {
+        f"{side}axis": axis(f"{symbol} (atomic fractions)" if side == "a" else symbol)
+        for side, symbol in sides
+    }
     return {"ternary": {"sum": 1, **axes}, "margin": {"t": 50, "b": 100}}

@@ -104,9 +104,10 @@ def ternary(system: Sequence[str], points: Sequence[tuple[str, float, float]], *
     """
     name = "-".join(system)
     traces = []
+    bar = {"thickness": 12, "title": {"text": "above hull<br>(meV/atom)"}}
+    scale = {"size": 9, "colorscale": "Viridis", "reversescale": True, "cmin": 0, "colorbar": bar}
     for label, hit, marker in (
-        ("above the hull", False, {"size": 9, "colorscale": "Viridis", "reversescale": True, "cmin": 0,
-                                   "colorbar": {"title": {"text": "above hull<br>(meV/atom)"}}}),
+        ("above the hull", False, scale),
         ("on the hull or below", True, {"size": 13, "symbol": "star", "color": HIT}),
     ):  # fmt: skip
         chosen = [one for one in points if (one[1] <= ON_HULL) is hit]

@@ -22,7 +22,7 @@ POINTS: Final = 1000
 """More points than these are shown as a density."""
 _BINS: Final = 60
 _LEVELS: Final = 20
-_LEAST: Final = 5  # points that a calibration curve needs
+_LEAST: Final = 10  # points that a calibration curve needs
 
 
 def section(gathered: Gathered) -> Section | None:

@@ -24,9 +24,10 @@ def section(gathered: Gathered) -> Section | None:
         parts += _transfer(outputs.transfer)
     elif outputs.result and not (outputs.lattice or outputs.rounds or outputs.candidates):
         parts += _last(kind, *outputs.result)
+    title = "Results" if parts else "Models"
     if outputs.models:
         parts.append(_models(outputs.models))
-    return Section(name="results", title="Results", parts=parts) if parts else None
+    return Section(name="results", title=title, parts=parts) if parts else None
 
 
 def _last(kind: str, name: str, found: Any) -> Iterator[Part]:
