@@ -6,8 +6,10 @@ The page gets what it shows by server-sent events. Nothing can be changed throug
 from __future__ import annotations
 
 import hmac
+import ipaddress
 import json
 import secrets
+import socket
 import threading
 import time
 from http.cookies import CookieError, SimpleCookie
@@ -22,12 +24,19 @@ from zonemelt.workflows.progress import Follower
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-LOOPBACK: Final = ("127.0.0.1", "localhost", "::1", "[::1]")
 _EVERY: Final = 1.0  # seconds between looks
 _BEAT: Final = 15.0  # seconds after which a silent line says that it lives
 _MOST: Final = 32  # pages that follow at once
 _TIMEOUT: Final = 20.0  # seconds that a request may take to arrive
 _FOLDER: Final = Path(__file__).parent / "page"
+
+
+def is_loopback(host: str) -> bool:
+    """Whether an address can be reached from this machine alone."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 class Watcher(threading.Thread):
@@ -92,7 +101,10 @@ class Live(ThreadingHTTPServer):
 
     def __init__(self, directory: Path, *, host: str = "127.0.0.1", port: int = 0) -> None:
         self.token = secrets.token_urlsafe(32)
-        self.anywhere = host not in LOOPBACK
+        host = host.strip("[]")
+        self.anywhere = not is_loopback(host)
+        if ":" in host:
+            self.address_family = socket.AF_INET6
         self.watcher = Watcher(directory)
         self.reporting = threading.Lock()
         super().__init__((host, port), _Handler)
@@ -154,7 +166,10 @@ class _Handler(BaseHTTPRequestHandler):
         if self.server.anywhere:
             return True
         name = self.headers.get("Host", "")
-        return urlsplit(f"//{name}").hostname in {"127.0.0.1", "localhost", "::1"}
+        try:
+            return is_loopback(urlsplit(f"//{name}").hostname or "")
+        except ValueError:
+            return False
 
     def _is_token(self, given: str) -> bool:
         return hmac.compare_digest(given.encode(), self.server.token.encode())

@@ -82,6 +82,30 @@ def check_viewer(browser: Any) -> None:
     assert browser.run("document.querySelector('.said').textContent") != said
 
 
+def test_the_live_page_follows(browsers: Any, hostile: Path) -> None:
+    import threading
+
+    from zonemelt.workflows.report.live import Live
+
+    server = Live(hostile)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+    thread.start()
+    try:
+        with browsers() as browser:
+            browser.open(server.address)
+            browser.until(lambda: browser.run("document.documentElement.dataset.looks"), seconds=120)
+            assert server.token not in browser.run("location.href + document.cookie")
+            assert browser.run("document.querySelectorAll('#pools tbody tr').length") == 3
+            assert browser.run("document.querySelectorAll('#rounds tbody tr').length") == 4
+            assert browser.run("document.querySelectorAll('main img, main script').length") == 0
+            assert "</script>" in browser.run("document.getElementById('name').textContent")
+            assert [one for one in browser.noise if "favicon" not in one] == []
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
 def test_contrast_of_texts() -> None:
     """At least 4.5 : 1 between every text and its paper, light and dark (WCAG 2.1, level AA)."""
     style = (ROOT / "workflows" / "report" / "page" / "report.css").read_text(encoding="utf-8")

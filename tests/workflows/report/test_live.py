@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from zonemelt.tasks.errors import InputError
-from zonemelt.workflows.report.live import Live, live_page, serve_live
+from zonemelt.workflows.report.live import Live, is_loopback, live_page, serve_live
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -105,6 +105,20 @@ def test_the_report_as_it_stands(server: Live):
     assert answer.status == 200
     assert b"<h2" in answer.read()
     assert "script-src 'sha256-" in answer.headers["Content-Security-Policy"]
+
+
+@pytest.mark.parametrize(
+    ("host", "alone"),
+    [("127.0.0.1", True), ("127.9.9.9", True), ("::1", True), ("localhost", True), ("0.0.0.0", False),
+     ("::", False), ("login1", False), ("10.0.0.3", False), ("", False)],
+)  # fmt: skip
+def test_what_is_this_machine_alone(host: str, alone: bool):
+    assert is_loopback(host) is alone
+
+
+@pytest.mark.parametrize("name", ["", "[::1", "127.0.0.1.evil.example", "0x7f000001"])
+def test_strange_names_are_refused(server: Live, name: str):
+    assert ask(server, "/status.json", Host=name, **bearer(server)).status == 421
 
 
 def test_only_get(server: Live):
