@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from zonemelt.tasks.errors import ZonemeltError
-from zonemelt.workflows.cli.application_tables import COLUMNS, application_table
+from zonemelt.workflows.cli.application_tables import application_table
 from zonemelt.workflows.cli.verdict_tables import print_verdicts
+from zonemelt.workflows.report.applications import COLUMNS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

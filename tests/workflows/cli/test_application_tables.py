@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from rich.console import Console
 
-from zonemelt.workflows.cli.application_tables import COLUMNS, application_table
+from zonemelt.workflows.cli.application_tables import application_table
+from zonemelt.workflows.report.applications import COLUMNS
 
 pytest.importorskip("chgnet")
 

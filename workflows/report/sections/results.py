@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from zonemelt.workflows.cli.application_tables import COLUMNS
+from zonemelt.workflows.report.applications import COLUMNS
 from zonemelt.workflows.report.parts import Facts, Plot, Section, Table
 from zonemelt.workflows.report.plots import axis, colour
 
