@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from zonemelt.tasks.train.properties import Labelled
 
 RIDGES: Final = tuple(10.0**power for power in range(-12, -2))
+UNSEEN: Final = 1e-8
+"""Of the largest function: what is smaller in all training structures is rounding."""
 _TOGETHER: Final = 4  # structures at a time: all that their weights are multiplied with is in memory
 
 
@@ -204,8 +206,15 @@ class _Equations:
 
     @property
     def scales_K(self) -> NDArray[np.float64]:
-        """How large what each weight is multiplied with is."""
-        found: NDArray[np.float64] = np.sqrt(np.maximum(np.diag(self.square_KK), 1e-30))
+        """How large what each weight is multiplied with is.
+
+        What vanishes in all structures, as odd functions do where the atoms of a kind form a lattice, is
+        rounding: on a scale of its own its weight would be anything. On that of the largest the ridge holds
+        it at nothing.
+        """
+        squares_K = np.diag(self.square_KK)
+        largest = max(float(squares_K.max(initial=0.0)), 1e-30)
+        found: NDArray[np.float64] = np.sqrt(np.where(squares_K > UNSEEN**2 * largest, squares_K, largest))
         return found
 
     def solved(self, scales_K: NDArray[np.float64], ridge: float) -> NDArray[np.float64]:

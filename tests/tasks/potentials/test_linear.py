@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from ase.build import bulk
+from ase.calculators.emt import EMT
 from potential_contract import PotentialContract
 from trained_potentials_for_tests import SPLIT, THEORY, labelled, structures
 
@@ -223,3 +224,18 @@ def test_a_bootstrap_counts_structures_as_often_as_they_are_drawn(tmp_path):
     np.testing.assert_allclose(
         weighed.evaluate(crystals).forces_A3, copied.evaluate(crystals).forces_A3, atol=0.02
     )
+
+
+def test_what_symmetry_hides_has_no_weight(tmp_path):
+    """Like atoms of two-atom cells form lattices: odd functions of theirs vanish, and are not made up."""
+    small = []
+    for number in range(16):
+        pair = bulk("CuAl", "cesiumchloride", a=3.0 + 0.02 * number)
+        pair.rattle(0.1, seed=number)
+        pair.calc = EMT()
+        small.append(pair)
+    basis = Basis(cutoff=4.5, radial=4, degree=1)
+    collection = labelled(small, edges=basis.edges)
+    fit_linear(collection, SPLIT, basis, theory=THEORY, directory=tmp_path)
+    found = load_potential(str(tmp_path), dtype="float64").evaluate(Crystals.of_atoms(structures(4)))
+    assert np.abs(found.energies_G).max() < 1000  # of four atoms, eV; it was 1e10
