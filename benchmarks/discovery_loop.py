@@ -85,13 +85,13 @@ def settings(arm: str, seed: int, *, quick: bool) -> dict[str, Any]:
     changes = {**CLOSED, "seed": seed, "stop": {"rounds": rounds}}
     if arm == "closed":
         return changes
-    from zonemelt.workflows.campaigns.spec import CATALOG, read
+    from zonemelt.workflows.campaigns.spec import load_campaign
 
-    drawn = read(CATALOG / f"{CAMPAIGN}.yaml")["sample"]
+    drawn = load_campaign(CAMPAIGN, changes).sample  # type: ignore[attr-defined]
     return {
         **changes,
         "sample": [{**one, "count": rounds * one["count"]} for one in drawn],
-        "batch": rounds * BATCH,
+        "batch": rounds * changes["batch"],
         "stop": {"rounds": 1},
         "acquire": {"strategy": "random", "unsure": 0.0, "reach": 1000.0},
     }

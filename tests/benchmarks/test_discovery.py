@@ -48,3 +48,33 @@ def test_what_is_measured(hull, tmp_path):
     assert equal.ours == pytest.approx(2 / 3)  # LiO is 0.5 above Li2O and oxygen here
     assert stable.ours == 11 - 3  # the elements are found, LiO is not stable, the others are not there
     assert speed.ours > 0
+
+
+TINY = {
+    "initial": 10, "batch": 3, "target": "above_hull < 0.1, at most 2 atoms",
+    "start": {"displacement": 0.1, "strain": 0.04, "volume": [-0.2, 0.2]},
+    "seeds": [{"orderings": ["Al", "Au"], "lattices": ["fcc"], "sizes": [2]}],
+    "committee": {"members": 2, "basis": {"cutoff": 4.5, "radial": 4, "degree": 1}},
+    "generator": {
+        "architecture": {"width": 16, "layers": 1, "frequencies": 2}, "settings": {"epochs": 3},
+        "within": 1.0, "most_atoms": 2,
+    },
+    "sample": [{"count": 6, "near": 4, "strength": 0.2, "steps": 10}],
+    "relax": {"force": 0.2, "steps": 15, "method": "lbfgs"},
+    "acquire": {"reach": 1.0},
+}  # fmt: skip
+
+
+@pytest.mark.slow
+def test_the_loop_beside_chance(monkeypatch, hull):
+    del hull  # the benchmarks can be imported
+    from benchmarks import discovery_loop
+
+    monkeypatch.setattr(discovery_loop, "CLOSED", {**discovery_loop.CLOSED, **TINY})
+    found = list(discovery_loop.rows(quick=True))
+    assert len(found) == len(discovery_loop.LIMITS)
+    for row in found:
+        assert row.ours is not None
+        assert 0 <= row.ours <= 1
+        assert "1 seeds, labels [" in row.note
+        assert row.quick
