@@ -25,6 +25,8 @@ POINTS: Final = (
     200_000  # of a lattice in the sphere that is searched for its vectors; more, and it is no crystal
 )
 _TAIL: Final = 64  # of what is looked through one by one before a tree is made
+_SURE: Final = 0.25  # of the tolerances: so much alike, the matcher cannot but agree
+_CERTAIN: Final = 4  # of the nearest that are looked at as they lie
 _KEPT: Final = 256  # structures of pymatgen held at once: they are large
 
 
@@ -106,6 +108,36 @@ class Comparable:
         numbers_A = np.array([atomic_numbers[symbol] for symbol in geometry.symbols])
         return cls(np.array(geometry.cell), np.array(geometry.positions), numbers_A, scale=scale)
 
+    def certainly_is(self, other: Comparable, alike: Alike) -> bool:
+        """Whether they are so alike as they lie that the matcher would find them the same; cheap.
+
+        Looked at is the case of shaken and moved copies in one setting: lattice vectors one by one and atoms
+        of one element within a fraction of the tolerances, after one atom is laid on one of the other. Only
+        cells that are primitive for certain, by their counts, are: the matcher may reduce others apart. False
+        says nothing.
+        """
+        (cell, ours_A3, numbers_A), (there, theirs_A3, elements_A) = self._given, other._given
+        kinds, counts = np.unique(numbers_A, return_counts=True)
+        if len(numbers_A) != len(elements_A) or np.gcd.reduce(counts) != 1:
+            return False
+        volumes = abs(np.linalg.det(cell)), abs(np.linalg.det(there))
+        scale = np.cbrt(volumes[0] / volumes[1]) if alike.scale else 1.0
+        if not _same_shape(cell, scale * there, alike):
+            return False
+        rarest = kinds[counts.argmin()]
+        mean = (cell + scale * there) / 2
+        ours, theirs = ours_A3 @ np.linalg.inv(cell), theirs_A3 @ np.linalg.inv(there)
+        most = _SURE * alike.site * np.cbrt(volumes[0] / len(numbers_A))
+        strangers = numbers_A[:, None] != elements_A
+        anchor = theirs[elements_A == rarest][0]
+        for start in ours[numbers_A == rarest]:
+            apart = (ours - start)[:, None] - (theirs - anchor)
+            far = np.linalg.norm((apart - np.rint(apart)) @ mean, axis=-1)
+            far[strangers] = np.inf
+            if far.min(axis=1).max() <= most and len(set(far.argmin(axis=1).tolist())) == len(far):
+                return True
+        return False
+
     def structure(self) -> Any:
         """The primitive, Niggli-reduced ``pymatgen`` Structure, as the matcher itself would make it.
 
@@ -128,6 +160,16 @@ class Comparable:
         return Structure(Lattice(matrix), numbers_N, fractions_N3)
 
 
+def _same_shape(cell: NDArray[np.float64], other: NDArray[np.float64], alike: Alike) -> bool:
+    """Whether lattice vectors agree, one by one, within a fraction of the tolerances."""
+    lengths, others = np.linalg.norm(cell, axis=1), np.linalg.norm(other, axis=1)
+    if (np.abs(lengths / others - 1) > _SURE * alike.length).any():
+        return False
+    cosines = (cell @ cell.T) / np.outer(lengths, lengths), (other @ other.T) / np.outer(others, others)
+    angles = [np.degrees(np.arccos(np.clip(one[np.triu_indices(3, 1)], -1, 1))) for one in cosines]
+    return bool((np.abs(angles[0] - angles[1]) <= _SURE * alike.angle).all())
+
+
 class OneFormula:
     """Crystals of one reduced formula, and which of them another one is.
 
@@ -135,7 +177,7 @@ class OneFormula:
     more than that, all are.
 
     Attributes:
-        comparisons: how often the matcher was asked.
+        comparisons: how often the matcher was asked; what certainly is the same needs no asking.
         cut: how many crystals were found to be new without having been compared with all there were.
     """
 
@@ -159,6 +201,9 @@ class OneFormula:
         nearest = self._near.query(crystal.print_K, self.alike.comparisons, self.alike.fingerprint)
         if not nearest:
             return None
+        for number in nearest[:_CERTAIN]:
+            if crystal.certainly_is(self._members[number], self.alike):
+                return number
         try:
             whole = crystal.structure()
         except ValueError:  # pymatgen cannot reduce it: nothing can be said to be the same

@@ -13,6 +13,7 @@ from scipy.spatial.transform import Rotation
 from zonemelt.tasks.quality.canonical import exact_key
 from zonemelt.tasks.quality.duplicates import FRAMES, Alike, find_duplicates
 from zonemelt.tasks.quality.fingerprint import fingerprint
+from zonemelt.tasks.quality.same import Comparable
 from zonemelt.tasks.records import Geometry
 
 
@@ -141,6 +142,7 @@ def test_comparisons_grow_linearly(monkeypatch, one_formula):
     def asked(count: int) -> int:
         matcher = Undecided()
         monkeypatch.setattr(Alike, "matcher", lambda self: matcher)
+        monkeypatch.setattr(Comparable, "certainly_is", lambda *_: False)
         structures = []
         for i in range(count):
             atoms = rattled(bulk("NaCl", "rocksalt", a=5.6), i, 0.03)
@@ -169,3 +171,29 @@ def test_two_of_one_name_are_refused():
     one = Geometry.of(bulk("Al"))
     with pytest.raises(ValueError, match="two structures are called x"):
         find_duplicates([("x", one), ("x", one)])
+
+
+@settings(deadline=None, max_examples=60)
+@given(seed=st.integers(0, 10**6), by=st.floats(0.01, 0.6), strain=st.floats(0, 0.06), swap=st.booleans())
+def test_what_certainly_is_the_same_the_matcher_finds_the_same(seed, by, strain, swap):
+    rng = np.random.default_rng(seed)
+    atoms = Atoms("NaKCl3", cell=4.2 * np.eye(3) + rng.normal(0, 0.4, (3, 3)), pbc=True)
+    atoms.set_scaled_positions(rng.uniform(size=(5, 3)))
+    other = atoms.copy()
+    other.set_cell(atoms.cell.array @ (np.eye(3) + rng.normal(0, strain, (3, 3))), scale_atoms=True)
+    other.positions += rng.normal(0, by / 2, (5, 3)) + rng.normal(size=3)
+    other = other[rng.permutation(5)]
+    if swap:
+        other.symbols[[0, 1]] = other.symbols[[1, 0]]
+    one, another = Comparable.of(Geometry.of(atoms)), Comparable.of(Geometry.of(other))
+    for alike in (Alike(), FRAMES, Alike(length=0.3, site=0.5, angle=10)):
+        if one.certainly_is(another, alike):
+            assert alike.matcher().fit(one.structure(), another.structure(), skip_structure_reduction=True)
+    assert one.certainly_is(one, FRAMES)
+
+
+def test_what_may_not_be_primitive_is_left_to_the_matcher():
+    salt = bulk("NaCl", "rocksalt", a=5.6, cubic=True)
+    one = Comparable.of(Geometry.of(salt))
+    assert not one.certainly_is(one, Alike())
+    assert find_duplicates([("a", Geometry.of(salt)), ("b", Geometry.of(rattled(salt, 1)))]).comparisons == 1
