@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 BENCHMARKS: Final = (
     "engine", "simulate", "sites", "provenance", "featurize", "learn_shallow", "learn", "learn_speed",
     "learn_transfer", "potentials", "oracles", "active_learning", "discovery",
+    "generation",
 )  # fmt: skip
 
 

@@ -1,7 +1,7 @@
-"""Metrics of generated crystals: the known values of published samples, speed beside plain loops, growth.
+"""Metrics of generated crystals: the known values of published samples, speed beside plain loops.
 
-3,785 crystals that CDVAE predicted for the test set of Perov-5 (JARVIS leaderboard, contribution cdvae_model),
-with the rms distances that pymatgen gives. All on one core, processor time.
+3,785 crystals that CDVAE predicted for the test set of Perov-5 (JARVIS leaderboard, contribution
+cdvae_model), with the rms distances that pymatgen gives. All on one core, processor time.
 """
 
 from __future__ import annotations

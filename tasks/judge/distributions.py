@@ -11,7 +11,7 @@ import numpy as np
 
 from zonemelt.tasks.errors import InputError
 from zonemelt.tasks.featurize.compositions import Compositions
-from zonemelt.tasks.featurize.structural import densities, symmetry
+from zonemelt.tasks.featurize.structural import LARGEST, densities, symmetry
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -89,5 +89,8 @@ def space_groups(crystals: Crystals, *, symprec: float = 0.1) -> NDArray[np.int6
         crystals: with a volume and finite positions.
         symprec: how far atoms may be from symmetric places, Å; generated crystals are never exact.
     """
-    found = [symmetry(crystals, row, symprec=symprec) for row in range(len(crystals))]
+    found = [
+        symmetry(crystals, row, symprec=symprec) if size <= LARGEST else None
+        for row, size in enumerate(crystals.sizes_G)
+    ]
     return np.array([0 if one is None else one[0] for one in found], np.int64)

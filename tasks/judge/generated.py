@@ -183,12 +183,14 @@ def _distances(
     true = beside.true
     if true is None or not len(good):
         return {}
+    there = np.flatnonzero(valid(true).structure_G)  # what is no crystal has no density
+    true = true.take(there)
     pairs = {
         "density": ("g/cm³", mass_densities(good), mass_densities(true)),
         "elements": ("", element_counts(good), element_counts(true)),
     }
     for name, (unit, generated_G, true_T) in beside.values.items():
-        ours, theirs = generated_G[rows], true_T
+        ours, theirs = generated_G[rows], true_T[there]
         pairs[name] = (unit, ours[np.isfinite(ours)], theirs[np.isfinite(theirs)])
     return {
         name: asdict(wasserstein(ours, theirs, seed=seed)) | {"unit": unit}

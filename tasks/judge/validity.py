@@ -26,6 +26,8 @@ LEAST_DISTANCE: Final = 0.5  # Å, between two atoms of a cell or their images
 LEAST_VOLUME: Final = 0.1  # Å³, of the cell
 COMBINATIONS: Final = 5_000_000  # of oxidation states that are tried, which takes SMACT half a minute
 _ELEMENTS: Final = 118
+_FEW: Final = 200  # atoms of which all distances are taken at once
+_DENSE: Final = 11.4  # atoms an Å³, more of which no packing keeps 0.5 Å apart
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,8 +85,6 @@ def valid(crystals: Crystals) -> Validity:
 
 def _structure(cell: NDArray[np.float64], positions_A3: NDArray[np.float64], periodic: bool) -> str:
     """Why a structure is not valid; empty if it is."""
-    from pymatgen.core.lattice import Lattice
-
     if not len(positions_A3):
         return "it has no atoms"
     if not (np.isfinite(cell).all() and np.isfinite(positions_A3).all()):
@@ -98,14 +98,29 @@ def _structure(cell: NDArray[np.float64], positions_A3: NDArray[np.float64], per
         return f"its cell has less than {LEAST_VOLUME} Å³"
     if not volume > FLAT * lengths.prod():
         return "its cell is flat"
-    if len(positions_A3) == 1:
-        return ""
-    lattice = Lattice(cell)
-    fractions_A3 = lattice.get_fractional_coords(positions_A3)
-    distances_AA = lattice.get_all_distances(fractions_A3, fractions_A3)
-    np.fill_diagonal(distances_AA, np.inf)
-    near = distances_AA.min() < LEAST_DISTANCE
+    near = _near(cell, positions_A3, volume)
     return f"two of its atoms are nearer than {LEAST_DISTANCE} Å" if near else ""
+
+
+def _near(cell: NDArray[np.float64], positions_A3: NDArray[np.float64], volume: float) -> bool:
+    """Whether two atoms, or one and an image of another, are too near."""
+    from pymatgen.core.lattice import Lattice
+
+    if len(positions_A3) == 1:
+        return False
+    if len(positions_A3) <= _FEW:
+        lattice = Lattice(cell)
+        fractions_A3 = lattice.get_fractional_coords(positions_A3)
+        distances_AA = lattice.get_all_distances(fractions_A3, fractions_A3)
+        np.fill_diagonal(distances_AA, np.inf)
+        return bool(distances_AA.min() < LEAST_DISTANCE)
+    if len(positions_A3) > _DENSE * volume:
+        return True
+    from vesin import NeighborList
+
+    search = NeighborList(cutoff=LEAST_DISTANCE, full_list=False, n_threads=1)
+    first_P, second_P, far_P = search.compute(positions_A3, cell, [True] * 3, "ijd")
+    return bool((far_P[first_P != second_P] < LEAST_DISTANCE).any())
 
 
 def _composition(numbers_A: NDArray[np.uint8]) -> str:

@@ -92,6 +92,9 @@ def judge(
     energies = _energies(above_hull) if above_hull else None
     made = read_set(crystals)
     true = read_set(against, only=_part(split, part) if split else None) if against else None
+    if pairs and true is not None and true.unreadable:
+        row, why = next(iter(true.unreadable.items()))
+        raise InputError(why, where=true.names[row], remedy="--pairs needs every crystal of the test set")
     there = read_set(known) if known else None
     with _progress(quiet=as_json) as tell:
         judged = judge_generated(
@@ -149,8 +152,10 @@ def _energies(path: str) -> Mapping[str, float | None]:
         found = json.loads(Path(path).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise InputError(f"it cannot be read: {error}", where=f"--above-hull {path}", remedy=remedy) from None
-    if isinstance(found, dict) and isinstance(found.get("verdicts"), list):
-        found = found["verdicts"]
+    if isinstance(found, dict):  # of verdicts, as `zonemelt screen` and `candidates` tell them
+        found = next(
+            (found[key] for key in ("candidates", "verdicts") if isinstance(found.get(key), list)), found
+        )
     try:
         if isinstance(found, list):
             found = {str(one["identifier"]): one.get("above_hull") for one in found}

@@ -116,3 +116,15 @@ def test_structures_are_valid_as_published(seed):
     distances = structure.distance_matrix + 10 * np.eye(count)
     expected = structure.volume >= 0.1 and distances.min() >= 0.5
     assert valid(Crystals.of_atoms([atoms])).structure_G[0] == expected
+
+
+def test_large_cells_are_valid_by_the_same_distances():
+    large = bulk("NaCl", "rocksalt", 5.64, cubic=True).repeat(4)
+    near = large.copy()
+    near.positions[7] = near.positions[300] + [0.3, 0.2, 0.1]
+    crowd = large.copy()
+    crowd.positions[:] = 1.0
+    dense = large.copy()
+    dense.set_cell([2.0, 2.0, 2.0], scale_atoms=True)
+    found = valid(Crystals.of_atoms([large, near, crowd, dense]))
+    assert found.structure_G.tolist() == [True, False, False, False]
