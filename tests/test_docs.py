@@ -11,6 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from zonemelt import __version__
+from zonemelt.plain_yaml import read_yaml
+
 ROOT = Path(__file__).parents[1]
 ROOT_PAGES = ("README.md", "CONTRIBUTING.md", "SECURITY.md")
 ELSEWHERE = {"stores", "graphs", "training"}  # the tests of what they are about run their snippets
@@ -110,3 +113,36 @@ def test_every_page_is_in_the_index():
         if (ROOT / "docs") in page.parents and page.stem != "index":
             name = page.relative_to(ROOT / "docs").with_suffix("").as_posix()
             assert f"\n{name}\n" in index, f"{name} is in no list of docs/index.md"
+
+
+def test_the_citation_is_of_this_version():
+    """The fields that the Citation File Format 1.2 requires, and none that it does not know."""
+    said = read_yaml(ROOT / "CITATION.cff")
+    assert said["cff-version"] == "1.2.0"
+    assert {"message", "title", "authors"} <= said.keys()
+    known = "abstract authors cff-version contact date-released doi identifiers keywords license message"
+    known += " preferred-citation references repository-code title type url version"
+    assert said.keys() <= set(known.split())
+    assert said["version"] == __version__
+    assert said["license"] == "MIT"
+    assert all({"name"} <= one.keys() or {"family-names"} <= one.keys() for one in said["authors"])
+
+
+@pytest.mark.slow
+def test_the_pages_build_strictly(tmp_path):
+    pytest.importorskip("sphinx", reason="the extra `docs` is not installed")
+    command = [
+        sys.executable,
+        "-m",
+        "sphinx",
+        "-W",
+        "--keep-going",
+        "-q",
+        "-b",
+        "html",
+        "docs",
+        str(tmp_path),
+    ]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "reference" / "commands.html").exists()

@@ -196,15 +196,23 @@ def _links(
     known = {job[0] for job in jobs}
     pairs = [(job[-1], job[0]) for job in jobs if job[-1] in known]
     edges = some.of(connection, "SELECT parent, child FROM edges", "child", f"kind = {WAITS_FOR}")
-    pairs += [(latest[uuid], child) for uuid, child in edges if uuid in latest]
     found: dict[int, list[int]] = {}
-    for parent, child in pairs:
-        start, end = (child, parent) if direction == "why" else (parent, child)
+    from_child, parent_of = direction == "why", latest.get
+    for start, end in pairs:
+        found.setdefault(end if from_child else start, []).append(start if from_child else end)
+    for uuid, child in edges:  # of 10⁵ jobs; every name that is looked up here counts
+        parent = parent_of(uuid)
+        if parent is None:
+            continue
+        start, end = (child, parent) if from_child else (parent, child)
         if start in found:
             found[start].append(end)
         else:
             found[start] = [end]
-    return {job: sorted(set(others)) if len(others) > 1 else others for job, others in found.items()}
+    for job, others in found.items():
+        if len(others) > 1:
+            found[job] = sorted(set(others))
+    return found
 
 
 def _reached(roots: list[int], links: dict[int, list[int]]) -> set[int]:
@@ -241,21 +249,27 @@ def _add_costs(connection: sqlite3.Connection, some: _Some, lineage: Lineage) ->
     rows = some.of(
         connection, "SELECT job, kind, data FROM events", "job", "kind IN ('done', 'failed', 'retry')"
     )
+    node_of, loads = lineage.nodes.get, orjson.loads
     for job, kind, text in rows:
-        node = lineage.nodes.get(job)
+        node = node_of(job)
         if node is None:
             continue
-        said = orjson.loads(text) if text else {}
-        node.retries += kind != "done"
-        node.made = said.get("made", "")
-        if "reused" in said or "start" not in said:
+        said = loads(text) if text else {}
+        if kind != "done":
+            node.retries += 1
+        of = said.get
+        node.made, start = of("made", ""), of("start")
+        if start is None or "reused" in said:
             continue
-        node.start, node.end = said["start"], said["end"]
-        node.host, node.under = said.get("host", ""), said.get("under", "")
-        share = shares.get(job, -1.0)
-        share = share if share > 0 else min(1.0, -share / workers.get(node.under, 1))
-        node.run_s += node.end - node.start
-        node.node_hours += (node.end - node.start) * share / 3600
+        under: str = of("under", "")
+        node.start, node.end, node.host, node.under = start, said["end"], of("host", ""), under
+        share = shares.get(job, -1.0) if shares else -1.0
+        if share < 0:
+            count = workers.get(under, 1)
+            share = min(1.0, -share / count) if count > 1 else min(1.0, -share)
+        seconds = said["end"] - start
+        node.run_s += seconds
+        node.node_hours += seconds * share / 3600
         if "joules" in said:
             node.joules = (node.joules or 0.0) + said["joules"] * share
 

@@ -6,6 +6,8 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
+import orjson
+
 from zonemelt.workflows.engine.schema import OUTPUTS, WAITS_FOR
 from zonemelt.workflows.engine.whole import attempts_of, basics
 from zonemelt.workflows.provenance.lineage import circumstances
@@ -66,9 +68,17 @@ def job_record(connection: sqlite3.Connection, job: int) -> dict[str, Any]:
         "user": head.get("user"),
         "site": head.get("site"),
         "steered": _steered(connection, job),
-        **named_things(json.loads(row[9]), json.loads(document) if document else None),
+        **named_things(_parsed(row[9]), _parsed(document) if document else None),
     }
     return record
+
+
+def _parsed(text: str) -> Any:
+    """JSON of megabytes, in a fifth of the time where it holds no NaN."""
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return json.loads(text)
 
 
 def _without_kind(said: dict[str, Any] | None) -> dict[str, Any] | None:
