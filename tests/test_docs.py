@@ -21,6 +21,7 @@ ALL = [
     *(ROOT / name for name in ROOT_PAGES),
     *(page for page in sorted((ROOT / "docs").rglob("*.md")) if page.parent.name != "reference"),
 ]
+LONG = {"my-dft-code", "my-model", "my-oracle", "from-atomate2", "from-quacc"}  # 10 to 30 s each
 HOW_TO = [page for page in ALL if page.parent.name == "how-to"]
 PAGES = [
     page
@@ -51,7 +52,11 @@ def test_snippets_run(page, tmp_path):
         assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize("page", HOW_TO, ids=lambda page: page.stem)
+@pytest.mark.parametrize(
+    "page",
+    [pytest.param(p, marks=[pytest.mark.slow] * (p.stem in LONG), id=p.stem) for p in HOW_TO],
+)
+@pytest.mark.timeout(1800)
 def test_a_how_to_page_works_from_outside(page, tmp_path):
     """In an empty folder, by the installed program and the public modules: files are written, lines are run.
 
