@@ -67,6 +67,7 @@ class Browser:
         self._session = found["sessionId"]
         for domain in ("Page", "Runtime", "Log", "Network"):
             self.ask(f"{domain}.enable")
+        self.ask("Performance.enable", timeDomain="threadTicks")
         self.ask("Emulation.setDeviceMetricsOverride", **self._size)
         scheme = {"name": "prefers-color-scheme", "value": "dark" if self._dark else "light"}
         self.ask("Emulation.setEmulatedMedia", features=[scheme])
@@ -114,6 +115,11 @@ class Browser:
         found = self.ask("Runtime.evaluate", expression=script, returnByValue=True, awaitPromise=True)
         assert "exceptionDetails" not in found, found["exceptionDetails"]
         return found["result"].get("value")
+
+    def spent(self) -> float:
+        """Seconds of the processor that the page's main thread has taken so far."""
+        found = self.ask("Performance.getMetrics")["metrics"]
+        return float(next(one["value"] for one in found if one["name"] == "TaskDuration"))
 
     def screenshot(
         self, path: Path, *, whole: bool = False, y: float = 0.0, height: float | None = None

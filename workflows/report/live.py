@@ -54,6 +54,7 @@ class Watcher(threading.Thread):
         self.number = 0
         self.followers = 0
         self._follower = Follower(directory)
+        self._looking = threading.Lock()
         self._stop = threading.Event()
 
     def run(self) -> None:
@@ -65,7 +66,8 @@ class Watcher(threading.Thread):
     def look(self) -> str:
         """Look now; wakes all who follow where something has changed."""
         try:
-            found = self._follower.look().as_dict()
+            with self._looking:  # a follower remembers what it has read
+                found = self._follower.look().as_dict()
         except (ZonemeltError, OSError) as error:
             found = {"trouble": str(error)}
         text = json.dumps(found, default=str)

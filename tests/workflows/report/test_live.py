@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from zonemelt.tasks.errors import InputError
-from zonemelt.workflows.report.live import Live, is_loopback, live_page, serve_live
+from zonemelt.workflows.report.live import Live, Watcher, is_loopback, live_page, serve_live
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -98,6 +98,17 @@ def test_events_come_as_they_happen(server: Live):
     line = answer.readline()
     assert json.loads(line.removeprefix(b"data: "))["counts"]["done"] > 0
     answer.close()
+
+
+def test_many_looks_at_once_count_nothing_twice(discovery: Path):
+    watcher = Watcher(discovery)
+    threads = [threading.Thread(target=watcher.look) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert watcher._follower._outputs is not None
+    assert watcher._follower._outputs.labels == 300 - 20 - 11
 
 
 def test_the_report_as_it_stands(server: Live):
