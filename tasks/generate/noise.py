@@ -10,7 +10,7 @@ drawn evenly for each atom (A. Campbell et al., ICML 2024). Time runs from 0, no
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -20,6 +20,15 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Floats = NDArray[np.float64]
+    Integers = NDArray[np.int64]
+
+_GOLDEN: Final = np.uint64(0x9E3779B97F4A7C15)
+TIME: Final = 20
+"""The first of the places of numbers that concern a crystal as a whole, after those of its cell."""
+_PLACES: Final = np.arange(100, 103)
+_SHOWN: Final = np.arange(103, 104)
+_GUMBEL: Final = 200
+_ATOM: Final = 1000  # numbers of an atom, so that they do not depend on how many atoms there are
 
 
 def wrapped(differences: Any) -> Any:
@@ -27,39 +36,69 @@ def wrapped(differences: Any) -> Any:
     return differences - differences.round()
 
 
-def way_on_torus(start_N3: Floats, end_N3: Floats) -> Floats:
-    """The constant velocity (N, 3) from one arrangement of atoms to another.
+class Draws:
+    """Random numbers by place instead of in order: number i of crystal g is the same in any batch.
 
-    Their common motion is taken off: it ends at a translate of ``end_N3``, which is the same crystal.
+    A counter is scrambled, once with the crystal and once with the place: the finalizer of SplitMix64
+    (G. L. Steele, D. Lea & C. H. Flood, OOPSLA 2014).
+
+    Args:
+        seed: of all.
+        members_G: numbers of the crystals (G,).
     """
-    way_N3: Floats = wrapped(end_N3 - start_N3)
-    way_N3 -= way_N3.mean(axis=0)
-    return way_N3
+
+    def __init__(self, seed: Sequence[int], members_G: Integers) -> None:
+        key = np.random.SeedSequence(seed).generate_state(1, np.uint64)
+        self._keys_G = _scrambled(key + (members_G.astype(np.uint64) + np.uint64(1)) * _GOLDEN)
+
+    def uniform(self, places: Integers) -> Floats:
+        """Even numbers above 0 and below 1 (G, *places), one for each place."""
+        counters = (places.astype(np.uint64) + np.uint64(1)) * _GOLDEN
+        keys = self._keys_G.reshape(-1, *(1,) * places.ndim)
+        found: Floats = ((_scrambled(keys + counters) >> np.uint64(11)) + 0.5) / 2.0**53
+        return found
+
+    def normal(self, places: Integers) -> Floats:
+        """Normal numbers (G, *places)."""
+        from scipy.special import ndtri
+
+        found: Floats = ndtri(self.uniform(places))
+        return found
+
+
+def _scrambled(numbers: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    found = (numbers ^ (numbers >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    found = (found ^ (found >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return found ^ (found >> np.uint64(31))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Noise:
-    """All that is random about one crystal, drawn at once: so a seed gives the same whatever the batch.
+    """All that is random about some crystals: a seed gives the same for each, whatever the batch.
 
     Attributes:
-        cell_6: where its stretch begins (6,), standard normal.
-        places_N3: where its atoms begin (N, 3), uniform.
-        shown_N: the time at which the species of each atom is shown (N,), uniform.
-        gumbel_NK: for the choice of species (N, K), of the standard Gumbel distribution.
+        cells_G6: where stretches begin (G, 6), standard normal.
+        places_GN3: where atoms begin (G, N, 3), uniform.
+        shown_GN: the time at which the species of each atom is shown (G, N), uniform.
     """
 
-    cell_6: Floats
-    places_N3: Floats
-    shown_N: Floats
-    gumbel_NK: Floats
+    cells_G6: Floats
+    places_GN3: Floats
+    shown_GN: Floats
 
     @classmethod
-    def drawn(cls, seed: Sequence[int], *, atoms: int, species: int) -> Noise:
-        """That of one crystal."""
-        draw = np.random.default_rng(seed)
+    def drawn(cls, draws: Draws, *, atoms: int) -> Noise:
+        """That of crystals with at most so many atoms; the first of them begin where they always do."""
+        first_N1 = _ATOM * np.arange(atoms)[:, None]
         return cls(
-            cell_6=draw.normal(size=6),
-            places_N3=draw.uniform(size=(atoms, 3)),
-            shown_N=draw.uniform(size=atoms),
-            gumbel_NK=draw.gumbel(size=(atoms, species)),
+            cells_G6=draws.normal(np.arange(6)),
+            places_GN3=draws.uniform(first_N1 + _PLACES),
+            shown_GN=draws.uniform(first_N1 + _SHOWN)[..., 0],
         )
+
+
+def gumbel(draws: Draws, *, atoms: int, species: int) -> Floats:
+    """Numbers of the standard Gumbel distribution (G, N, K), for the choice of species."""
+    places_NK = _ATOM * np.arange(atoms)[:, None] + _GUMBEL + np.arange(species)
+    found: Floats = -np.log(-np.log(draws.uniform(places_NK)))
+    return found

@@ -11,7 +11,8 @@ import numpy as np
 
 from zonemelt.tasks.errors import InputError
 from zonemelt.tasks.generate.cells import stretches
-from zonemelt.tasks.generate.noise import Noise, way_on_torus
+from zonemelt.tasks.generate.noise import TIME, Draws, Noise
+from zonemelt.tasks.generate.pairing import paired
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -95,17 +96,21 @@ class CrystalSet:
     ) -> None:
         from ase.data import chemical_symbols
 
-        self.sizes_M, self._first = crystals.sizes_G, crystals.first_G
+        self.sizes_M = crystals.sizes_G
         if strange := sorted(set(np.unique(crystals.numbers_A).tolist()) - set(elements.tolist())):
             raise InputError(
                 f"{', '.join(chemical_symbols[number] for number in strange)}, which it does not know",
                 where="elements of a generator",
                 remedy="leave out crystals with these elements, or train with some",
             )
-        self.species_A = np.searchsorted(elements, crystals.numbers_A)
         cells_A33 = np.repeat(crystals.cells_G33, crystals.sizes_G, axis=0)
         places = np.linalg.solve(cells_A33.transpose(0, 2, 1), crystals.positions_A3[..., None])[..., 0]
-        self.places_A3: Floats = (places % 1.0).astype(np.float64)
+        most = int(self.sizes_M.max(initial=1))
+        there_MN = np.arange(most) < self.sizes_M[:, None]
+        self.species_MN = np.zeros(there_MN.shape, np.int64)
+        self.species_MN[there_MN] = np.searchsorted(elements, crystals.numbers_A)
+        self.places_MN3: Floats = np.zeros((*there_MN.shape, 3))
+        self.places_MN3[there_MN] = places % 1.0
         self.cells_M6 = standard.there(stretches(crystals.cells_G33, crystals.sizes_G))
         self.values_M = np.full(len(crystals), np.nan) if values_M is None else values_M
         self.species = len(elements)
@@ -131,36 +136,30 @@ class CrystalSet:
         """
         import torch
 
-        most = int(self.sizes_M[members].max())
-        count = len(members)
+        sizes_G = self.sizes_M[members]
+        most = int(sizes_G.max())
+        species_GN, end_GN3 = self.species_MN[members, :most], self.places_MN3[members, :most]
+        draws = Draws(seed, members)
+        noise = Noise.drawn(draws, atoms=most)
+        time_G, known_G, told_G = draws.uniform(np.arange(TIME, TIME + 3)).T
+        there_GN = np.arange(most) < sizes_G[:, None]
+        known_GN = there_GN & (known_G < shown)[:, None]
+        order_GN, way_GN3 = paired(noise.places_GN3, end_GN3, np.where(known_GN, species_GN, -1), sizes_G)
+        species_GN = np.take_along_axis(species_GN, order_GN, axis=1)
+        seen_GN = known_GN | (there_GN & (noise.shown_GN < time_G[:, None]))
+        cells_G6 = self.cells_M6[members]
+        start_GN3 = noise.places_GN3 * there_GN[..., None]
         arrays = {
-            "tokens": np.full((count, most), self.species),
-            "species": np.zeros((count, most), np.int64),
-            "there": np.zeros((count, most), bool),
-            "places": np.zeros((count, most, 3)),
-            "way_places": np.zeros((count, most, 3)),
-            "cells": np.zeros((count, 6)),
-            "way_cells": np.zeros((count, 6)),
-            "time": np.zeros(count),
-            "wish": np.full(count, np.nan),
+            "tokens": np.where(seen_GN, species_GN, self.species),
+            "species": species_GN,
+            "there": there_GN,
+            "places": start_GN3 + time_G[:, None, None] * way_GN3,
+            "way_places": way_GN3,
+            "cells": noise.cells_G6 + time_G[:, None] * (cells_G6 - noise.cells_G6),
+            "way_cells": cells_G6 - noise.cells_G6,
+            "time": time_G,
+            "wish": np.where(told_G < wished, self.values_M[members], np.nan),
         }
-        for row, member in enumerate(members.tolist()):
-            atoms = slice(int(self._first[member]), int(self._first[member + 1]))
-            size = atoms.stop - atoms.start
-            noise = Noise.drawn([*seed, member, 0], atoms=size, species=self.species)
-            time, known, told = np.random.default_rng([*seed, member, 1]).uniform(size=3)
-            species, places, cell = self.species_A[atoms], self.places_A3[atoms], self.cells_M6[member]
-            way = way_on_torus(noise.places_N3, places)
-            seen = (noise.shown_N < time) | (known < shown)
-            arrays["tokens"][row, :size] = np.where(seen, species, self.species)
-            arrays["species"][row, :size] = species
-            arrays["there"][row, :size] = True
-            arrays["places"][row, :size] = noise.places_N3 + time * way
-            arrays["way_places"][row, :size] = way
-            arrays["cells"][row] = (1 - time) * noise.cell_6 + time * cell
-            arrays["way_cells"][row] = cell - noise.cell_6
-            arrays["time"][row] = time
-            arrays["wish"][row] = self.values_M[member] if told < wished else np.nan
         return {
             name: torch.from_numpy(value.astype(np.float32) if value.dtype == np.float64 else value)
             for name, value in arrays.items()

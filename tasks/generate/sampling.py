@@ -114,8 +114,8 @@ def _drawn(generator: Generator, starts: Sequence[Start], settings: SampleSettin
     state = _State(generator, starts)
     times = np.linspace(starts[0].time, 1.0, settings.steps + 1)
     with torch.inference_mode():
-        for now, after in pairwise(times.tolist()):
-            state.advance(now, after, settings)
+        for step, (now, after) in enumerate(pairwise(times.tolist())):
+            state.advance(now, after, settings, left=settings.steps - step)
     card = generator.card
     sizes_G = np.array([len(start.tokens_N) for start in starts])
     cells_G33 = cells_of(card.standard.back(state.cells.double().cpu().numpy()), sizes_G)
@@ -150,15 +150,19 @@ class _State:
         self.tokens = padded([start.tokens_N for start in starts], self.hidden).long()
         self.there = padded([np.ones(len(start.tokens_N)) for start in starts], 0).bool()
         self.places = padded([start.places_N3 for start in starts], 0)
-        self.shown = padded([start.noise.shown_N for start in starts], 0)
-        self.gumbel = padded([start.noise.gumbel_NK for start in starts], 0)
+        self.shown = padded([start.shown_N for start in starts], 0)
+        self.gumbel = padded([start.gumbel_NK for start in starts], 0)
         self.cells = torch.from_numpy(np.array([start.cell_6 for start in starts])).to(first)
         self.wish = torch.tensor([start.wish for start in starts]).to(first)
         allowed = torch.from_numpy(np.array([start.allowed_K for start in starts])).to(first.device)
         self.barred = torch.zeros_like(self.gumbel).masked_fill(~allowed[:, None], -torch.inf)
 
-    def advance(self, now: float, after: float, settings: SampleSettings) -> None:
-        """One step of Euler's; the species whose time has come are shown."""
+    def advance(self, now: float, after: float, settings: SampleSettings, *, left: int) -> None:
+        """One step of Euler's; a species whose time has come is chosen.
+
+        Of a crystal one at a time, so that each choice knows those before it; more only where fewer steps are
+        left than species.
+        """
         import torch
 
         said = self._said(now, self.wish)
@@ -167,7 +171,11 @@ class _State:
             said = {name: value + settings.guidance * (value - without[name]) for name, value in said.items()}
         self.cells = self.cells + (after - now) * said["cells"]
         self.places = self.places + (after - now) * (1 + settings.hurry * now) * said["places"]
-        due = self.there & (self.tokens == self.hidden) & (self.shown < after)
+        hidden = self.there & (self.tokens == self.hidden)
+        due = hidden & (self.shown < after)
+        sooner = (due[:, None] & (self.shown[:, None] < self.shown[:, :, None])).sum(dim=-1)
+        quota = (hidden.sum(dim=-1, keepdim=True) / left).ceil().clamp(min=1)
+        due &= sooner < quota
         logits = said["species"] + self.barred + settings.temperature * self.gumbel
         self.tokens = torch.where(due, logits.argmax(dim=-1), self.tokens)
 

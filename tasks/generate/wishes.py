@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from zonemelt.tasks.errors import InputError
-from zonemelt.tasks.generate.noise import Noise, way_on_torus
+from zonemelt.tasks.generate.noise import Draws, Noise, gumbel
 from zonemelt.tasks.generate.padded import CrystalSet
+from zonemelt.tasks.generate.pairing import paired
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -46,20 +47,22 @@ class Start:
     """Where one crystal begins.
 
     Attributes:
-        noise: all that is random.
         tokens_N: species that are known (N,), K where they are hidden.
         allowed_K: species that may be chosen (K,).
         cell_6: standardized stretch (6,).
         places_N3: fractional (N, 3).
+        shown_N: when the species of each atom is chosen, where it is hidden (N,).
+        gumbel_NK: for that choice (N, K).
         time: of the beginning.
         wish: standardized value of the property, NaN for none.
     """
 
-    noise: Noise
     tokens_N: NDArray[np.int64]
     allowed_K: NDArray[np.bool_]
     cell_6: Floats
     places_N3: Floats
+    shown_N: Floats
+    gumbel_NK: Floats
     time: float = 0.0
     wish: float = np.nan
 
@@ -74,19 +77,21 @@ def start_of(generator: Generator, wish: Wish, number: int, *, seed: int) -> Sta
     card, where = generator.card, f"wish {number}"
     _check(generator, wish, where=where)
     known = [symbol for symbol, count in wish.composition.items() for _ in range(count)]
-    size = len(known) or wish.atoms or _size(card.sizes, [seed, number, 1])
+    size = len(known) or wish.atoms or _size(card.sizes, [seed, number])
     hidden = len(card.elements)
-    noise = Noise.drawn([seed, number, 0], atoms=size, species=hidden)
+    draws = Draws([seed], np.array([number]))
+    noise = Noise.drawn(draws, atoms=size)
     allowed = wish.system or frozenset(card.elements)
     value = np.nan
     if wish.value is not None and card.target is not None:
         value = (wish.value - card.target.shift) / card.target.scale
     return Start(
-        noise=noise,
         tokens_N=np.array([card.elements.index(symbol) for symbol in known] or [hidden] * size, np.int64),
         allowed_K=np.array([symbol in allowed for symbol in card.elements]),
-        cell_6=noise.cell_6,
-        places_N3=noise.places_N3,
+        cell_6=noise.cells_G6[0],
+        places_N3=noise.places_GN3[0],
+        shown_N=noise.shown_GN[0],
+        gumbel_NK=gumbel(draws, atoms=size, species=hidden)[0],
         wish=value,
     )
 
@@ -101,15 +106,19 @@ def start_near(
     """
     card = generator.card
     seen = CrystalSet(one, elements=card.numbers_K, standard=card.standard)
-    time, hidden = 1 - strength, len(card.elements)
-    noise = Noise.drawn([seed, number, 0], atoms=len(seen.species_A), species=hidden)
-    known_N = (noise.shown_N < time) | (not species)
+    time, hidden, sizes_1 = 1 - strength, len(card.elements), seen.sizes_M
+    draws = Draws([seed], np.array([number]))
+    noise = Noise.drawn(draws, atoms=int(sizes_1[0]))
+    kinds_1N = np.full_like(seen.species_MN, -1) if species else seen.species_MN
+    order_1N, way_1N3 = paired(noise.places_GN3, seen.places_MN3, kinds_1N, sizes_1)
+    known_N = (noise.shown_GN[0] < time) | (not species)
     return Start(
-        noise=noise,
-        tokens_N=np.where(known_N, seen.species_A, hidden),
+        tokens_N=np.where(known_N, seen.species_MN[0, order_1N[0]], hidden),
         allowed_K=np.ones(hidden, bool),
-        cell_6=(1 - time) * noise.cell_6 + time * seen.cells_M6[0],
-        places_N3=noise.places_N3 + time * way_on_torus(noise.places_N3, seen.places_A3),
+        cell_6=(1 - time) * noise.cells_G6[0] + time * seen.cells_M6[0],
+        places_N3=noise.places_GN3[0] + time * way_1N3[0],
+        shown_N=noise.shown_GN[0],
+        gumbel_NK=gumbel(draws, atoms=int(sizes_1[0]), species=hidden)[0],
         time=time,
     )
 

@@ -76,8 +76,9 @@ class Denoiser(nn.Module):
         whole_GF = self._whole(batch, sizes_G1)
         pairs_GNNW = self._pairs(batch["places"])
         atoms_GNF = self.tokens(batch["tokens"])
+        shares_GNN = (there_GN1 / sizes_G1[:, None]).transpose(1, 2).expand(-1, there_GN1.shape[1], -1)
         for layer in self.layers:
-            atoms_GNF = layer(atoms_GNF, pairs_GNNW, whole_GF, there_GN1, sizes_G1)
+            atoms_GNF = layer(atoms_GNF, pairs_GNNW, whole_GF, shares_GNN)
         atoms_GNF = self.norm(atoms_GNF)
         places_GN3 = self.to_places(atoms_GNF) * there_GN1
         common_G13 = places_GN3.sum(dim=1, keepdim=True) / sizes_G1[..., None]
@@ -102,7 +103,10 @@ class Denoiser(nn.Module):
         """Waves of the differences between all atoms (G, N, N, 6 W): whole turns do not change them."""
         turns = (places_GN3[:, None] - places_GN3[:, :, None])[..., None] * self.waves
         phases = 2 * math.pi * turns
-        return torch.cat([phases.sin(), phases.cos()], dim=-1).flatten(start_dim=-2)
+        pairs_GNNW = torch.cat([phases.sin(), phases.cos()], dim=-1).flatten(start_dim=-2)
+        # Once for all layers; where all is done in fp32 this does nothing.
+        kind = pairs_GNNW.device.type
+        return pairs_GNNW.to(torch.get_autocast_dtype(kind)) if torch.is_autocast_enabled(kind) else pairs_GNNW
 
 
 class _Layer(nn.Module):
@@ -114,7 +118,8 @@ class _Layer(nn.Module):
         # The first layer of the message, in parts: what does not depend on the pair is worked out once.
         self.receiver, self.sender = nn.Linear(width, width), nn.Linear(width, width, bias=False)
         self.pair, self.whole = nn.Linear(waves, width, bias=False), nn.Linear(width, width, bias=False)
-        self.message = nn.Sequential(nn.SiLU(), nn.Linear(width, width), nn.SiLU())
+        # The second layer is linear and so follows the mean: once an atom and not once a pair.
+        self.message = nn.Linear(width, width)
         self.update = nn.Sequential(nn.Linear(2 * width, width), nn.SiLU(), nn.Linear(width, width))
 
     def forward(
@@ -122,16 +127,18 @@ class _Layer(nn.Module):
         atoms_GNF: torch.Tensor,
         pairs_GNNW: torch.Tensor,
         whole_GF: torch.Tensor,
-        there_GN1: torch.Tensor,
-        sizes_G1: torch.Tensor,
+        shares_GNN: torch.Tensor,
     ) -> torch.Tensor:
         seen_GNF = self.norm(atoms_GNF)
         own_GNF = self.receiver(seen_GNF) + self.whole(whole_GF)[:, None]
-        messages_GNNF = self.message(
-            own_GNF[:, :, None] + self.sender(seen_GNF)[:, None] + self.pair(pairs_GNNW)
+        messages_GNNF = nn.functional.silu(
+            self.pair(pairs_GNNW) + own_GNF[:, :, None] + self.sender(seen_GNF)[:, None]
         )
-        mean_GNF = (messages_GNNF * there_GN1[:, None]).sum(dim=2) / sizes_G1[..., None]
-        found: torch.Tensor = atoms_GNF + self.update(torch.cat([seen_GNF, mean_GNF], dim=-1))
+        shares_GN1N = shares_GNN[:, :, None].to(messages_GNNF.dtype)
+        mean_GNF = self.message((shares_GN1N @ messages_GNNF)[:, :, 0])
+        found: torch.Tensor = atoms_GNF + self.update(
+            torch.cat([seen_GNF.to(mean_GNF.dtype), mean_GNF], dim=-1)
+        )
         return found
 
 
