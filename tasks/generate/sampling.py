@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 
@@ -16,13 +16,15 @@ from zonemelt.tasks.generate.cells import cells_of
 from zonemelt.tasks.generate.wishes import start_near, start_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     import torch
     from numpy.typing import NDArray
 
     from zonemelt.tasks.generate.generator import Generator
     from zonemelt.tasks.generate.wishes import Start, Wish
+
+Precision = Literal["fp32", "bf16"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +38,8 @@ class SampleSettings:
         hurry: atoms move the faster the nearer the end is, by 1 + hurry · t, which leaves less of the noise
             (B. K. Miller et al., FlowMM, ICML 2024: anti-annealing).
         temperature: of the choice of species; 0 for the likeliest.
+        precision: of the network; ``bf16`` is faster where the processor or accelerator computes in it, and
+            numbers of cells and places stay in fp32.
         together: crystals at once.
         seed: of the noise; crystal number i is the same however many are drawn.
     """
@@ -44,21 +48,34 @@ class SampleSettings:
     guidance: float = 0.0
     hurry: float = 5.0
     temperature: float = 1.0
+    precision: Precision = "fp32"
     together: int = 256
     seed: int = 0
 
     def __post_init__(self) -> None:
         least = min(self.guidance, self.hurry, self.temperature, self.seed)
-        if min(self.steps, self.together) < 1 or least < 0:
+        if min(self.steps, self.together) < 1 or not least >= 0 or self.precision not in get_args(Precision):
             raise InputError(
                 f"{self}",
                 where="settings of drawing crystals",
-                remedy="steps and together are positive, the others not negative",
+                remedy="steps and together are positive, the others not negative, precision is fp32 or bf16",
             )
 
 
-def sample(generator: Generator, wishes: Sequence[Wish], settings: SampleSettings) -> Crystals:
+def sample(
+    generator: Generator,
+    wishes: Sequence[Wish],
+    settings: SampleSettings,
+    *,
+    progress: Callable[[int], None] = lambda _: None,
+) -> Crystals:
     """One crystal for each wish, in their order.
+
+    Args:
+        generator: trained.
+        wishes: of each crystal.
+        settings: of the way out of the noise.
+        progress: told now and then how many are done.
 
     Raises:
         InputError: see :func:`.start_of`.
@@ -67,11 +84,18 @@ def sample(generator: Generator, wishes: Sequence[Wish], settings: SampleSetting
         generator,
         [start_of(generator, wish, number, seed=settings.seed) for number, wish in enumerate(wishes)],
         settings,
+        progress,
     )
 
 
 def vary(
-    generator: Generator, crystals: Crystals, settings: SampleSettings, *, strength: float, species: bool
+    generator: Generator,
+    crystals: Crystals,
+    settings: SampleSettings,
+    *,
+    strength: float,
+    species: bool,
+    progress: Callable[[int], None] = lambda _: None,
 ) -> Crystals:
     """Crystals like those given: into the noise as far as ``strength`` says, and out again.
 
@@ -81,6 +105,7 @@ def vary(
         settings: of the way out.
         strength: from 0, as they are, to 1, nothing left of them.
         species: whether elements may change, too.
+        progress: told now and then how many are done.
 
     Raises:
         InputError: an element that the generator does not know, or a strength beyond its bounds.
@@ -96,13 +121,16 @@ def vary(
         )
         for number in range(len(crystals))
     ]  # fmt: skip
-    return _all(generator, starts, settings)
+    return _all(generator, starts, settings, progress)
 
 
-def _all(generator: Generator, starts: Sequence[Start], settings: SampleSettings) -> Crystals:
+def _all(
+    generator: Generator, starts: Sequence[Start], settings: SampleSettings, progress: Callable[[int], None]
+) -> Crystals:
     found: list[Any] = []
     for first in range(0, len(starts), settings.together):
         found += _drawn(generator, starts[first : first + settings.together], settings)
+        progress(len(found))
     return Crystals.of_atoms(found)
 
 
@@ -111,7 +139,7 @@ def _drawn(generator: Generator, starts: Sequence[Start], settings: SampleSettin
     import torch
     from ase import Atoms
 
-    state = _State(generator, starts)
+    state = _State(generator, starts, settings)
     times = np.linspace(starts[0].time, 1.0, settings.steps + 1)
     with torch.inference_mode():
         for step, (now, after) in enumerate(pairwise(times.tolist())):
@@ -134,9 +162,10 @@ def _drawn(generator: Generator, starts: Sequence[Start], settings: SampleSettin
 class _State:
     """Several crystals on their way, as dense tensors."""
 
-    def __init__(self, generator: Generator, starts: Sequence[Start]) -> None:
+    def __init__(self, generator: Generator, starts: Sequence[Start], settings: SampleSettings) -> None:
         import torch
 
+        self.bf16 = settings.precision == "bf16"
         self.network, self.hidden = generator.network, len(generator.card.elements)
         first = next(generator.network.parameters())
         most = max(len(start.tokens_N) for start in starts)
@@ -182,10 +211,9 @@ class _State:
     def _said(self, now: float, wish: torch.Tensor) -> dict[str, torch.Tensor]:
         import torch
 
-        found: dict[str, torch.Tensor] = self.network(
-            {
+        with torch.autocast(self.cells.device.type, torch.bfloat16, enabled=self.bf16):
+            found = self.network({
                 "tokens": self.tokens, "places": self.places, "cells": self.cells, "there": self.there,
                 "time": torch.full_like(self.wish, now), "wish": wish,
-            }
-        )  # fmt: skip
-        return found
+            })  # fmt: skip
+        return {name: value.to(self.cells.dtype) for name, value in found.items()}
