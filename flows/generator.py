@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
 from zonemelt.flows.train import RanksMaker
-from zonemelt.tasks.errors import InputError
+from zonemelt.tasks.errors import InputError, UnknownKeyError
 from zonemelt.tasks.generate.jobs import denoiser_of, drawn_split, flow_terms_of, generator_job
 
 if TYPE_CHECKING:
@@ -70,3 +70,24 @@ class GeneratorMaker(RanksMaker):
                 threads=self.threads,
             )
         )
+
+
+def generator_from(dataset: str, version: str, **settings: Any) -> Flow:
+    """Train a generator on a version of a dataset.
+
+    Args:
+        dataset: its directory.
+        version: of the dataset.
+        **settings: fields of :class:`GeneratorMaker`.
+
+    Returns:
+        The flow of :meth:`GeneratorMaker.make`.
+
+    Raises:
+        UnknownKeyError: there is no such setting.
+        InputError: a value cannot be used.
+    """
+    known = {one.name for one in fields(GeneratorMaker)}
+    if strange := sorted(set(settings) - known):
+        raise UnknownKeyError.of(strange[0], known, where="training of a generator")
+    return GeneratorMaker(**settings).make(dataset, version)

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from rich.console import Console
 
 _PIPE_WIDTH = 180  # columns where no terminal says how many it has
@@ -31,6 +34,17 @@ def console(*, err: bool = False) -> Console:
     if not made.is_terminal:
         made = Console(stderr=err, highlight=False, width=_PIPE_WIDTH)
     return made
+
+
+@contextmanager
+def progress_bar(what: str, count: int, *, quiet: bool) -> Iterator[Callable[[int], None]]:
+    """A bar on standard error, gone at the end; gives what is to be told how many are done."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True, disable=quiet) as progress:
+        task = progress.add_task(what, total=count)
+        yield lambda done: progress.update(task, completed=done)
 
 
 def print_json(value: Any) -> None:

@@ -33,6 +33,9 @@ class GeneratorCard(BaseModel):
     stretch_mean: tuple[float, ...] = Field(min_length=6, max_length=6, description="of the cells")
     stretch_deviation: float = Field(gt=0)
     target: Target | None = Field(default=None, description="the property that can be wished for")
+    target_range: tuple[float, float] | None = Field(
+        default=None, description="lowest and highest value of the property among the training crystals"
+    )
     training: dict[str, Any] = Field(
         default_factory=dict, description="settings, seed, samples, hash of the training set"
     )

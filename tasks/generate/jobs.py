@@ -13,15 +13,14 @@ from jobflow import job
 
 from zonemelt.tasks.datasets.arrays import CRYSTAL_COLUMNS, crystals_of
 from zonemelt.tasks.errors import InputError
-from zonemelt.tasks.explore.candidate import Found
+from zonemelt.tasks.generate.draw import draw
+from zonemelt.tasks.generate.draw import settings_of as draw_settings_of
 from zonemelt.tasks.generate.generator import load_generator
 from zonemelt.tasks.generate.objective import FlowTerms
 from zonemelt.tasks.generate.reduced import reduced
-from zonemelt.tasks.generate.sampling import SampleSettings, sample
 from zonemelt.tasks.generate.training import train_generator
 from zonemelt.tasks.generate.wishes import Wish
 from zonemelt.tasks.models.denoiser import DenoiserArchitecture
-from zonemelt.tasks.records import Geometry
 from zonemelt.tasks.train.documents import checked, settings_of
 from zonemelt.tasks.train.jobs import check_world_size, train_in_time
 
@@ -228,19 +227,6 @@ def sample_job(
     Raises:
         InputError: something given cannot be used.
     """
-    loaded = load_generator(generator)
-    told = settings or {}
-    if strange := sorted(set(told) - set(SampleSettings.__dataclass_fields__)):
-        raise InputError(
-            f"unknown key '{strange[0]}'",
-            where="settings of drawing crystals",
-            remedy=f"known keys: {', '.join(SampleSettings.__dataclass_fields__)}",
-        )
-    asked = [wish_of(one, number=number) for number, one in enumerate(wishes or [{}])]
-    drawn = sample(
-        loaded, [asked[number % len(asked)] for number in range(count)], SampleSettings(**told, seed=seed)
-    )
-    found = Found(explorer="generator")
-    for number in range(len(drawn)):
-        found.add(Geometry.of(drawn.atoms(number)), parent="", generator=generator, seed=seed, number=number)
-    return found.document()
+    asked = [wish_of(one, number=number) for number, one in enumerate(wishes or [])]
+    how = draw_settings_of(settings or {}, seed=seed)
+    return draw(load_generator(generator), how, number=count, wishes=asked).document()

@@ -103,6 +103,7 @@ def train_generator(
     target, values_M = _target(wish, split["train"])
     card = _card(own, numbers_K, standard, architecture, target).model_copy(
         update={
+            "target_range": None if wish is None else _range(wish[2][split["train"]]),
             "training": {**_about(crystals, names_M, split, settings, terms), "start": _weights(start)},
             "versions": versions(),
             "hardware": describe_hardware(ranks.device),
@@ -199,6 +200,10 @@ def _target(
         )
     target = Target(name=name, unit=unit, shift=float(known.mean()), scale=float(known.std()))
     return target, (values_M - target.shift) / target.scale
+
+
+def _range(values_N: NDArray[np.float64]) -> tuple[float, float]:
+    return float(np.nanmin(values_N)), float(np.nanmax(values_N))
 
 
 def _card(

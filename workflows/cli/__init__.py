@@ -6,6 +6,8 @@ from zonemelt.workflows.cli.candidates import candidates
 from zonemelt.workflows.cli.crates import crate, open_command
 from zonemelt.workflows.cli.dataset import dataset_app
 from zonemelt.workflows.cli.evaluate import evaluate
+from zonemelt.workflows.cli.generate import generate
+from zonemelt.workflows.cli.generator import generator_app
 from zonemelt.workflows.cli.ingest import ingest
 from zonemelt.workflows.cli.judge import judge
 from zonemelt.workflows.cli.look import jobs, logs, show, status
@@ -35,6 +37,8 @@ __all__ = [
     "dataset_app",
     "diff",
     "evaluate",
+    "generate",
+    "generator_app",
     "ingest",
     "init",
     "jobs",

@@ -103,13 +103,13 @@ def evaluate(
     from zonemelt.tasks.potentials.load import load_potential
     from zonemelt.workflows.cli.potential_files import check_target, write_evaluated
     from zonemelt.workflows.cli.potential_tables import evaluated_table
-    from zonemelt.workflows.paper import console, print_json
+    from zonemelt.workflows.paper import console, print_json, progress_bar
 
     if out:
         check_target(out)
     opened = load_potential(potential, device=device, trust=trust)
     read = _read(structures)
-    with _progress(len(read), quiet=as_json) as step:
+    with progress_bar("structures", len(read), quiet=as_json) as step:
         found = evaluate_each(opened, read, stress=stress, progress=step)
     refused = sum(bool(one.refused) for one in found)
     if out:
@@ -137,19 +137,3 @@ def _read(paths: Sequence[str]) -> list[Read]:
         except InputError as error:
             found.append(Read(name=path, reason=error.what))
     return found
-
-
-def _progress(count: int, *, quiet: bool) -> Any:
-    """A bar on standard error that moves by the number of structures."""
-    from contextlib import contextmanager
-
-    @contextmanager
-    def bar() -> Any:
-        from rich.console import Console
-        from rich.progress import Progress
-
-        with Progress(console=Console(stderr=True), transient=True, disable=quiet) as progress:
-            task = progress.add_task("structures", total=count)
-            yield lambda done: progress.update(task, completed=done)
-
-    return bar()

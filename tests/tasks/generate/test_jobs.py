@@ -78,7 +78,7 @@ def test_train_and_draw_as_jobs(dataset, tmp_path, monkeypatch):
 
     made = sample_job(
         generator=folder, count=6, seed=2, settings={"steps": 4},
-        wishes=[{"composition": {"Na": 1, "Cl": 1}, "value": -7.0}, {"system": ["Mg", "O"]}],
+        wishes=[{"composition": {"Na": 1, "Cl": 1}, "value": -4.8}, {"system": ["Mg", "O"]}],
     )  # fmt: skip
     drawn = run_locally(made, store=JobStore(MemoryStore()), ensure_success=True)[made.uuid][1].output
     assert drawn["counts"]["proposed"] == 6

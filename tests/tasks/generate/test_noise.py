@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from itertools import permutations
+
 import numpy as np
 import pytest
 from ase.build import bulk
@@ -7,12 +9,14 @@ from generators_for_tests import salts
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
+from scipy.stats import kstest
 
 from zonemelt.tasks.crystals import Crystals
 from zonemelt.tasks.errors import InputError
 from zonemelt.tasks.generate.cells import cells_of, stretches
-from zonemelt.tasks.generate.noise import Noise, way_on_torus, wrapped
+from zonemelt.tasks.generate.noise import Draws, Noise, gumbel, wrapped
 from zonemelt.tasks.generate.padded import CrystalSet, Standard, check_crystals
+from zonemelt.tasks.generate.pairing import paired
 
 SPECIES = np.array([8, 11, 12, 17, 19, 20])
 STANDARD = Standard(mean_6=np.zeros(6), deviation=1.0)
@@ -39,36 +43,81 @@ def test_a_stretch_is_the_cell_but_for_its_orientation(seed):
     )
 
 
-@given(seeds, st.integers(1, 8))
-def test_the_way_on_the_torus_ends_at_a_translate(seed, atoms):
+@given(seeds, st.integers(1, 6))
+def test_ways_end_at_a_translate_of_the_crystal(seed, atoms):
     draw = np.random.default_rng(seed)
-    start, end = draw.uniform(size=(2, atoms, 3))
-    way = way_on_torus(start, end)
-    np.testing.assert_allclose(way.mean(axis=0), 0, atol=1e-12)
-    moved = wrapped(start + way - end)
-    np.testing.assert_allclose(wrapped(moved - moved[0]), 0, atol=1e-12)
-    assert np.abs(wrapped(end - start)).max() <= 0.5
+    start, end = draw.uniform(size=(2, 3, atoms, 3))
+    kinds = draw.integers(0, 2, (3, atoms))
+    order, ways = paired(start, end, kinds, np.full(3, atoms))
+    np.testing.assert_allclose(ways.mean(axis=1), 0, atol=1e-12)
+    assert (np.sort(order, axis=1) == np.arange(atoms)).all()
+    np.testing.assert_array_equal(np.take_along_axis(kinds, order, axis=1), kinds)
+    moved = wrapped(start + ways - np.take_along_axis(end, order[..., None], axis=1))
+    np.testing.assert_allclose(wrapped(moved - moved[:, :1]), 0, atol=1e-9)
 
 
 @given(seeds)
-def test_whole_turns_and_translations_do_not_change_the_way(seed):
+def test_whole_turns_and_translations_of_a_crystal_do_not_change_the_way(seed):
     draw = np.random.default_rng(seed)
-    start, end = draw.uniform(size=(2, 4, 3))
-    turns = draw.integers(-3, 4, (4, 3))
-    np.testing.assert_allclose(way_on_torus(start + turns, end), way_on_torus(start, end), atol=1e-9)
+    start, end = draw.uniform(size=(2, 2, 4, 3))
+    sizes, kinds = np.full(2, 4), np.full((2, 4), -1)
+    moved = end + draw.integers(-3, 4, end.shape) + draw.uniform(size=(2, 1, 3))
+    found, expected = (paired(start, one, kinds, sizes)[1] for one in (moved, end))
+    np.testing.assert_allclose(found, expected, atol=1e-9)
+
+
+def test_pairs_are_the_shortest_there_are():
+    draw = np.random.default_rng(4)
+    start, end = draw.uniform(size=(2, 1, 4, 3))
+    _, ways = paired(start, end, np.full((1, 4), -1), np.array([4]))
+
+    def length(order, shift):
+        way = wrapped(end[0, list(order)] + shift - start[0])
+        return ((way - way.mean(axis=0)) ** 2).sum()
+
+    shifts = [start[0, atom] - end[0, 0] for atom in range(4)]
+    cheapest = []
+    for shift in shifts:  # the assignment is the best before the common motion is taken off
+        costs = [
+            (((wrapped(end[0, list(order)] + shift - start[0])) ** 2).sum(), order)
+            for order in permutations(range(4))
+        ]
+        cheapest.append(length(min(costs)[1], shift))
+    assert (ways**2).sum() == pytest.approx(min(cheapest))
+
+
+def test_pairing_leaves_padding_alone_and_does_not_see_it():
+    draw = np.random.default_rng(0)
+    start, end = draw.uniform(size=(2, 2, 5, 3))
+    kinds = np.full((2, 5), -1)
+    order, ways = paired(start, end, kinds, np.array([3, 5]))
+    alone, way = paired(start[:1, :3], end[:1, :3], kinds[:1, :3], np.array([3]))
+    np.testing.assert_array_equal(order[0, :3], alone[0])
+    np.testing.assert_allclose(ways[0, :3], way[0])
+    assert not ways[0, 3:].any()
+
+
+def test_numbers_drawn_by_place_are_even_and_independent():
+    draws = Draws([3], np.arange(4000))
+    numbers = draws.uniform(np.arange(12))
+    assert ((numbers > 0) & (numbers < 1)).all()
+    assert kstest(numbers.ravel(), "uniform").pvalue > 0.01
+    correlations = np.corrcoef(np.concatenate([numbers.T, np.roll(numbers, 1, axis=0).T]))
+    assert np.abs(correlations - np.eye(24)).max() < 0.08
+    np.testing.assert_array_equal(Draws([3], np.array([7])).uniform(np.array([5])), numbers[7:8, 5:6])
+    assert not np.isin(Draws([4], np.arange(100)).uniform(np.arange(12)), numbers).any()
 
 
 def test_moments_of_the_noise():
-    drawn = [Noise.drawn([3, number], atoms=5, species=4) for number in range(2000)]
-    cells = np.array([one.cell_6 for one in drawn])
-    places = np.array([one.places_N3 for one in drawn])
-    gumbel = np.array([one.gumbel_NK for one in drawn])
-    assert abs(cells.mean()) < 0.04
-    assert cells.var() == pytest.approx(1, abs=0.05)
-    assert places.mean() == pytest.approx(0.5, abs=0.01)
-    assert places.var() == pytest.approx(1 / 12, abs=0.003)
-    assert gumbel.mean() == pytest.approx(np.euler_gamma, abs=0.02)
-    assert gumbel.var() == pytest.approx(np.pi**2 / 6, abs=0.05)
+    draws = Draws([3], np.arange(2000))
+    noise, choice = Noise.drawn(draws, atoms=5), gumbel(draws, atoms=5, species=4)
+    assert abs(noise.cells_G6.mean()) < 0.04
+    assert noise.cells_G6.var() == pytest.approx(1, abs=0.05)
+    assert noise.places_GN3.mean() == pytest.approx(0.5, abs=0.01)
+    assert noise.places_GN3.var() == pytest.approx(1 / 12, abs=0.003)
+    assert choice.mean() == pytest.approx(np.euler_gamma, abs=0.02)
+    assert choice.var() == pytest.approx(np.pi**2 / 6, abs=0.05)
+    np.testing.assert_array_equal(Noise.drawn(draws, atoms=2).places_GN3, noise.places_GN3[:, :2])
 
 
 def test_on_the_way_cells_are_between_noise_and_data():
@@ -96,7 +145,8 @@ def test_from_any_time_the_way_leads_to_the_crystal():
     np.testing.assert_allclose(cells, many.cells_M6, atol=1e-5)
     places = batch["places"] + left[:, None, None] * batch["way_places"]
     for row in range(6):
-        apart = wrapped(places[row] - many.places_A3[2 * row : 2 * row + 2])
+        order = [many.species_MN[row].tolist().index(kind) for kind in batch["species"][row]]
+        apart = wrapped(places[row] - many.places_MN3[row, order])
         np.testing.assert_allclose(wrapped(apart - apart[0]), 0, atol=1e-5)
 
 

@@ -39,7 +39,8 @@ def test_a_network_that_says_nothing_has_a_loss_of_one_in_cells_and_places():
     totals, counts = objective.totals(Nothing(), batch), objective.counts(batch)
     means = {name: total.item() / counts[name] for name, total in totals.items()}
     assert means["cells"] == pytest.approx(1, abs=0.1)
-    assert means["places"] == pytest.approx(0.5, abs=0.05)  # of two atoms half the motion is common
+    # Two atoms, either of which may go either way: the shorter of two halves of an even difference.
+    assert means["places"] == pytest.approx(0.25, abs=0.03)
     assert means["species"] == pytest.approx(math.log(6))
 
 
