@@ -37,9 +37,7 @@ def draw(
         InputError: a wish cannot be granted; see :func:`.start_of`.
     """
     asked = [*wishes] or [Wish()]
-    drawn = sample(
-        generator, [asked[row % len(asked)] for row in range(number)], settings, progress=progress
-    )
+    drawn = sample(generator, [asked[row % len(asked)] for row in range(number)], settings, progress=progress)
     return candidates_of(drawn, generator, settings)
 
 

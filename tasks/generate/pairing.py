@@ -40,8 +40,8 @@ def paired(
         sizes_G: atoms of each (G,); what comes after them is padding.
 
     Returns:
-        Places in ``end_GN3`` (G, N), and the constant velocities (G, N, 3), of mean 0: they end at a translate
-        of the crystal. Padding stays where it is.
+        Places in ``end_GN3`` (G, N), and the constant velocities (G, N, 3), of mean 0: they end at a
+        translate of the crystal. Padding stays where it is.
     """
     count, most = kinds_GN.shape
     there_GN = np.arange(most) < sizes_G[:, None]

@@ -164,10 +164,10 @@ def _check_value(card: GeneratorCard, value: float, *, where: str) -> None:
             where=where,
             remedy="train one with a property, or wish for no value",
         )
-    low, high = card.target_range
-    if not low - card.target.scale <= value <= high + card.target.scale:
+    target, (low, high) = card.target, card.target_range
+    if not low - target.scale <= value <= high + target.scale:
         raise InputError(
-            f"{card.target.name} {value:g} {card.target.unit}, and crystals with {low:g} to {high:g} were seen",
+            f"{target.name} {value:g} {target.unit}, and crystals with {low:g} to {high:g} were seen",
             where=where,
-            remedy=f"wish for a value within that range, or beyond it by {card.target.scale:.2g} at most",
+            remedy=f"wish for a value within that range, or beyond it by {target.scale:.2g} at most",
         )

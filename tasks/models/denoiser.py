@@ -106,7 +106,9 @@ class Denoiser(nn.Module):
         pairs_GNNW = torch.cat([phases.sin(), phases.cos()], dim=-1).flatten(start_dim=-2)
         # Once for all layers; where all is done in fp32 this does nothing.
         kind = pairs_GNNW.device.type
-        return pairs_GNNW.to(torch.get_autocast_dtype(kind)) if torch.is_autocast_enabled(kind) else pairs_GNNW
+        return (
+            pairs_GNNW.to(torch.get_autocast_dtype(kind)) if torch.is_autocast_enabled(kind) else pairs_GNNW
+        )
 
 
 class _Layer(nn.Module):

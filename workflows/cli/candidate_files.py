@@ -30,7 +30,9 @@ def check_free_target(path: str) -> None:
         )
     if not place.suffix and place.exists() and (not place.is_dir() or any(place.iterdir())):
         raise InputError(
-            "there is something already", where=f"--out {path}", remedy="name a directory that is new or empty"
+            "there is something already",
+            where=f"--out {path}",
+            remedy="name a directory that is new or empty",
         )
 
 

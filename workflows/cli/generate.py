@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
     from zonemelt.tasks.crystals import Crystals
     from zonemelt.tasks.explore.candidate import Candidate
-    from zonemelt.tasks.generate.generator import Generator
     from zonemelt.tasks.generate.wishes import Wish
 
 _SHOWN: Final = 12  # formulas
@@ -63,8 +62,11 @@ def generate(
     out: Annotated[
         str,
         typer.Option(
-            "--out", "-o", metavar="FILE|DIR",
-            help="Ends in .extxyz or .jsonl (candidates); else a directory of CIF files.", show_default=False,
+            "--out",
+            "-o",
+            metavar="FILE|DIR",
+            help="Ends in .extxyz or .jsonl (candidates); else a directory of CIF files.",
+            show_default=False,
         ),
     ] = "",
     as_json: Json = False,
@@ -99,7 +101,7 @@ def generate(
                 species=elements, progress=step,
             )  # fmt: skip
         else:
-            wish = _wish(loaded, composition, system, value=value, atoms=atoms or None)
+            wish = _wish(composition, system, value=value, atoms=atoms or None)
             found = draw(loaded, how, number=number, wishes=[wish], progress=step)
     document = found.document()
     kept = list(found.candidates.values())
@@ -113,9 +115,7 @@ def generate(
         raise typer.Exit(NOT_ALL_SUCCEEDED)
 
 
-def _wish(
-    generator: Generator, composition: str, system: str, *, value: float | None, atoms: int | None
-) -> Wish:
+def _wish(composition: str, system: str, *, value: float | None, atoms: int | None) -> Wish:
     """What the options wish for.
 
     Raises:

@@ -100,7 +100,11 @@ class Copying(torch.nn.Module):
         shape = batch["tokens"].shape
         shown = torch.nn.functional.one_hot(batch["tokens"], 4)[..., :3].sum(dim=1, keepdim=True)
         species = (50.0 * shown).expand(*shape, 3)
-        return {"cells": self.none.expand(len(shown), 6), "places": torch.zeros(*shape, 3), "species": species}
+        return {
+            "cells": self.none.expand(len(shown), 6),
+            "places": torch.zeros(*shape, 3),
+            "species": species,
+        }
 
 
 def known(network, *, sizes, elements=("O", "Na", "Cl")):
