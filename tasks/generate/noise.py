@@ -55,7 +55,8 @@ class Draws:
         """Even numbers above 0 and below 1 (G, *places), one for each place."""
         counters = (places.astype(np.uint64) + np.uint64(1)) * _GOLDEN
         keys = self._keys_G.reshape(-1, *(1,) * places.ndim)
-        found: Floats = ((_scrambled(keys + counters) >> np.uint64(11)) + 0.5) / 2.0**53
+        bits = (_scrambled(keys + counters) >> np.uint64(11)).astype(np.float64)
+        found: Floats = (bits + 0.5) / 2.0**53
         return found
 
     def normal(self, places: Integers) -> Floats:
