@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from jobflow import Flow, Job, Maker, OnMissing, Response, job
 from monty.json import MontyDecoder
@@ -13,12 +14,19 @@ from zonemelt.flows.judge import VERDICTS, JudgeMaker
 from zonemelt.tasks.errors import InputError
 from zonemelt.tasks.explore.candidate import joined
 from zonemelt.tasks.explore.explorers import explore_job, explorer_of
+from zonemelt.tasks.explore.sources import Sources
 from zonemelt.tasks.explore.substitutions import Substitutions
 from zonemelt.tasks.judge.competitors import known_elements
 from zonemelt.tasks.judge.confirm import confirm_job
 from zonemelt.tasks.judge.verdict import Verdict
 from zonemelt.tasks.judge.verdict_jobs import references_of, short_list, target_of
 from zonemelt.tasks.label.jobs import label_job
+from zonemelt.tasks.structure_files import read_below
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from zonemelt.tasks.explore.explorers import AnyExplorer
 
 _MOVING: Final = {"dynamics", "phonons"}  # explorers that move atoms by forces
 
@@ -79,6 +87,29 @@ class ScreeningMaker(Maker):
                 f"{self.short_list} labels, and no oracle", where=f"{self.name}: oracle", remedy="name one"
             )
         self.judge.check()
+        self._check_reachable()
+
+    def _check_reachable(self) -> None:
+        """Refuse a target that none of the candidates can meet, where these are known before anything runs.
+
+        Reading ends with the first candidate that can: most searches look at one structure.
+        """
+        target = target_of(self.judge.target)
+        explorers = [explorer_of(one) for one in self.explore.values()]
+        if target is None or any(not known_beforehand(one) for one in explorers):
+            return
+        faults: Counter[str] = Counter()
+        for symbols in compositions(explorers, self.parents):
+            if not (found := list(target.composition_faults(symbols))):
+                return
+            faults[", ".join(found)] += 1
+        if faults:
+            said = "; ".join(f"{number:,} {reason}" for reason, number in faults.most_common(3))
+            raise InputError(
+                f"none of {sum(faults.values()):,} candidates can satisfy it: {said}",
+                where=f"{self.name}: target",
+                remedy="change the target, or what is proposed",
+            )
 
     def elements(self) -> set[str]:
         """Elements that the short list can have: only within the references there is a hull."""
@@ -210,6 +241,29 @@ def screen_structures(
     )
     maker.check()
     return maker.make()
+
+
+def known_beforehand(explorer: AnyExplorer) -> bool:
+    """Whether it is cheap to say of which atoms its candidates are."""
+    if isinstance(explorer, Sources):
+        return not explorer.queries
+    return isinstance(explorer, Substitutions) and explorer.likely is None
+
+
+def compositions(explorers: Sequence[AnyExplorer], parents: Sequence[dict[str, Any]]) -> Iterator[list[str]]:
+    """The atoms of all candidates of such explorers; of the parents where there is none."""
+    given = [list(one["geometry"]["symbols"]) for one in parents]
+    if not explorers:
+        yield from given
+    for one in explorers:
+        if isinstance(one, Sources):
+            for path in one.paths:
+                found = (read.geometry for read in read_below(Path(path)))
+                yield from (list(geometry.symbols) for geometry in found if geometry is not None)
+        elif isinstance(one, Substitutions):
+            for swap in one.swaps:
+                some = (symbols for symbols in given if set(swap) <= set(symbols))
+                yield from ([swap.get(symbol, symbol) for symbol in symbols] for symbols in some)
 
 
 @job

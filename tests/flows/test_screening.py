@@ -127,6 +127,12 @@ def test_what_cannot_be_is_said_before_anything_runs(tmp_path):
         ({"explore": {"a": {"explorer": "substitution"}}}, UnknownKeyError, "did you mean 'substitutions'"),
         ({"target": "with Pb"}, InputError, "knows nothing of Pb"),
         ({"target": "band_gap > 1"}, UnknownKeyError, "band_gap"),
+        (
+            {"target": "at least 3 elements"},
+            InputError,
+            "none of 4 .*: 4 fewer than 3 elements",
+        ),
+        ({"target": "with Cu Ni", "explore": {}}, InputError, "none of 1 candidates.*: 1 no Ni"),
     ):
         with pytest.raises(error, match=said):
             screening(tmp_path, **more).check()
