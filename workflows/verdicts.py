@@ -57,6 +57,25 @@ def read_verdicts(place: Path) -> list[Found]:
     return list(found.values())
 
 
+def read_refusals(place: Path) -> dict[str, int]:
+    """Why proposed structures were refused before they were candidates → how many.
+
+    Args:
+        place: the campaign directory.
+    """
+    from zonemelt.tasks.stores import open_store
+
+    store = open_store(None, directory=place)
+    store.connect()
+    try:
+        asked = {"metadata.step": STEP, "output.explored": {"$exists": True}}
+        rows = list(store.query(asked, properties=["output"], load=True))
+    finally:
+        store.close()  # type: ignore[no-untyped-call]
+    counts = rows[-1]["output"]["explored"] if rows else {}
+    return {key.partition(": ")[2]: int(n) for key, n in counts.items() if key.startswith("refused: ")}
+
+
 def _label(found: dict[str, Found], outcome: Mapping[str, Any]) -> None:
     """Put what the oracle said of discoveries into their verdicts."""
     for one in outcome["discoveries"]:

@@ -87,7 +87,7 @@ def candidates(
         )  # fmt: skip
         return
     out = console()
-    print_funnel(out, list(verdicts.values()))
+    print_funnel(out, list(verdicts.values()), place)
     if best:
         print_candidates(out, best, verdicts, limit=limit)
     else:

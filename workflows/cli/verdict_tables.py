@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import io
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from zonemelt.workflows.cli.model_tables import number, plain_table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
     from rich.console import Console
 
@@ -20,12 +20,16 @@ _FUNNEL: Final = ("generated", "valid", "wanted", "converged", "unique", "novel"
 _SHOWN: Final = 10
 
 
-def print_funnel(out: Console, verdicts: Sequence[Verdict]) -> None:
-    """How many came through each sieve, and how many of every word."""
+def print_funnel(out: Console, verdicts: Sequence[Verdict], place: Path) -> None:
+    """How many came through each sieve, how many of every word, and what was refused before that."""
     from rich.text import Text
 
     from zonemelt.tasks.judge.verdict import Word, counted
+    from zonemelt.workflows.verdicts import read_refusals
 
+    if refusals := read_refusals(place):
+        said = ", ".join(f"{number:,} {reason}" for reason, number in refusals.items())
+        out.print(Text(f"proposed and refused: {said}", "yellow"))
     counts = counted(verdicts)
     best = f"{counts['stable']:,} stable, {counts['metastable']:,} metastable"
     out.print(Text(f"{' → '.join(f'{counts[name]:,} {name}' for name in _FUNNEL)}: {best}"))
@@ -44,7 +48,7 @@ def print_candidates(
     columns = ["formula", "verdict", "above hull (meV/atom)"]
     columns += ["by the oracle"] if has["label.above_hull"] else []
     columns += [f"{name} ({units[name]})" if units[name] else name for name in properties]
-    columns += ["space group", *(["round"] if has["round"] else []), "identifier", "remarks"]
+    columns += ["space group", *(["round"] if has["round"] else []), "identifier or file", "remarks"]
     table = plain_table(*columns)
     for column in table.columns[-2:]:
         column.justify = "left"
@@ -57,7 +61,9 @@ def print_candidates(
             spread = f" ± {said.deviation:.2g}" if said and said.deviation is not None else ""
             cells.append(f"{number(said.value if said else None, 3)}{spread}")
         cells += [str(one.space_group or "-"), *([str(row.get("round") or "")] if has["round"] else [])]
-        table.add_row(*cells, one.identifier, "; ".join(one.reasons))
+        known = one.origin is not None and one.origin.explorer == "sources"
+        name = Path(row["parent"]).name if known else one.identifier
+        table.add_row(*cells, name, "; ".join(one.reasons))
     out.print(table)
     if len(rows) > len(some):
         out.print(f"{len(some):,} of {len(rows):,} candidates; --limit lists more", style="dim")
@@ -106,7 +112,7 @@ def print_verdicts(out: Console, place: Path) -> bool:
         return False
     verdicts = {one.verdict.identifier: one.verdict for one in found}
     rows = [row_of(one.verdict, round=one.round) for one in found]
-    print_funnel(out, list(verdicts.values()))
+    print_funnel(out, list(verdicts.values()), place)
     judged = [row for row in rows if row["above_hull"] is not None and row["unique"]]
     if judged:
         best = sorted_rows(judged, "above_hull", judged[0].keys())
