@@ -140,8 +140,10 @@ def budget_of(directory: Path) -> float | None:
     """The node-hours a campaign may take, as its file has it now."""
     import yaml
 
+    from zonemelt.plain_yaml import read_yaml
+
     try:
-        document = yaml.safe_load((directory / SPEC_FILE).read_text(encoding="utf-8"))
+        document = read_yaml(directory / SPEC_FILE)
     except (OSError, UnicodeDecodeError, yaml.YAMLError):
         return None
     found = document.get("budget_node_hours") if isinstance(document, dict) else None

@@ -39,9 +39,9 @@ class Reference:
 
 @cache
 def _catalog() -> tuple[Mapping[str, Any], ...]:
-    import yaml
+    from zonemelt.plain_yaml import read_yaml
 
-    return tuple(yaml.safe_load(FILE.read_text(encoding="utf-8")))
+    return tuple(read_yaml(FILE))
 
 
 def used_references(gathered: Gathered) -> list[Reference]:

@@ -86,13 +86,17 @@ def _spec(directory: Path) -> dict[str, Any]:
     """The campaign's file, if it has one that can be read."""
     import yaml
 
+    from zonemelt.plain_yaml import parse_yaml
+    from zonemelt.tasks.store_specs import redact
+
     path = directory / SPEC_FILE
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError):
         return {}
     try:
-        document = yaml.safe_load(text)
+        document = parse_yaml(text)
     except yaml.YAMLError:
         document = None
-    return {"spec": text, "document": document if isinstance(document, dict) else {}}
+    # A report is handed around: the address of a store is shown without user and password.
+    return {"spec": redact(text), "document": document if isinstance(document, dict) else {}}
