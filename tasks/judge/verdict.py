@@ -57,7 +57,9 @@ class Verdict(Document):
     geometry: Geometry | None = Field(
         description="relaxed; as it was given where nothing was computed; None where that is no structure"
     )
-    energy_per_atom: float | None = Field(default=None, description="of the relaxed geometry, eV/atom")
+    energy_per_atom: float | None = Field(
+        default=None, description="of the relaxed geometry, not corrected, eV/atom"
+    )
     formation_energy: float | None = Field(default=None, description="from the references, eV/atom")
     above_hull: float | None = Field(default=None, description="eV/atom; below zero: below all references")
     decomposition: dict[str, float] = Field(

@@ -10,7 +10,13 @@ from pymatgen.analysis.phase_diagram import PDEntry, PhaseDiagram
 from pymatgen.core.composition import Composition
 
 from zonemelt.tasks.errors import InputError
-from zonemelt.tasks.quality.corrections import correct_mp2020, element_references, learnt_energies
+from zonemelt.tasks.quality.corrections import (
+    correct_mp2020,
+    correction_as_mp,
+    element_references,
+    learnt_energies,
+)
+from zonemelt.tasks.records import Geometry
 
 POTENTIALS = {"Fe": "PAW_PBE Fe_pv 06Sep2000", "O": "PAW_PBE O 08Apr2002"}
 FEO = bulk("FeO", "rocksalt", a=4.3)
@@ -153,3 +159,21 @@ def test_corrected_energies_take_u_and_no_u_together():
     records = [correct_mp2020(record).record for record in (feo(), iron)]
     references = element_references(records, corrected=True)
     assert references.energies == pytest.approx({"Fe": -8.4, "O": -13 - 2.943 + 8.4})
+
+
+@pytest.mark.parametrize(
+    ("crystal", "expected"),
+    [
+        (bulk("FeO", "rocksalt", a=4.3), -2.943),  # an oxide, and U on iron
+        (bulk("NaCl", "rocksalt", a=5.6), -0.614),
+        (bulk("NiAl", "cesiumchloride", a=2.9), 0.0),
+    ],
+)
+def test_what_the_project_would_have_computed_is_corrected(crystal, expected):
+    assert correction_as_mp(Geometry.of(crystal), -13.0) == (pytest.approx(expected), "")
+
+
+def test_an_element_without_a_potential_of_the_project_has_no_correction():
+    found, reason = correction_as_mp(Geometry.of(bulk("Po")), -3.0)
+    assert found is None
+    assert reason == "the Materials Project has no potential for Po"
