@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from zonemelt.tasks.crystals import Crystals
-    from zonemelt.tasks.generate.generator import Generator, GeneratorCard
+    from zonemelt.tasks.generate.generator import Generator
 
     Floats = NDArray[np.float64]
 
@@ -72,7 +72,7 @@ def start_of(generator: Generator, wish: Wish, number: int, *, seed: int) -> Sta
 
     Raises:
         InputError: an element that the generator does not know, a value of a property that it was not trained
-            for or beyond those it has seen, more atoms than it has seen, or a wish that contradicts itself.
+            for, or a wish that contradicts itself.
     """
     card, where = generator.card, f"wish {number}"
     _check(generator, wish, where=where)
@@ -129,45 +129,56 @@ def _size(sizes: Mapping[int, int], seed: Sequence[int]) -> int:
     return int(np.random.default_rng(seed).choice([*sizes], p=counts / counts.sum()))
 
 
+def check_seen(generator: Generator, wish: Wish) -> None:
+    """Refuse a wish for what lies beyond all that the generator has seen: what it would draw is a guess.
+
+    Campaigns may ask for it nonetheless: they judge what is drawn.
+
+    Raises:
+        InputError: more atoms than in any crystal that was seen, a value more than a standard deviation
+            beyond those that were seen, or what :func:`start_of` refuses.
+    """
+    _check(generator, wish, where="wish")
+    card, where = generator.card, generator.name
+    asked, largest = sum(wish.composition.values()) or wish.atoms or 0, max(card.sizes, default=0)
+    if asked > largest:
+        raise InputError(
+            f"{asked} atoms, and it has seen {largest} in a cell at most",
+            where=where,
+            remedy="wish for fewer, or train one with larger crystals",
+        )
+    if wish.value is None or card.target is None or card.target_range is None:
+        return
+    target, (low, high) = card.target, card.target_range
+    if not low - target.scale <= wish.value <= high + target.scale:
+        raise InputError(
+            f"{target.name} {wish.value:g} {target.unit}, and crystals with {low:g} to {high:g} were seen",
+            where=where,
+            remedy=f"wish for a value within that range, or beyond it by {target.scale:.2g} at most",
+        )
+
+
 def _check(generator: Generator, wish: Wish, *, where: str) -> None:
     card, composition = generator.card, dict(wish.composition)
-    atoms, largest = sum(composition.values()), max(card.sizes, default=0)
+    atoms = sum(composition.values())
     if strange := sorted({*composition, *wish.system} - set(card.elements)):
         raise InputError(
             f"{generator.name} does not know {', '.join(strange)}",
             where=where,
             remedy=f"it draws {', '.join(card.elements)}",
         )
-    if wish.value is not None:
-        _check_value(card, wish.value, where=where)
+    if wish.value is not None and card.target is None:
+        raise InputError(
+            "a value is wished for, and the generator was trained for none",
+            where=where,
+            remedy="train one with a property, or wish for no value",
+        )
     if any(count < 1 for count in composition.values()):
         what = f"the composition {composition}"
     elif wish.atoms is not None and (wish.atoms < 1 or (composition and wish.atoms != atoms)):
         what = f"{wish.atoms} atoms" + (f", and a composition of {atoms}" if composition else "")
     elif composition and wish.system and not set(composition) <= wish.system:
         what = f"the composition {composition} outside the system {'-'.join(sorted(wish.system))}"
-    elif (asked := atoms or wish.atoms or 0) > largest:
-        raise InputError(
-            f"{asked} atoms, and {generator.name} has seen {largest} in a cell at most",
-            where=where,
-            remedy="wish for fewer, or train one with larger crystals",
-        )
     else:
         return
     raise InputError(what, where=where, remedy="wishes of one crystal must agree, and counts be positive")
-
-
-def _check_value(card: GeneratorCard, value: float, *, where: str) -> None:
-    if card.target is None or card.target_range is None:
-        raise InputError(
-            "a value is wished for, and the generator was trained for none",
-            where=where,
-            remedy="train one with a property, or wish for no value",
-        )
-    target, (low, high) = card.target, card.target_range
-    if not low - target.scale <= value <= high + target.scale:
-        raise InputError(
-            f"{target.name} {value:g} {target.unit}, and crystals with {low:g} to {high:g} were seen",
-            where=where,
-            remedy=f"wish for a value within that range, or beyond it by {target.scale:.2g} at most",
-        )

@@ -78,6 +78,7 @@ def generate(
     from zonemelt.tasks.generate.draw import draw, draw_near
     from zonemelt.tasks.generate.generator import load_generator
     from zonemelt.tasks.generate.sampling import SampleSettings
+    from zonemelt.tasks.generate.wishes import check_seen
     from zonemelt.workflows.cli.candidate_files import check_free_target, write_candidates
     from zonemelt.workflows.paper import print_json, progress_bar
 
@@ -102,6 +103,7 @@ def generate(
             )  # fmt: skip
         else:
             wish = _wish(composition, system, value=value, atoms=atoms or None)
+            check_seen(loaded, wish)
             found = draw(loaded, how, number=number, wishes=[wish], progress=step)
     document = found.document()
     kept = list(found.candidates.values())

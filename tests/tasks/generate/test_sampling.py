@@ -11,7 +11,7 @@ from zonemelt.tasks.generate.cells import stretches
 from zonemelt.tasks.generate.generator import Generator, GeneratorCard, load_generator
 from zonemelt.tasks.generate.noise import wrapped
 from zonemelt.tasks.generate.sampling import SampleSettings, sample, vary
-from zonemelt.tasks.generate.wishes import Wish
+from zonemelt.tasks.generate.wishes import Wish, check_seen
 from zonemelt.tasks.models.denoiser import DenoiserArchitecture
 
 torch.set_num_threads(1)
@@ -219,14 +219,24 @@ def test_varying_a_little_changes_little(generator):
         (Wish(composition={"Na": 1, "Cl": 1}, atoms=4), "4 atoms, and a composition of 2"),
         (Wish(composition={"Na": 1}, system=frozenset({"K"})), "outside the system K"),
         (Wish(atoms=0), "0 atoms"),
-        (Wish(atoms=3), "3 atoms, and .* has seen 2 in a cell at most"),
-        (Wish(composition={"Na": 2, "Cl": 2}), "4 atoms, and .* has seen 2"),
-        (Wish(value=500.0), r"volume 500 Å³, and crystals with .* to .* were seen"),
     ],
 )
 def test_wishes_that_cannot_be_granted(generator, wish, said):
     with pytest.raises(InputError, match=f"(?s)wish 1: .*{said}"):
         sample(generator, [Wish(), wish], FEW)
+
+
+@pytest.mark.parametrize(
+    ("wish", "said"),
+    [
+        (Wish(atoms=3), "3 atoms, and it has seen 2 in a cell at most"),
+        (Wish(composition={"Na": 2, "Cl": 2}), "4 atoms, and it has seen 2"),
+        (Wish(value=500.0), r"volume 500 Å³, and crystals with .* to .* were seen"),
+    ],
+)
+def test_wishes_beyond_all_that_was_seen(generator, wish, said):
+    with pytest.raises(InputError, match=said):
+        check_seen(generator, wish)
 
 
 def test_bad_settings_and_strengths(generator):
