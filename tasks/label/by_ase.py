@@ -19,6 +19,7 @@ from zonemelt.tasks.records import Computed, Convergence
 from zonemelt.tasks.theory import Theory
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
     from zonemelt.tasks.label.settings import AseSettings, EmtSettings
@@ -77,6 +78,22 @@ def label(geometry: Geometry, settings: AseSettings, *, identifier: str, workdir
     )  # fmt: skip
 
 
+def check_emt(elements: Iterable[str], *, where: str) -> None:
+    """Refuse elements that EMT does not know.
+
+    Raises:
+        UnfitStructureError: naming them.
+    """
+    from ase.calculators.emt import parameters
+
+    if unknown := sorted(set(elements) - set(parameters)):
+        raise UnfitStructureError(
+            f"EMT has no parameters for {', '.join(unknown)}",
+            where=where,
+            remedy=f"choose elements among {', '.join(sorted(parameters))}, or another oracle",
+        )
+
+
 def emt(geometry: Geometry, settings: EmtSettings, *, identifier: str, workdir: Path) -> Record:
     """Label with ASE's effective-medium theory: instant, smooth, metallic, and not DFT.
 
@@ -90,16 +107,10 @@ def emt(geometry: Geometry, settings: EmtSettings, *, identifier: str, workdir: 
         UnfitStructureError: EMT has no parameters for an element.
     """
     import ase
-    from ase.calculators.emt import EMT, parameters
+    from ase.calculators.emt import EMT
 
     del workdir
-    unknown = sorted(set(geometry.symbols) - set(parameters))
-    if unknown:
-        raise UnfitStructureError(
-            f"EMT has no parameters for {', '.join(unknown)}",
-            where=identifier,
-            remedy=f"choose elements among {', '.join(sorted(parameters))}, or another oracle",
-        )
+    check_emt(geometry.symbols, where=identifier)
     theory = Theory(
         code="ase-emt",
         version=ase.__version__,

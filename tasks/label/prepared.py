@@ -7,7 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zonemelt.tasks.label.registry import oracle_named
-from zonemelt.tasks.label.settings import AseSettings, Atomate2Settings, DftSettings, PotentialSettings
+from zonemelt.tasks.label.settings import (
+    AseSettings,
+    Atomate2Settings,
+    DftSettings,
+    EmtSettings,
+    PotentialSettings,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -28,7 +34,7 @@ def prepared(
 
     Raises:
         InputError: there is no such oracle or protocol, or a calculator is not allowed.
-        UnfitStructureError: the protocol has no pseudopotential for an element.
+        UnfitStructureError: the protocol has no pseudopotential, or EMT no parameters, for an element.
         OracleAbsentError: the program or a pseudopotential is not there.
     """
     oracle_named(oracle)
@@ -77,4 +83,8 @@ def found(settings: OracleSettings, elements: Iterable[str] | None = None) -> st
 
         admit(settings.model_copy(update={"admitted": ""}))
         return settings.calculator
+    if isinstance(settings, EmtSettings) and elements is not None:
+        from zonemelt.tasks.label.by_ase import check_emt
+
+        check_emt(elements, where="oracle emt")
     return ""
