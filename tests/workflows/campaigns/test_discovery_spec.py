@@ -32,7 +32,7 @@ def test_the_catalog_builds(name):
         ({"seeds": [{"orderings": ["Al"]}]}, InputError, "orderings"),
         ({"seeds": [{"orderings": ["Al", "Au"], "lattices": ["hcp"]}]}, InputError, "lattices"),
         ({"generator.epochs": 3}, UnknownKeyError, "epochs"),
-        ({"stop.confirmd": 3}, UnknownKeyError, "did you mean 'confirmed'"),
+        ({"stop.confirmeds": 3}, UnknownKeyError, "did you mean 'confirmed'"),
         ({"batch": 0}, InputError, "batch"),
     ],
 )
