@@ -83,7 +83,7 @@ def test_occupancy_adds_up_to_the_time_that_jobs_ran(spans):
 
 
 @settings(max_examples=50)
-@given(st.lists(st.tuples(st.floats(0, 1), st.floats(-2, 1)), max_size=30))
+@given(st.lists(st.tuples(st.integers(0, 1000).map(lambda n: n / 1000), st.floats(-2, 1)), max_size=30))
 def test_a_lower_hull_is_convex_and_below_everything(points):
     hull = lower_hull([(0.0, 0.0), (1.0, 0.0), *points])
     slopes = [(b[1] - a[1]) / (b[0] - a[0]) for a, b in pairwise(hull)]
