@@ -61,7 +61,7 @@ def campaign() -> None:
     with tempfile.TemporaryDirectory() as folder:
         command = [
             *("zonemelt", "run", "quickstart", "--oracle", "emt", "--directory", f"{folder}/quickstart"),
-            *("--set", "rounds=1", "--set", "repeats=1"),
+            *("--set", "stop.rounds=1", "--set", "generator.settings.epochs=5"),
         ]
         subprocess.run(command, check=True, cwd=folder, stdout=subprocess.DEVNULL)
         assert Path(folder, "quickstart", "report.html").exists(), "there is no report"
