@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from zonemelt.tasks.potentials.potential import Potential
 
 HELD, SEED = 50, 0
-EPOCHS = 55
+EPOCHS = 450
 FILES: Final = {"train": "train_300K", "300 K": "test_MD_300K", "600 K": "test_MD_600K"}
 # Root mean square errors of energies, meV, and forces, meV/Å: of NequIP, and of MACE for the notes.
 PUBLISHED: Final = {"300 K": (0.81, 5.90), "600 K": (6.04, 27.8)}
