@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import sqlite3
 import time
 from pathlib import Path
 from typing import Any
@@ -74,7 +75,7 @@ def done(directory: Path) -> int:
         return 0
     try:
         with open_ledger(directory) as connection:
-            (count,) = connection.execute("SELECT COUNT(*) FROM jobs WHERE state = 'done'").fetchone()
-    except Exception:  # noqa: BLE001  (it is being made)
+            (count,) = connection.execute("SELECT COUNT(*) FROM events WHERE kind = 'done'").fetchone()
+    except sqlite3.OperationalError:  # it is being made
         return 0
     return int(count)
