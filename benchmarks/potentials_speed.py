@@ -52,8 +52,8 @@ def their_calculator(name: str) -> Any:
         if name.startswith("chgnet"):
             from chgnet.model import CHGNet, CHGNetCalculator
 
-            model = CHGNet.load(model_name=name.removeprefix("chgnet-"), use_device="cpu", verbose=False)
             with contextlib.redirect_stdout(sys.stderr):  # it greets; standard output is for the report
+                model = CHGNet.load(model_name=name.removeprefix("chgnet-"), use_device="cpu", verbose=False)
                 return CHGNetCalculator(model, use_device="cpu")
         from sevenn.calculator import SevenNetCalculator
 
