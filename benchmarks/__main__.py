@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
 BENCHMARKS: Final = (
     "engine", "simulate", "sites", "provenance", "featurize", "learn_shallow", "learn", "learn_speed",
-    "learn_transfer", "potentials", "oracles", "active_learning", "discovery",
+    "learn_transfer", "potentials", "oracles", "active_learning", "generation",
+    "discovery",
     "generation",
 )  # fmt: skip
 

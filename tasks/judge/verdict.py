@@ -92,6 +92,11 @@ class Verdict(Document):
     reasons: tuple[str, ...] = Field(default=(), description="of the verdict, and what else must be known")
 
     @property
+    def is_new(self) -> bool:
+        """The first of those that are the same, and none of the known ones, as far as anybody has looked."""
+        return self.group == self.identifier and self.novel is not False
+
+    @property
     def quantities(self) -> dict[str, float | None]:
         """Quantity → value: of the verdict, and what models predict; of the hull the oracle's where known."""
         labelled = self.label.above_hull if self.label else None

@@ -236,8 +236,7 @@ def short_list(verdicts: Sequence[Verdict], most: int) -> list[Verdict]:
         one
         for one in verdicts
         if one.verdict in FINE
-        and one.group == one.identifier
-        and one.novel is not False
+        and one.is_new
         and one.on_target is not False
         and one.dynamically_stable is not False
     ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import cycle, islice
 from typing import TYPE_CHECKING, Any, Self
 
 from jobflow import job
@@ -10,12 +9,12 @@ from pydantic import Field, model_validator
 
 from zonemelt.tasks.crystals import Crystals
 from zonemelt.tasks.datasets import open_dataset
-from zonemelt.tasks.explore.candidate import Found, read_settings
+from zonemelt.tasks.explore.candidate import read_settings
+from zonemelt.tasks.generate.draw import draw_near
 from zonemelt.tasks.generate.generator import load_generator
 from zonemelt.tasks.generate.reduced import reduced
-from zonemelt.tasks.generate.sampling import SampleSettings, vary
+from zonemelt.tasks.generate.sampling import SampleSettings
 from zonemelt.tasks.quality.composition import reduced_formula
-from zonemelt.tasks.records import Geometry
 from zonemelt.tasks.rounds.near_hull import ABOVE_HULL
 from zonemelt.tasks.theory import Document
 
@@ -97,21 +96,13 @@ def draw_near_job(
         ``candidates`` and ``counts``, as :func:`.sample_job`.
     """
     asked = Draw.model_validate(draw)
-    loaded = load_generator(generator)
     every = [one for one in open_dataset(dataset, version).records() if "-cell" not in one.identifier]
-    parents = list(islice(cycle(best_of(every, asked.near)), asked.count))
-    settings = SampleSettings(**asked.settings, seed=seed)
-    drawn = vary(
-        loaded, reduced(Crystals.of(one.geometry for one in parents)), settings,
-        strength=asked.strength, species=asked.species,
-    )  # fmt: skip
-    found = Found(explorer="generator")
-    for number, parent in enumerate(parents):
-        found.add(
-            Geometry.of(drawn.atoms(number)), parent=parent.identifier,
-            generator=generator, seed=seed, number=number,
-        )  # fmt: skip
-    return found.document()
+    parents = best_of(every, asked.near)
+    return draw_near(
+        load_generator(generator), SampleSettings(**asked.settings, seed=seed), number=asked.count,
+        parents=reduced(Crystals.of(one.geometry for one in parents)),
+        names_M=[one.identifier for one in parents], strength=asked.strength, species=asked.species,
+    ).document()  # fmt: skip
 
 
 def best_of(records: Sequence[Record], count: int) -> list[Record]:

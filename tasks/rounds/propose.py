@@ -73,8 +73,7 @@ def eligible(verdicts: Sequence[Verdict], target: Target) -> list[Verdict]:
         one
         for one in verdicts
         if one.verdict in _AT_REST
-        and one.group == one.identifier
-        and one.novel is not False
+        and one.is_new
         and one.above_hull is not None
         and one.geometry is not None
         and not any(target.composition_faults(one.geometry.symbols))

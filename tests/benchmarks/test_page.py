@@ -73,6 +73,14 @@ def test_a_report_without_a_date_is_refused(page):
         page.benchmark_of(Path("results/engine.json"))
 
 
+def test_every_report_that_is_kept_is_of_a_benchmark_that_is_run(page):
+    from benchmarks.__main__ import BENCHMARKS
+
+    known = tuple(name.replace("_", "-") for name in BENCHMARKS)
+    kept = [page.benchmark_of(path) for path in page.RESULTS.glob("*.json")]
+    assert [name for name in kept if not name.startswith(known)] == []
+
+
 def test_the_page_that_is_kept_is_that_of_the_reports(page):
     assert page.PAGE.read_text() == page.page(page.newest(page.RESULTS.glob("*.json")))
 

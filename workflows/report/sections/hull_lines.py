@@ -70,3 +70,11 @@ def triangle(system: Sequence[str]) -> dict[str, Any]:
         for side, symbol in sides
     }
     return {"ternary": {"sum": 1, **axes}, "margin": {"t": 50, "b": 100}}
+
+
+def binary_axes(system: Sequence[str]) -> dict[str, Any]:
+    """The layout of a binary diagram, the second element to the right."""
+    return {
+        "xaxis": axis(f"atomic fraction of {system[1]} in {'-'.join(system)}", range=[-0.03, 1.03]),
+        "yaxis": axis("formation energy (meV/atom)"),
+    }

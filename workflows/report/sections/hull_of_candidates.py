@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from zonemelt.workflows.report.parts import MEV, Plot, Table
-from zonemelt.workflows.report.plots import HIT, INK, axis, colour, line, rounded
+from zonemelt.workflows.report.plots import HIT, INK, colour, line, rounded
 from zonemelt.workflows.report.reading.candidates import composition
-from zonemelt.workflows.report.sections.hull_lines import ON_HULL, SYSTEMS, lower_hull, triangle
+from zonemelt.workflows.report.sections.hull_lines import ON_HULL, SYSTEMS, binary_axes, lower_hull, triangle
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -82,10 +82,7 @@ def binary(system: Sequence[str], points: Sequence[tuple[str, float, float]], *,
         name=f"hull-{name}",
         title=f"Formation energies in {name}",
         traces=traces,
-        layout={
-            "xaxis": axis(f"atomic fraction of {system[1]} in {name}", range=[-0.03, 1.03]),
-            "yaxis": axis("formation energy (meV/atom)"),
-        },
+        layout=binary_axes(system),
         alt=f"{sum(hits)} of {of:,} candidates lie on the hull of the references or below it.",
         caption="The hull of the references is known where candidates lie and at the elements; between them "
         f"it is drawn straight.{_not_all(points, of)}",

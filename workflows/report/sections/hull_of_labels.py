@@ -6,8 +6,15 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from zonemelt.workflows.report.parts import MEV, Plot, Table
-from zonemelt.workflows.report.plots import FAINT, HIT, INK, axis, colour, line, rounded
-from zonemelt.workflows.report.sections.hull_lines import ON_HULL, SYSTEMS, lower_hull, tie_lines, triangle
+from zonemelt.workflows.report.plots import FAINT, HIT, INK, colour, line, rounded
+from zonemelt.workflows.report.sections.hull_lines import (
+    ON_HULL,
+    SYSTEMS,
+    binary_axes,
+    lower_hull,
+    tie_lines,
+    triangle,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -41,10 +48,7 @@ def _binary_of_labels(system: Sequence[str], points: Sequence[Mapping[str, Any]]
         name=f"labels-{name}",
         title=f"Formation energies in {name}, by labels",
         traces=traces,
-        layout={
-            "xaxis": axis(f"atomic fraction of {system[1]} in {name}", range=[-0.03, 1.03]),
-            "yaxis": axis("formation energy (meV/atom)"),
-        },
+        layout=binary_axes(system),
         alt=f"{_on_hull(points)} of {len(points)} labelled crystals lie on the hull.",
         caption="Labelled crystals on the hull of all labels or near it.",
         table=_labels_table(points),

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from zonemelt.workflows.report.parts import MEV, Plot, Table, milli
-from zonemelt.workflows.report.plots import FAINT, HIT, INK, axis, colour, line, rounded
+from zonemelt.workflows.report.plots import FAINT, HIT, INK, colour, line, rounded
+from zonemelt.workflows.report.sections.hull_lines import binary_axes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -35,10 +36,7 @@ def of_lattice(lattice: Mapping[str, Any]) -> Iterator[Part]:
         name="hull",
         title=f"Formation energies in {system}",
         traces=[trace for trace in traces if trace["x"]],
-        layout={
-            "xaxis": axis(f"atomic fraction of {elements[1]} in {system}", range=[-0.03, 1.03]),
-            "yaxis": axis("formation energy (meV/atom)"),
-        },
+        layout=binary_axes(elements),
         alt=f"{len(hull['vertices'])} compounds lie on the convex hull.",
         caption=f"Relative to fcc {' and fcc '.join(elements)} at the equilibrium volumes of the same "
         "oracle. Only labels span the hull; predictions are shown beside it.",
