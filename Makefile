@@ -51,7 +51,7 @@ cluster: ## Install SLURM (Debian, as root), so that tests on a real cluster are
 
 crate-validator: .venv-crates/.installed ## Install the public validator of RO-Crates, for the test of crates (needs a network)
 
-quickstart: install oracle ## Run the first campaign to its report (ORACLE=emt: a toy potential, a minute or two)
+quickstart: install oracle ## Run the first campaign to its report (ORACLE=emt: a toy potential, under a minute)
 	@if [ -e quickstart-$(ORACLE)/ledger.db ]; then $(BIN)/zonemelt resume quickstart-$(ORACLE); \
 	else $(BIN)/zonemelt run quickstart --oracle $(ORACLE) --directory quickstart-$(ORACLE); fi
 
