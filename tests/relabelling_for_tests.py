@@ -1,4 +1,4 @@
-"""Campaigns of active learning in seconds: copper by EMT, with linear committees."""
+"""Campaigns of active learning in seconds, by EMT and with linear committees."""
 
 from __future__ import annotations
 
@@ -24,6 +24,18 @@ from zonemelt.tasks.records import Geometry, Property
 from zonemelt.workflows.engine.inspect import open_ledger
 
 COPPER = {"identifier": "Cu4", "geometry": Geometry.of(bulk("Cu", cubic=True)).model_dump(mode="json")}
+
+SMALL = {
+    "initial": 4, "heldout": 4, "batch": 3, "walkers": 1, "stop": {"rounds": 1},
+    "committee": {"members": 2, "kind": "linear", "basis": {"cutoff": 4.0, "radial": 3, "degree": 1}},
+    "explore": {"shake": {"explorer": "deform", "copies": 6, "displacement": 0.1}},
+}  # fmt: skip
+"""What makes ``al_potential.yaml`` a matter of seconds."""
+
+
+def as_words(overrides: dict[str, Any]) -> list[str]:
+    """The same on the command line."""
+    return [word for key, value in overrides.items() for word in ("--set", f"{key}={json.dumps(value)}")]
 
 
 def small(**more: Any) -> RelabelPotentialMaker:

@@ -5,12 +5,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
-from jobflow import job
 
-from zonemelt.tasks.crystals import Crystals
 from zonemelt.tasks.errors import UnknownKeyError
 from zonemelt.tasks.featurize import structural as structure
 from zonemelt.tasks.featurize.acsf import acsf, acsf_labels
@@ -20,12 +18,13 @@ from zonemelt.tasks.featurize.magpie import magpie
 from zonemelt.tasks.featurize.pairs import pairs, pairs_labels
 from zonemelt.tasks.featurize.soap import soap, soap_labels
 from zonemelt.tasks.featurize.table import Features, Refused
-from zonemelt.tasks.records import Geometry
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
+
+    from zonemelt.tasks.crystals import Crystals
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,36 +110,3 @@ def table(crystals: Crystals, *, kind: str, elements: Sequence[str], cutoff: flo
         values_NF=found.values_NF[known_N],
         refused=tuple(sorted([*found.refused, *gaps], key=lambda refused: refused.row)),
     )
-
-
-def describe(
-    geometries: Sequence[Geometry], *, kind: str, elements: Sequence[str], cutoff: float
-) -> NDArray[np.float64]:
-    """Features (G, F) of crystals, all of which must have them; ``cutoff`` in Å.
-
-    Raises:
-        InputError: there is no such kind of features, or a crystal cannot be described by it.
-    """
-    found = table(Crystals.of(geometries), kind=kind, elements=elements, cutoff=cutoff).complete()
-    values: NDArray[np.float64] = found.values_NF
-    return values
-
-
-@job
-def featurize_job(
-    *,
-    candidates: list[dict[str, Any]],
-    extra: dict[str, dict[str, Any]],
-    kind: str,
-    elements: list[str],
-    cutoff: float,
-) -> dict[str, Any]:
-    """Features of all candidates, and of the ``extra`` geometries after them.
-
-    Returns:
-        ``kind``, ``identifiers`` (N) and ``values`` (N, F).
-    """
-    named = {candidate["identifier"]: candidate["geometry"] for candidate in candidates} | extra
-    geometries = [Geometry.model_validate(geometry) for geometry in named.values()]
-    values = describe(geometries, kind=kind, elements=elements, cutoff=cutoff)
-    return {"kind": kind, "identifiers": list(named), "values": values}

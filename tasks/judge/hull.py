@@ -137,36 +137,6 @@ def _entry(phase: Phase) -> Any:
     return PDEntry(dict(phase.composition), phase.energy * atoms, name=phase.identifier)
 
 
-def above_hull(phases: Sequence[Phase], hull: Sequence[Phase], elements: Sequence[str]) -> dict[str, float]:
-    """Energy of each phase above the hull of ``hull`` and the pure elements.
-
-    Args:
-        phases: what is judged, with energies of formation; need not be part of the hull.
-        hull: the crystals that span it, likewise.
-        elements: the pure elements.
-
-    Returns:
-        Identifier → eV/atom; negative for a phase below the hull, of which it is then no part.
-
-    Raises:
-        InputError: a phase has another element.
-    """
-    placed: dict[str, float] = {}
-    for one in References(hull, elements=elements).place(phases):
-        if one.above_hull is None:
-            raise InputError(
-                one.undefined, where=one.identifier, remedy="add a crystal of that element alone to the hull"
-            )
-        placed[one.identifier] = one.above_hull
-    return placed
-
-
-def hull_vertices(hull: Sequence[Phase], elements: Sequence[str]) -> list[str]:
-    """Identifiers of the phases on the hull, pure elements left out."""
-    lowest = above_hull(hull, hull, elements)
-    return [identifier for identifier, energy in lowest.items() if abs(energy) < ON_HULL]
-
-
 def phases_of(
     dataset: Dataset, *, ignoring: Collection[str] = (), theory: str | None = None
 ) -> Iterator[Phase]:

@@ -25,6 +25,7 @@ from cluster.campaigns_on_slurm import (
 from cluster.modes import both_ways
 from jobflow import Flow
 from jobs_of_several_ranks import reduced_by_torch, sum_of_ranks
+from relabelling_for_tests import SMALL, as_words
 
 from zonemelt import RetryPolicy, resume, run_flow
 from zonemelt.sites.site import Accelerators, Launch, Network
@@ -93,13 +94,13 @@ def test_a_campaign_runs_in_one_allocation(slurm, tmp_path):
 def test_a_campaign_of_the_catalog_through_pilot_jobs(slurm, tmp_path):
     site = slurm_site().model_dump(mode="json", exclude_defaults=True)
     (tmp_path / "testcluster.yaml").write_text(yaml.safe_dump(site))
-    command = [sys.executable, "-m", "zonemelt.workflows.cli", "run", "orderings", "--oracle", "emt"]
+    command = [sys.executable, "-m", "zonemelt.workflows.cli", "run", "al_potential", *as_words(SMALL)]
     command += ["--site", str(tmp_path / "testcluster.yaml"), "--directory", str(tmp_path / "c")]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert not done.returncode, done.stderr
     assert (tmp_path / "c" / "report.html").exists()
     assert summarise(tmp_path / "c").status == "finished"
-    assert set(_column(tmp_path / "c", "json_extract(data, '$.host')")) == {"cn1", "cn2"}
+    assert set(_column(tmp_path / "c", "json_extract(data, '$.host')")) <= {"cn1", "cn2"}
 
 
 @both_ways

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 from zonemelt.tasks.errors import InputError
 from zonemelt.workflows.campaigns import (
-    active_learning,
     active_potential,
     active_screening,
     applications,
@@ -36,11 +35,6 @@ class Kind:
 KINDS: Final[dict[str, Kind]] = {
     kind.name: kind
     for kind in (
-        Kind(
-            name="active_learning",
-            spec=active_learning.ActiveLearningSpec,
-            build=active_learning.build,
-        ),
         Kind(
             name="active_potential",
             spec=active_potential.ActivePotentialSpec,

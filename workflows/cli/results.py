@@ -26,11 +26,9 @@ def tables_of(found: Gathered) -> Iterator[Table]:
     Args:
         found: what was read of it.
     """
-    from zonemelt.workflows.report import discovery_tables, result_table, rounds_table
+    from zonemelt.workflows.report import discovery_tables, rounds_table
 
     outputs, kind = found.outputs, found.document.get("kind")
-    if outputs.lattice:
-        yield result_table(outputs.lattice)
     if history := outputs.history:
         found_so_far = list(discovery_tables(history, outputs.stopped))
         yield from found_so_far or [rounds_table(history, outputs.stopped)]

@@ -3,6 +3,5 @@
 from zonemelt.workflows.report.discovered import discovery_tables
 from zonemelt.workflows.report.html import write_report
 from zonemelt.workflows.report.rounds import rounds_table
-from zonemelt.workflows.report.table import result_table
 
-__all__ = ["discovery_tables", "result_table", "rounds_table", "write_report"]
+__all__ = ["discovery_tables", "rounds_table", "write_report"]

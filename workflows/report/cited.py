@@ -51,8 +51,6 @@ def used_references(gathered: Gathered) -> list[Reference]:
         gathered: of the campaign.
     """
     theories = [json.loads(text) for text in gathered.outputs.theories]
-    if gathered.outputs.lattice:
-        theories.append(gathered.outputs.lattice["theory"])
     facts = {
         "functions": gathered.surroundings.functions,
         "code": [str(one.get("code") or "") for one in theories],

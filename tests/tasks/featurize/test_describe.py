@@ -7,11 +7,9 @@ import pytest
 from ase import Atoms
 from ase.build import bulk
 from crystals_for_tests import crystals, distorted, same
-from jobflow import run_locally
 
 from zonemelt.tasks.errors import InputError
-from zonemelt.tasks.featurize.describe import FEATURES, describe, featurize_job, table
-from zonemelt.tasks.records import Geometry
+from zonemelt.tasks.featurize.describe import FEATURES, table
 
 SETTINGS = {"elements": ["Na", "Cl", "Al"], "cutoff": 4.0}
 
@@ -31,6 +29,14 @@ def test_every_kind_gives_labelled_rows_the_same_for_the_same_crystal(kind):
 
 
 @pytest.mark.parametrize("kind", FEATURES)
+def test_elements_are_told_apart_and_nothing_jumps(kind):
+    given = crystals(*(bulk(name, "fcc", a) for name, a in (("Al", 4.05), ("Al", 4.0500001), ("Na", 4.05))))
+    values = table(given, kind=kind, elements=["Al", "Na"], cutoff=4.5).values_NF
+    assert np.abs(values[0] - values[2]).max() > 0.1
+    assert np.abs(values[0] - values[1]).max() < 1e-3
+
+
+@pytest.mark.parametrize("kind", FEATURES)
 def test_no_crystals_give_no_rows(kind):
     found = table(crystals(), kind=kind, **SETTINGS)
     assert found.values_NF.shape == (0, len(found.labels))
@@ -47,22 +53,9 @@ def test_what_lacks_a_feature_is_refused_and_named():
     assert [refused.row for refused in structural.refused] == [1, 2]
     assert "packing fraction" in structural.refused[0].reason
     with pytest.raises(InputError, match="row 1: He1: 'MagpieData minimum MeltingT' is not known"):
-        describe([Geometry.of(given.atoms(row)) for row in range(2)], kind="magpie", elements=[], cutoff=0.0)
+        magpie.complete()
 
 
 def test_unknown_kinds_are_named():
     with pytest.raises(InputError, match="did you mean 'magpie'"):
         table(crystals(), kind="magpy", **SETTINGS)
-
-
-def test_the_job_keeps_names_and_order():
-    geometries = [Geometry.of(atoms).model_dump() for atoms in (distorted(), bulk("Al", "fcc", 4.05))]
-    made = featurize_job(
-        candidates=[{"identifier": "one", "geometry": geometries[0]}],
-        extra={"two": geometries[1]},
-        kind="magpie",
-        **SETTINGS,
-    )
-    found = run_locally(made, ensure_success=True)[made.uuid][1].output
-    assert found["identifiers"] == ["one", "two"]
-    assert np.shape(found["values"]) == (2, 132)

@@ -5,12 +5,13 @@ import pytest
 
 from zonemelt.tasks.errors import OracleError
 from zonemelt.tasks.explore.derivative import orderings
-from zonemelt.tasks.generate.candidates import decorate, pure_fcc
+from zonemelt.tasks.explore.orderings import decorated
 from zonemelt.tasks.label.kmesh import folded_mesh
 from zonemelt.tasks.label.kpoints import KPoints, kpoints_of
 from zonemelt.tasks.label.protocols import find_protocol
 
 IDENTITY = np.eye(3, dtype=int).tolist()
+ELEMENT = decorated(orderings(1)[0], ["Al", "Al"], {"Al": 16.0})
 
 
 def cartesian(points: np.ndarray, cell: np.ndarray) -> np.ndarray:
@@ -21,8 +22,8 @@ def cartesian(points: np.ndarray, cell: np.ndarray) -> np.ndarray:
 @pytest.mark.parametrize("size", [2, 4])
 def test_every_parent_point_is_sampled_once(size: int) -> None:
     for ordering in orderings(size):
-        geometry = decorate(ordering, ["Al", "Au"], {"Al": 16.0, "Au": 16.0})
-        cell, primitive = np.array(geometry.cell), pure_fcc("Al", 4.0).cell
+        geometry = decorated(ordering, ["Al", "Au"], {"Al": 16.0, "Au": 16.0})
+        cell, primitive = np.array(geometry.cell), ELEMENT.cell
         folded = folded_mesh(geometry.supercell, 4)
         assert len(folded) == 4**3 // size
         parent = cartesian(folded_mesh(IDENTITY, 4), np.array(primitive))
@@ -37,11 +38,10 @@ def test_a_cell_that_does_not_fit_is_refused() -> None:
 
 
 def test_density_unless_a_mesh_is_asked_for() -> None:
-    geometry = pure_fcc("Al", 4.0)
     plain = find_protocol({"based_on": "fast", "kpoint_density": 2.0}, code="gpaw")
-    assert kpoints_of(geometry, plain).mesh == (6, 6, 6)
+    assert kpoints_of(ELEMENT, plain).mesh == (6, 6, 6)
     folded = find_protocol({"based_on": "fast", "kpoint_mesh": 4}, code="gpaw")
-    orphan = geometry.model_copy(update={"supercell": None})
+    orphan = ELEMENT.model_copy(update={"supercell": None})
     with pytest.raises(OracleError, match="parent lattice"):
         kpoints_of(orphan, folded)
 

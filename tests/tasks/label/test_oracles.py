@@ -16,7 +16,6 @@ from maggma.stores import MemoryStore
 from oracle_contract import OracleContract
 
 from zonemelt.tasks.errors import InputError, OracleAbsentError, OracleError, UnconvergedError
-from zonemelt.tasks.generate.candidates import pure_fcc
 from zonemelt.tasks.label import by_ase
 from zonemelt.tasks.label.dft import label
 from zonemelt.tasks.label.health import check_oracle, oracle_health
@@ -27,7 +26,7 @@ from zonemelt.tasks.records import Geometry, Record
 
 
 def rattled(elements: tuple[str, str]) -> Geometry:
-    atoms = pure_fcc(elements[0], 4.05).atoms().repeat((2, 1, 1))
+    atoms = bulk(elements[0], "fcc", 4.05).repeat((2, 1, 1))
     atoms.symbols[1] = elements[1]
     atoms.rattle(0.1, seed=3)
     return Geometry.of(atoms)

@@ -39,13 +39,12 @@ def test_overrides_reach_into_mappings() -> None:
 @pytest.mark.parametrize(
     ("overrides", "error", "said"),
     [
-        ({"elemnts": ["Al"]}, UnknownKeyError, "did you mean 'elements'"),
+        ({"structure": ["a.cif"]}, UnknownKeyError, "did you mean 'structures'"),
         ({"oracles.gpaw.timeouts": 1}, UnknownKeyError, "did you mean 'timeout'"),
-        ({"rounds": 0}, InputError, r"rounds: 0 cannot be used"),
-        ({"rounds": "many"}, InputError, r"'many' cannot be used"),
-        ({"strains": [0.5]}, InputError, r"strains\.0"),
+        ({"initial": 0}, InputError, r"initial: 0 cannot be used"),
+        ({"initial": "many"}, InputError, r"'many' cannot be used"),
+        ({"structures": [{"bulk": "Al", "repeat": [1, 1, 0]}]}, InputError, r"structures\.0"),
         ({"oracle": "vaps"}, InputError, "no oracle 'vaps'"),
-        ({"elements": ["Al", "Al"]}, InputError, "same thing twice"),
         ({"kind": "screning"}, InputError, "no kind of campaign 'screning'"),
         ({"name": "../up"}, InputError, "name"),
         ({"seed.a": 1}, InputError, "not a mapping"),
@@ -53,15 +52,15 @@ def test_overrides_reach_into_mappings() -> None:
 )
 def test_wrong_field(overrides: dict, error: type[InputError], said: str) -> None:
     with pytest.raises(error, match=said) as caught:
-        load_campaign("orderings", overrides)
-    assert "orderings.yaml" in str(caught.value)
+        load_campaign("al_potential", overrides)
+    assert "al_potential.yaml" in str(caught.value)
     assert caught.value.remedy
 
 
 def test_missing_field_and_kind(tmp_path: Path) -> None:
     path = tmp_path / "c.yaml"
-    path.write_text("name: x\nkind: active_learning\n")
-    with pytest.raises(InputError, match="'elements' is missing"):
+    path.write_text("name: x\nkind: active_potential\n")
+    with pytest.raises(InputError, match="'structures' is missing"):
         load_campaign(path)
     path.write_text("name: x\n")
     with pytest.raises(InputError, match="no kind of campaign None"):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from processes_for_tests import TESTS, finish, start, until
+from relabelling_for_tests import SMALL, as_words
 
 from zonemelt.workflows.engine.inspect import fact, open_ledger, summarise
 from zonemelt.workflows.engine.lock import head_is_alive, read_holder
@@ -180,11 +181,11 @@ def test_the_quickstart(tmp_path: Path):
 
 
 def test_a_campaign_of_the_catalog_to_its_report(tmp_path: Path):
-    place = tmp_path / "orderings"
-    code, output = finish(start("run", "orderings", "--oracle", "emt", "-d", place, "--set", "repeats=1"))
+    place = tmp_path / "aluminium"
+    code, output = finish(start("run", "al_potential", "-d", place, *as_words(SMALL)))
     assert code == 0, output
     assert f"report {place / 'report.html'}" in output.replace("\n", "")
-    assert "held-out error" in output
+    assert "forces, meV/Å" in output
     (place / "report.html").unlink()
     code, output = finish(start("report", place, "--json"))
     assert json.loads(output)["report"] == str(place / "report.html")

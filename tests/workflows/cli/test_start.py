@@ -90,7 +90,7 @@ def test_a_directory_that_holds_another_campaign(zonemelt, mixed: Path):
         ("campaigns_for_tests:good", ("--site", "nowhere"), "there is no such site"),
         ("campaigns_for_tests:good", ("--oracle", "emt"), "unknown key 'oracle'"),
         ("quickstart", ("--oracle", "vasq"), "there is no oracle 'vasq'"),
-        ("orderings", ("--set", "roundz=3"), "did you mean 'rounds'"),
+        ("al_potential", ("--set", "bach=3"), "did you mean 'batch'"),
     ],
 )
 @pytest.mark.parametrize("verb", ["run", "submit"])

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from relabelling_for_tests import SMALL
 
 from zonemelt.workflows.report import write_report
 from zonemelt.workflows.report.reading import gather
@@ -27,14 +28,13 @@ def recorded(place: Path, **how) -> Path:
 
 
 @pytest.fixture(scope="session")
-def orderings(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A small campaign about one alloy, done."""
+def aluminium(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small loop of active learning, done."""
     from zonemelt.workflows.campaigns.spec import build_flow, dump_campaign, load_campaign
     from zonemelt.workflows.engine.run import run_flow
 
-    small = {"sizes": [2, 3], "heldout_orderings": 2, "repeats": 1, "rounds": 1, "initial": 3, "batch": 3}
-    place = tmp_path_factory.mktemp("orderings") / "campaign"
-    spec = load_campaign("orderings", small)
+    place = tmp_path_factory.mktemp("aluminium") / "campaign"
+    spec = load_campaign("al_potential", SMALL)
     run_flow(build_flow(spec), site="inline", directory=place, name=spec.name, ensure_success=True)
     (place / "campaign.yaml").write_text(dump_campaign(spec), encoding="utf-8")
     return place

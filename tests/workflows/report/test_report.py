@@ -14,7 +14,7 @@ import pytest
 from rich.console import Console
 
 from zonemelt.tasks.errors import CampaignError
-from zonemelt.workflows.report import result_table, write_report
+from zonemelt.workflows.report import rounds_table, write_report
 from zonemelt.workflows.report.html import as_json, render
 from zonemelt.workflows.report.parts import Plot, Section
 from zonemelt.workflows.report.reading import gather
@@ -31,7 +31,7 @@ def text_of(path: Path) -> str:
     )
 
 
-@pytest.fixture(params=["orderings", "discovery", "hostile"])
+@pytest.fixture(params=["aluminium", "discovery", "hostile"])
 def page(request: pytest.FixtureRequest, pages: dict[str, Path]) -> str:
     return text_of(pages[request.param])
 
@@ -88,23 +88,22 @@ def test_axes_carry_units(found) -> None:
                     assert "eV" in text
 
 
-def test_says_the_numbers_of_the_summary(pages: dict[str, Path], orderings: Path) -> None:
-    page, lattice = text_of(pages["orderings"]), gather(orderings).outputs.lattice
-    assert lattice is not None
-    for point in lattice["learning"]["uncertainty"]:
-        assert f"{1000 * point['mean']:.1f}" in page
-    assert all(row["identifier"] in page for row in lattice["stable"])
-    assert all(note.split(":")[0] in page for note in lattice["notes"])
+def test_says_the_numbers_of_the_rounds(pages: dict[str, Path], aluminium: Path) -> None:
+    page, outputs = text_of(pages["aluminium"]), gather(aluminium).outputs
+    assert len(outputs.history) > 1
+    for one in outputs.history:
+        assert f"{1000 * one['heldout']['forces mae (eV/Å)']:.3g}" in page
+        assert f'<td class="n">{one["spent"]["labels"]}</td>' in page
+    assert outputs.stopped in page
     assert "This is not DFT" in page
-    assert "bulk modulus" in page
-    assert "kind: active_learning" in page
+    assert "kind: active_potential" in page
     assert "10.21105/joss.05995" in page
 
 
-def test_a_section_without_data_is_absent(orderings: Path, found) -> None:
-    names = [section.name for section in sections_of(gather(orderings))]
-    assert {"summary", "learning", "parity", "stability", "structures", "machine", "spec"} <= set(names)
-    assert not {"funnel", "candidates", "discoveries", "quarantine"} & set(names)
+def test_a_section_without_data_is_absent(aluminium: Path, found) -> None:
+    names = [section.name for section in sections_of(gather(aluminium))]
+    assert {"summary", "learning", "parity", "structures", "machine", "spec"} <= set(names)
+    assert not {"stability", "candidates", "discoveries", "quarantine"} & set(names)
     assert {"funnel", "discoveries", "candidates", "quarantine"} <= {one.name for one in sections_of(found)}
 
 
@@ -197,8 +196,8 @@ def test_sections_as_plain_values(found) -> None:
     assert said["elements"]["elements"]["O"] > 0
 
 
-def test_console_table(orderings: Path) -> None:
-    buffer = io.StringIO()
-    Console(width=100, file=buffer).print(result_table(gather(orderings).outputs.lattice))
-    assert "not DFT" in buffer.getvalue()
+def test_console_table(aluminium: Path) -> None:
+    buffer, outputs = io.StringIO(), gather(aluminium).outputs
+    Console(width=100, file=buffer).print(rounds_table(outputs.history, outputs.stopped))
     assert "meV/atom" in buffer.getvalue()
+    assert outputs.stopped in buffer.getvalue()

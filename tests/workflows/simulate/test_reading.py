@@ -130,7 +130,7 @@ def test_a_drawing_is_xml_whatever_jobs_are_called():
 
 def test_who_may_bring_jobs_is_seen_by_the_look_of_a_function():
     assert may_bring("graphs_for_tests.map_reduce")
-    assert may_bring("zonemelt.flows.active_learning.round_job")
+    assert may_bring("zonemelt.flows.relabel.round_job")
     assert not may_bring("graphs_for_tests.add")
     assert not may_bring("no_such_module.f")
     assert not may_bring("plain")

@@ -32,7 +32,6 @@ class Outputs:
     """What a report shows of the outputs.
 
     Attributes:
-        lattice: the summary of a campaign of the kind ``active_learning``.
         rounds: number of a round → its document, the last one of each.
         stopped: why a loop ended; empty while it goes on.
         candidates: verdicts.
@@ -54,7 +53,6 @@ class Outputs:
         unread: outputs that could not be read, and why.
     """
 
-    lattice: dict[str, Any] | None = None
     rounds: dict[int, dict[str, Any]] = field(default_factory=dict)
     stopped: str = ""
     candidates: Candidates = field(default_factory=Candidates)
@@ -198,15 +196,6 @@ def _loop(found: Outputs, _: str, output: Any) -> bool:
     return True
 
 
-def _lattice(found: Outputs, _: str, output: Any) -> bool:
-    if not isinstance(output, dict) or not {"learning", "parity", "hull", "stable"} <= output.keys():
-        return False
-    found.lattice = output
-    for name, why in (output.get("rejected") or {}).items():
-        _refuse(found, name, str(why))
-    return True
-
-
 def _explored(found: Outputs, _: str, output: Any) -> bool:
     if not isinstance(output, dict) or not {"candidates", "counts"} <= output.keys():
         return False
@@ -259,5 +248,5 @@ def _last(found: Outputs, name: str, output: Any) -> bool:
 
 
 _TAKERS: Final[tuple[Callable[[Outputs, str, Any], bool], ...]] = (
-    _verdicts, _record, _round, _loop, _lattice, _explored, _transfer, _trained, _gathered, _last,
+    _verdicts, _record, _round, _loop, _explored, _transfer, _trained, _gathered, _last,
 )  # fmt: skip

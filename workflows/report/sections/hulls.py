@@ -1,4 +1,4 @@
-"""Where hits lie on convex hulls: of one alloy, of all labels, or of the references of a screening."""
+"""Where hits lie on convex hulls: of all labels, or of the references of a screening."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from zonemelt.workflows.report.parts import Section
 from zonemelt.workflows.report.sections.hull_of_candidates import of_candidates
 from zonemelt.workflows.report.sections.hull_of_labels import of_labels
-from zonemelt.workflows.report.sections.hull_of_lattice import of_lattice
 
 if TYPE_CHECKING:
     from zonemelt.workflows.report.parts import Part
@@ -18,8 +17,6 @@ def section(gathered: Gathered) -> Section | None:
     """The diagrams of the hull that says most."""
     outputs = gathered.outputs
     parts: list[Part] = []
-    if outputs.lattice:
-        parts += of_lattice(outputs.lattice)
     if outputs.outcome:
         parts += of_labels(outputs.outcome["hull"])
     elif outputs.candidates:

@@ -4,76 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from zonemelt.workflows.report.parts import MEV, Plot, Section, Table, milli
+from zonemelt.workflows.report.parts import MEV, Plot, Section, Table
 from zonemelt.workflows.report.plots import axis, colour
 from zonemelt.workflows.report.rounds import UNITS_OF_MILLI
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from zonemelt.workflows.report.parts import Cell, Part
     from zonemelt.workflows.report.reading import Gathered
 
 
 def section(gathered: Gathered) -> Section | None:
-    """Curves over seeds where there are several, else of the rounds."""
-    parts: list[Part] = []
-    if lattice := gathered.outputs.lattice:
-        parts.append(over_seeds(lattice["learning"], heldout=lattice["counts"]["heldout"]))
-    if history := gathered.outputs.history:
-        parts += [*_of_rounds(history), rounds_table(history)]
-    return Section(name="learning", title="Learning", parts=parts) if parts else None
-
-
-def over_seeds(curves: Mapping[str, Sequence[Mapping[str, Any]]], *, heldout: int) -> Plot:
-    """Held-out error against the number of labels chosen: mean and standard deviation over seeds."""
-    traces: list[dict[str, Any]] = []
-    rows: list[list[Cell]] = []
-    for number, (strategy, points) in enumerate(curves.items()):
-        labels = [point["labels"] for point in points]
-        traces.append({
-            "type": "scatter", "mode": "lines+markers", "name": strategy,
-            "x": labels, "y": [MEV * point["mean"] for point in points],
-            "error_y": {"type": "data", "array": [MEV * (point["std"] or 0.0) for point in points]},
-            "line": {"color": colour(number), "dash": "solid" if number == 0 else "dot"},
-            "marker": {"size": 8, "symbol": number},
-        })  # fmt: skip
-        traces.append({
-            "type": "scatter", "mode": "markers", "name": f"{strategy}, each repetition", "showlegend": False,
-            "x": [point["labels"] for point in points for _ in point["values"]],
-            "y": [MEV * value for point in points for value in point["values"]],
-            "marker": {"color": colour(number), "size": 4, "opacity": 0.5},
-        })  # fmt: skip
-        rows += [
-            [strategy, p["labels"], milli(p["mean"]), milli(p["std"]), milli(p["heldout_error"])]
-            for p in points
-        ]
-    main = next(iter(curves.values()))
-    return Plot(
-        name="learning",
-        title="Error on held-out labels against labels chosen",
-        traces=traces,
-        layout={
-            "xaxis": axis("labels chosen", tickvals=[point["labels"] for point in main]),
-            "yaxis": axis("held-out error, MAE (meV/atom)", rangemode="tozero"),
-        },
-        alt=f"The error goes from {milli(main[0]['mean'])} to {milli(main[-1]['mean'])} meV/atom.",
-        caption=(
-            f"Mean absolute error on {heldout} held-out crystals after each round. Bars: standard deviation "
-            f"over {len(main[0]['values'])} repetition(s) from different first labels; dots: each. "
-            "The uncertainty of the mean from the choice of held-out crystals is about "
-            f"±{milli(main[-1]['heldout_error'])} meV/atom."
-        ),
-        table=Table(
-            caption="learning curves",
-            columns=(
-                "selection", "labels", "MAE (meV/atom)", "deviation over repetitions (meV/atom)",
-                "of the choice of held-out crystals (meV/atom)",
-            ),
-            rows=rows,
-            folded=True,
-        ),
-    )  # fmt: skip
+    """Curves and a table of the rounds."""
+    if not (history := gathered.outputs.history):
+        return None
+    return Section(name="learning", title="Learning", parts=[*_of_rounds(history), rounds_table(history)])
 
 
 def _of_rounds(history: Sequence[Mapping[str, Any]]) -> Iterator[Plot]:

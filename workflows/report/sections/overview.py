@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from zonemelt.workflows.engine.states import JobState
 from zonemelt.workflows.paper import duration, moment
-from zonemelt.workflows.report.parts import Facts, Notes, Section, Tiles, milli, number
+from zonemelt.workflows.report.parts import Facts, Notes, Section, Tiles, number
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,13 +37,7 @@ def _tiles(gathered: Gathered) -> Iterator[tuple[str, str]]:
         yield f"{confirmed:,}", f"confirmed by labels, of {len(found_all):,} proposed and labelled"
     elif found := outputs.candidates:
         yield f"{found.passed['stable']:,}", f"stable and new, of {len(found):,} candidates"
-    if outputs.lattice:
-        main = next(iter(outputs.lattice["learning"].values()))
-        counts = outputs.lattice["counts"]
-        error = f"{milli(main[0]['mean'])} → {milli(main[-1]['mean'])}"
-        yield error, "meV/atom, held-out error, first to last round"
-        yield f"{counts['labels']:,}", f"of {counts['candidates']:,} candidates labelled"
-    elif outputs.labels:
+    if outputs.labels:
         yield f"{outputs.labels:,}", "labels"
     if history := outputs.history:
         key = next((key for key in history[-1]["heldout"] if " mae (" in key), "")
@@ -83,9 +77,6 @@ def _warnings(gathered: Gathered) -> Iterator[str]:
 
 
 def _toys(gathered: Gathered) -> Iterator[str]:
-    if gathered.outputs.lattice and not gathered.outputs.lattice["oracle"]["is_dft"]:
-        yield str(gathered.outputs.lattice["oracle"]["title"])
-        return
     for text in gathered.outputs.theories:
         theory = json.loads(text)
         if not theory.get("is_dft", True):
@@ -94,8 +85,6 @@ def _toys(gathered: Gathered) -> Iterator[str]:
 
 def _notes(gathered: Gathered) -> Iterator[str]:
     outputs = gathered.outputs
-    if outputs.lattice:
-        yield from outputs.lattice["notes"]
     if outputs.stopped:
         yield f"The loop ended: {outputs.stopped}."
 

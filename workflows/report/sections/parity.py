@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from zonemelt.workflows.report.parts import MEV, Plot, Section, Table, number
+from zonemelt.workflows.report.parts import Plot, Section, Table, number
 from zonemelt.workflows.report.plots import FAINT, INK, axis, colour, line, rounded
 
 if TYPE_CHECKING:
@@ -26,28 +26,10 @@ _LEAST: Final = 10  # points that a calibration curve needs
 
 
 def section(gathered: Gathered) -> Section | None:
-    """Of held-out crystals, of candidates that were labelled, of models that were judged."""
-    parts: list[Part] = [*_lattice(gathered), *_candidates(gathered), *_judged(gathered)]
+    """Of candidates that were labelled, of models that were judged."""
+    parts: list[Part] = [*_candidates(gathered), *_judged(gathered)]
     parts += list(_calibration_of_rounds(gathered))
     return Section(name="parity", title="Predictions and labels", parts=parts) if parts else None
-
-
-def _lattice(gathered: Gathered) -> Iterator[Plot]:
-    import numpy as np
-
-    if not (lattice := gathered.outputs.lattice):
-        return
-    for when, rows in lattice["parity"].items():
-        labels, predicted, deviations = (
-            np.array([row[key] for row in rows], float) for key in ("label", "predicted", "deviation")
-        )
-        yield parity_plot(
-            f"parity-{when}", f"Held-out crystals, {when} the last round" if when == "after" else
-            f"Held-out crystals, {when} the first round", MEV * labels, MEV * predicted, MEV * deviations,
-            quantity="formation energy", unit="meV/atom", names=[str(row["identifier"]) for row in rows],
-        )  # fmt: skip
-        if when == "after" and (found := calibration_plot("calibration", labels - predicted, deviations)):
-            yield found
 
 
 def _candidates(gathered: Gathered) -> Iterator[Plot]:

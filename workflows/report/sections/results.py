@@ -22,7 +22,7 @@ def section(gathered: Gathered) -> Section | None:
     outputs = gathered.outputs
     if outputs.transfer:
         parts += _transfer(outputs.transfer)
-    elif outputs.result and not (outputs.lattice or outputs.rounds or outputs.candidates):
+    elif outputs.result and not (outputs.rounds or outputs.candidates):
         parts += _last(kind, *outputs.result)
     title = "Results" if parts else "Models"
     if outputs.models:
