@@ -131,12 +131,7 @@ def _walk(connection: sqlite3.Connection, roots: list[int], direction: Direction
     gc.disable()  # it would walk over everything that is read, again and again
     try:
         jobs = some.of(connection, 'SELECT id, uuid, "index", name, kind, state, origin FROM jobs', "id")
-        latest: dict[str, int] = {}
-        order: dict[str, int] = {}
-        for job, uuid, index, *_ in jobs:
-            if index >= order.get(uuid, 0):
-                latest[uuid], order[uuid] = job, index
-        links = _links(connection, some, jobs, latest, direction)
+        links = _links(connection, some, jobs, _latest(jobs), direction)
         reached = _reached(roots, links)
         states = {int(state): state.name.lower() for state in JobState}
         nodes = {
@@ -182,6 +177,14 @@ class _Some:
         return connection.execute(f"{select} WHERE {inside} AND {where}", (self.names,)).fetchall()
 
 
+def _latest(jobs: list[tuple[Any, ...]]) -> dict[str, int]:
+    """The job of each name that has the highest index."""
+    found = {job[1]: job[0] for job in jobs}
+    if len(found) < len(jobs):  # some name has several
+        found = {job[1]: job[0] for job in sorted(jobs, key=lambda job: job[2])}
+    return found
+
+
 def _links(
     connection: sqlite3.Connection,
     some: _Some,
@@ -209,20 +212,20 @@ def _links(
             found[start].append(end)
         else:
             found[start] = [end]
+    brought = {end if from_child else start for start, end in pairs}
     for job, others in found.items():
         if len(others) > 1:
-            found[job] = sorted(set(others))
+            if job in brought:  # what brought a job may be waited for too
+                others[:] = set(others)
+            others.sort()
     return found
 
 
 def _reached(roots: list[int], links: dict[int, list[int]]) -> set[int]:
-    reached = set(roots)
-    queue = list(roots)
-    while queue:
-        for other in links.get(queue.pop(), ()):
-            if other not in reached:
-                reached.add(other)
-                queue.append(other)
+    reached, frontier = set(roots), set(roots)
+    while frontier:
+        frontier = set().union(*[links[job] for job in frontier if job in links]) - reached
+        reached |= frontier
     return reached
 
 
@@ -247,31 +250,40 @@ def _add_costs(connection: sqlite3.Connection, some: _Some, lineage: Lineage) ->
     workers = workers_per_node(connection)
     shares = node_shares(connection, some)
     rows = some.of(
-        connection, "SELECT job, kind, data FROM events", "job", "kind IN ('done', 'failed', 'retry')"
+        connection,
+        "SELECT job, kind = 'done', data FROM events",
+        "job",
+        "kind IN ('done', 'failed', 'retry')",
     )
     node_of, loads = lineage.nodes.get, orjson.loads
-    for job, kind, text in rows:
+    parts: dict[tuple[float, str], float] = {}
+    for job, done, text in rows:  # of 10⁵ jobs, as above
         node = node_of(job)
         if node is None:
             continue
         said = loads(text) if text else {}
-        if kind != "done":
+        if not done:
             node.retries += 1
-        of = said.get
-        node.made, start = of("made", ""), of("start")
-        if start is None or "reused" in said:
+        node.made = said.get("made", "")
+        if "start" not in said or said["start"] is None or "reused" in said:
             continue
-        under: str = of("under", "")
-        node.start, node.end, node.host, node.under = start, said["end"], of("host", ""), under
+        node.start, node.end = start, end = said["start"], said["end"]
+        if "host" in said:
+            node.host = said["host"]
+        node.under = under = said.get("under", "")
         share = shares.get(job, -1.0) if shares else -1.0
-        if share < 0:
-            count = workers.get(under, 1)
-            share = min(1.0, -share / count) if count > 1 else min(1.0, -share)
-        seconds = said["end"] - start
-        node.run_s += seconds
-        node.node_hours += seconds * share / 3600
+        part = parts.get((share, under))
+        if part is None:
+            part = parts[share, under] = _part(share, workers.get(under, 1))
+        node.run_s += end - start
+        node.node_hours += (end - start) * part / 3600
         if "joules" in said:
-            node.joules = (node.joules or 0.0) + said["joules"] * share
+            node.joules = (node.joules or 0.0) + said["joules"] * part
+
+
+def _part(share: float, workers: int) -> float:
+    """Of the time of a node what a job takes, see :func:`node_shares`; more than 1 where it has several."""
+    return share if share >= 0 else min(1.0, -share / max(1, workers))
 
 
 def circumstances(connection: sqlite3.Connection) -> dict[str, dict[str, Any]]:
