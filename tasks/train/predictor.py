@@ -151,19 +151,24 @@ def card_of(folder: Path | str) -> tuple[Path, dict[str, Any]]:
             where=str(place),
             remedy=f"name a folder with {' or '.join(CARDS)}; pickles and checkpoints of others are not read",
         )
-    document = _read(there[0])
+    document = read_card(there[0])
     if str(document["kind"]) not in OPENERS:
         raise UnknownKeyError.of(str(document["kind"]), OPENERS, where=f"kind in {there[0]}")
     return there[0], document
 
 
-def _read(card: Path) -> dict[str, Any]:
+def read_card(path: Path, needs: str = "kind") -> dict[str, Any]:
+    """What a card says.
+
+    Raises:
+        InputError: it cannot be read, or lacks what it needs.
+    """
     try:
-        document: dict[str, Any] = json.loads(card.read_text(encoding="utf-8"))
-        document["kind"]
+        document: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        document[needs]
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise InputError(
-            f"it does not say what model it is of: {error!r}", where=str(card), remedy="train the model again"
+            f"it does not say what model it is of: {error!r}", where=str(path), remedy="train the model again"
         ) from None
     return document
 

@@ -8,10 +8,9 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from zonemelt.tasks.errors import InputError
 from zonemelt.workflows.cli import training_options as options  # noqa: TC001 (typer reads them)
 from zonemelt.workflows.cli.app import LEARN, app, examples
-from zonemelt.workflows.cli.places import Json  # noqa: TC001 (typer reads the annotations)
+from zonemelt.workflows.cli.option_groups import grouped
 
 GRAPH: Final = "zonemelt.flows.generator:generator_from"
 PREFIXES: Final = ("settings.", "architecture.", "loss.")
@@ -35,6 +34,7 @@ app.add_typer(
         "zonemelt generator train crystals --out gen --site my-cluster --pool gpu --ranks 4 --gpus 1",
     ),
 )
+@grouped
 def train(
     dataset: options.Dataset,
     *,
@@ -60,48 +60,28 @@ def train(
             help="settings.KEY of the training, architecture.KEY, loss.KEY, any key of the site.",
         ),
     ] = None,
-    nodes: options.Nodes = 1,
-    ranks: options.Ranks = 1,
-    gpus: options.Gpus = 0,
-    threads: options.Threads = 1,
-    pool: options.Pool = "",
-    walltime: options.Walltime = "",
-    site: options.Site = "",
-    directory: options.Campaign = "",
-    as_json: Json = False,
+    resources: options.Resources,
+    where: options.Where,
 ) -> None:
     """Train a generator on the crystals of a dataset.
 
     A campaign. Ctrl-C stops it cleanly; the same command goes on.
     """
     from zonemelt.tasks.datasets import open_dataset
-    from zonemelt.tasks.train.settings import TrainSettings
-    from zonemelt.workflows.cli.again import run_or_go_on
-    from zonemelt.workflows.cli.plans import read_plan
-    from zonemelt.workflows.cli.train import check_free
-    from zonemelt.workflows.cli.training import progress
+    from zonemelt.workflows.cli.training_run import check_free, run_training
     from zonemelt.workflows.paper import console, print_json
 
     folder = Path(out).absolute()
-    place = Path(directory).absolute() if directory else folder / "campaign"
-    check_free(folder, place)
+    check_free(folder, where.place(folder))
     opened = open_dataset(Path(dataset).absolute(), version or None)
     arguments = {
-        "dataset": str(opened.directory), "version": opened.version, "directory": str(folder), "wish": wish,
-        "most_atoms": atoms, "split": {"seed": seed, "validation": validation}, "nodes": nodes,
-        "ranks_per_node": ranks, "gpus_per_rank": gpus, "threads": threads, "pool": pool,
-        "walltime": walltime or 0,
+        "dataset": str(opened.directory), "version": opened.version, "wish": wish, "most_atoms": atoms,
+        "split": {"seed": seed, "validation": validation}, **resources.arguments(),
     }  # fmt: skip
-    given = {
-        "name": "generator",
-        **{f"arguments.{key}": value for key, value in arguments.items()},
-        **_overrides(settings or [], seed=seed, epochs=epochs),
-    }
-    plan = read_plan(GRAPH, given | ({"site": site} if site else {}))
-    most = plan.document["arguments"]["settings"].get("epochs", TrainSettings.model_fields["epochs"].default)
-    run_or_go_on(plan, str(place), quiet=as_json, also=progress(folder, most))
+    overrides = _overrides(settings or [], seed=seed, epochs=epochs)
+    run_training(GRAPH, folder, where, name="generator", arguments=arguments, overrides=overrides)
     found = _outcome(folder)
-    if as_json:
+    if where.as_json:
         print_json(found)
         return
     said = ", ".join(f"{name} {value:.4g}" for name, value in found["metrics"].items())
@@ -118,21 +98,18 @@ def _overrides(pairs: list[str], *, seed: int, epochs: int) -> dict[str, Any]:
     Raises:
         InputError: a key is none of a training, a generator or a site.
     """
-    from zonemelt.workflows.cli.plans import campaign_settings, parse_settings
+    from zonemelt.workflows.cli.plans import parse_settings
+    from zonemelt.workflows.cli.training_run import of_site
 
     found: dict[str, Any] = {"arguments.settings.seed": seed}
     if epochs:
         found["arguments.settings.epochs"] = epochs
     own = [pair for pair in pairs if pair.startswith(PREFIXES)]
     found |= {f"arguments.{key}": value for key, value in parse_settings(own).items()}
-    of_site = campaign_settings([pair for pair in pairs if pair not in own])
-    if strange := [key for key in of_site if not key.startswith("site_options.")]:
-        raise InputError(
-            f"'{strange[0]}' is no setting",
-            where="--set",
-            remedy="write settings.KEY for the training, architecture.KEY, or loss.KEY",
-        )
-    return found | of_site
+    return found | of_site(
+        (pair for pair in pairs if pair not in own),
+        remedy="write settings.KEY for the training, architecture.KEY, or loss.KEY",
+    )
 
 
 def _outcome(folder: Path) -> dict[str, Any]:

@@ -6,8 +6,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
-from zonemelt.tasks.errors import InputError
+from zonemelt.tasks.errors import InputError, UnknownKeyError
 
+_POTENTIAL: Final = {"energy": "eV", "forces": "eV/Å", "stress": "eV/Å³"}
+_POTENTIALS: Final = ("potential", "linear potential", "committee")
+_OTHERS: Final = (*_POTENTIALS, "generator")
 _WITHIN: Final = frozenset({"campaign", "graphs"})  # of the folder of a model: no models are looked for there
 
 
@@ -19,8 +22,6 @@ def find_models(directory: str) -> list[dict[str, Any]]:
     Raises:
         InputError: there is no such directory.
     """
-    from zonemelt.tasks.train.predictor import CARDS
-
     top = Path(directory)
     if not top.is_dir():
         raise InputError(
@@ -30,7 +31,7 @@ def find_models(directory: str) -> list[dict[str, Any]]:
     waiting = [top]
     while waiting:
         place = waiting.pop()
-        if any((place / name).is_file() for name in CARDS):
+        if _card_in(place) is not None:
             found.append(_line(place))
             continue
         waiting += [
@@ -49,9 +50,7 @@ def about_model(folder: str) -> dict[str, Any]:
     Raises:
         InputError: there is no model, or its card is damaged or of a kind that is not known.
     """
-    from zonemelt.tasks.train.predictor import card_of
-
-    path, document = card_of(folder)
+    path, document = _card_of(Path(folder))
     made = datetime.fromtimestamp(path.stat().st_mtime).astimezone()
     return {
         "folder": str(folder),
@@ -63,10 +62,41 @@ def about_model(folder: str) -> dict[str, Any]:
     }
 
 
+def _card_in(folder: Path) -> Path | None:
+    """The card of the model in a folder, of any kind; None where there is no model."""
+    from zonemelt.tasks.potentials.committee import COMMITTEE
+    from zonemelt.tasks.train.predictor import CARDS
+
+    return next((path for name in (COMMITTEE, *CARDS) if (path := folder / name).is_file()), None)
+
+
+def _card_of(folder: Path) -> tuple[Path, dict[str, Any]]:
+    """A card with its path: of a model of properties, a potential, a committee or a generator.
+
+    Raises:
+        InputError: there is no model, or its card is damaged or of a kind that is not known.
+    """
+    from zonemelt.tasks.potentials.committee import COMMITTEE
+    from zonemelt.tasks.train.predictor import OPENERS, card_of, read_card
+
+    path = _card_in(folder)
+    if path is not None and path.name == COMMITTEE:
+        return path, {"kind": "committee", **read_card(path, "members")}
+    if path is not None and (document := read_card(path))["kind"] not in OPENERS:
+        kind = str(document["kind"])
+        if kind not in _OTHERS:
+            raise UnknownKeyError.of(kind, (*OPENERS, *_OTHERS), where=f"kind in {path}")
+        return path, document
+    return card_of(folder)
+
+
 def _properties(card: dict[str, Any]) -> dict[str, str]:
-    """Name → unit, of any kind of card."""
-    if "targets" in card:
-        return {target["name"]: target["unit"] for target in card["targets"]}
+    """Name → unit, of any kind of card; of a generator what can be wished for."""
+    if card["kind"] in _POTENTIALS:
+        return _POTENTIAL
+    targets = card["targets"] if "targets" in card else [card["target"]] if card.get("target") else []
+    if targets or card["kind"] == "generator":
+        return {target["name"]: target["unit"] for target in targets}
     return dict(card["properties"]) if "properties" in card else {card["property"]: card["unit"]}
 
 
@@ -82,7 +112,7 @@ def _line(place: Path) -> dict[str, Any]:
 
 def _record(metrics: dict[str, float]) -> dict[str, float]:
     """Mean absolute errors in units: on the test part, where there is one."""
-    kinds: tuple[tuple[str, ...], ...] = (("test", "mae"), ("mae",))
+    kinds: tuple[tuple[str, ...], ...] = (("test", "mae"), ("mae",), ("validation", "loss"))
     for kind in kinds:
         found = {
             key: value

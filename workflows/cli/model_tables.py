@@ -120,10 +120,9 @@ def known_table(found: Sequence[dict[str, str]]) -> Table:
     """The models that can be trained."""
     from rich.text import Text
 
-    table = plain_table("model", "reads", "what it is")
-    table.columns[1].justify = table.columns[2].justify = "left"
+    table = plain_table("model", "reads", "what it is", "trained by", left=True)
     for one in found:
-        table.add_row(Text(one["model"], "bold"), one["reads"], Text(one["about"]))
+        table.add_row(Text(one["model"], "bold"), one["reads"], Text(one["about"]), one["command"])
     return table
 
 

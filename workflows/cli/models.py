@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
 from zonemelt.workflows.cli.app import LEARN, app, examples
 from zonemelt.workflows.cli.places import Json  # noqa: TC001 (typer reads the annotations)
+
+OTHERS: Final = {  # name → what it reads, what it is, the command
+    "network potential": (
+        "energies, forces", "Interatomic potential: equivariant network.", "potential train --kind network",
+    ),
+    "linear potential": (
+        "energies, forces", "Interatomic potential: cluster expansion.", "potential train --kind linear",
+    ),
+    "generator": ("crystals", "Draws crystals, by flow matching.", "generator train"),
+}  # fmt: skip
 
 models_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(
@@ -33,15 +43,20 @@ def list_models(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Without DIR the models that can be trained; with it those there, with metrics, size and date."""
+    """Without DIR the models that can be trained; with it those there, with metrics, size and date.
+
+    Models of properties, potentials and generators. Potentials of others: `zonemelt potential list`.
+    """
     from zonemelt.workflows.cli.model_tables import known_table, models_table
     from zonemelt.workflows.paper import console, print_json
 
     if not directories:
         from zonemelt.tasks.train.known_models import known_models
 
+        every = {name: (*said, f"train --model {name}") for name, said in known_models().items()} | OTHERS
         known = [
-            {"model": name, "reads": reads, "about": about} for name, (reads, about) in known_models().items()
+            {"model": name, "reads": reads, "about": about, "command": f"zonemelt {command}"}
+            for name, (reads, about, command) in every.items()
         ]
         if as_json:
             print_json({"models": known})

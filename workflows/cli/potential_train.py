@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import Annotated, Any, Final
 
 import typer
 
-from zonemelt.tasks.errors import InputError, ZonemeltError
+from zonemelt.tasks.errors import InputError
 from zonemelt.workflows.cli import training_options as options  # noqa: TC001 (typer reads them)
 from zonemelt.workflows.cli.app import examples
-from zonemelt.workflows.cli.places import Json, is_campaign
+from zonemelt.workflows.cli.option_groups import grouped
 from zonemelt.workflows.cli.potential import potential_app
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 GRAPH: Final = "zonemelt.flows.potential_model:PotentialModelMaker"
 PREFIXES: Final = ("settings.", "architecture.", "basis.", "loss.")
@@ -42,6 +39,7 @@ Members = Annotated[
         "zonemelt potential train labels --out net --set loss.weights.stress=0.1 --site my-cluster --gpus 1",
     ),
 )
+@grouped
 def train(
     dataset: options.Dataset,
     *,
@@ -50,24 +48,14 @@ def train(
         str,
         typer.Option(help="network: equivariant, trained step by step; linear: fitted in one go."),
     ] = "network",
-    version: options.Version = "",
-    split: options.SplitBy = "random",
-    fractions: options.Fractions = "0.8,0.1,0.1",
+    drawn: options.Drawn,
     seed: options.Seed = 0,
     epochs: options.Epochs = 0,
     settings: Settings = None,
     members: Members = 1,
-    nodes: options.Nodes = 1,
-    ranks: options.Ranks = 1,
-    gpus: options.Gpus = 0,
-    threads: options.Threads = 1,
-    pool: options.Pool = "",
-    walltime: options.Walltime = "",
+    resources: options.Resources,
     graphs: options.Graphs = "",
-    ignoring: options.Ignoring = None,
-    site: options.Site = "",
-    directory: options.Campaign = "",
-    as_json: Json = False,
+    where: options.Where,
 ) -> None:
     """Train a potential on energies and forces, and judge it on the test part.
 
@@ -76,15 +64,11 @@ def train(
     if kind not in KINDS:
         raise InputError(f"'{kind}'", where="--kind", remedy=f"one of {', '.join(KINDS)}")
     arguments = {
-        "kind": kind, "members": members, "nodes": nodes, "ranks_per_node": ranks, "gpus_per_rank": gpus,
-        "threads": threads, "pool": pool, "walltime": walltime or 0,
-        "graphs": str(Path(graphs).absolute()) if graphs else "",
+        "kind": kind, "members": members, "graphs": str(Path(graphs).absolute()) if graphs else "",
+        **resources.arguments(),
     }  # fmt: skip
-    _make(
-        dataset, out, arguments, settings or [],
-        version=version, split=split, fractions=fractions, seed=seed, epochs=epochs, ignoring=ignoring or [],
-        site=site, directory=directory, as_json=as_json,
-    )  # fmt: skip
+    overrides = _overrides(settings or [], arguments, seed=seed, epochs=epochs)
+    _make(dataset, Path(out).absolute(), arguments, overrides, drawn=drawn, seed=seed, where=where)
 
 
 @potential_app.command(
@@ -94,6 +78,7 @@ def train(
         "zonemelt potential finetune more --start net --out net-2 --set settings.learning_rate=0.0005",
     ),
 )
+@grouped
 def finetune(
     dataset: options.Dataset,
     *,
@@ -101,96 +86,51 @@ def finetune(
         str, typer.Option(metavar="POTENTIAL", help="sevennet-0, or the folder of a network trained here.")
     ],
     out: options.Out,
-    version: options.Version = "",
-    split: options.SplitBy = "random",
-    fractions: options.Fractions = "0.8,0.1,0.1",
+    drawn: options.Drawn,
     seed: options.Seed = 0,
     epochs: options.Epochs = 0,
     settings: Settings = None,
     members: Members = 1,
-    nodes: options.Nodes = 1,
-    ranks: options.Ranks = 1,
-    gpus: options.Gpus = 0,
-    threads: options.Threads = 1,
-    pool: options.Pool = "",
-    walltime: options.Walltime = "",
-    ignoring: options.Ignoring = None,
-    site: options.Site = "",
-    directory: options.Campaign = "",
-    as_json: Json = False,
+    resources: options.Resources,
+    where: options.Where,
 ) -> None:
     """Train on, from the weights of a potential: its reference energies are fitted to the new labels."""
     arguments = {
         "kind": "network", "start": start if not Path(start).is_dir() else str(Path(start).absolute()),
-        "members": members, "nodes": nodes, "ranks_per_node": ranks, "gpus_per_rank": gpus,
-        "threads": threads, "pool": pool, "walltime": walltime or 0,
+        "members": members, **resources.arguments(),
     }  # fmt: skip
-    _make(
-        dataset, out, arguments, settings or [],
-        version=version, split=split, fractions=fractions, seed=seed, epochs=epochs, ignoring=ignoring or [],
-        site=site, directory=directory, as_json=as_json,
-    )  # fmt: skip
+    overrides = _overrides(settings or [], arguments, seed=seed, epochs=epochs)
+    _make(dataset, Path(out).absolute(), arguments, overrides, drawn=drawn, seed=seed, where=where)
 
 
 def _make(
     dataset: str,
-    out: str,
+    folder: Path,
     arguments: dict[str, Any],
-    settings: list[str],
+    overrides: dict[str, Any],
     *,
-    version: str,
-    split: str,
-    fractions: str,
+    drawn: options.Drawn,
     seed: int,
-    epochs: int,
-    ignoring: list[str],
-    site: str,
-    directory: str,
-    as_json: bool,
+    where: options.Where,
 ) -> None:
     """Run the campaign up to its end, and say how good the potential is."""
     from zonemelt.tasks.potentials.fitting.collection import ENERGY
-    from zonemelt.tasks.train.settings import TrainSettings
-    from zonemelt.workflows.cli.again import run_or_go_on
-    from zonemelt.workflows.cli.plans import read_plan
-    from zonemelt.workflows.cli.train import SPLIT, check_free, drawn_split, forget, opened_data, write_split
+    from zonemelt.workflows.cli.training_data import opened_data, split_of
+    from zonemelt.workflows.cli.training_run import check_free, run_training
     from zonemelt.workflows.paper import console, print_json
 
-    folder = Path(out).absolute()
-    place = Path(directory).absolute() if directory else folder / "campaign"
-    check_free(folder, place)
-    data = opened_data(dataset, version, [ENERGY], ignoring)
-    drawn = drawn_split(split, fractions, data, seed=seed)
-    overrides = _overrides(settings, arguments, seed=seed, epochs=epochs)
-    given = {
-        "name": "potential",
-        **{
-            f"arguments.{key}": value
-            for key, value in {
-                **arguments,
-                "dataset": str(data.dataset.directory),
-                "version": data.dataset.version,
-                "directory": str(folder),
-                "ignoring": ignoring,
-                "split": write_split(folder / SPLIT, drawn, new=not is_campaign(place)),
-            }.items()
-        },
-        **overrides,
-    }
-    try:
-        plan = read_plan(GRAPH, given | ({"site": site} if site else {}))
-        most = (
-            plan.document["arguments"]
-            .get("settings", {})
-            .get("epochs", TrainSettings.model_fields["epochs"].default)
-        )
-        run_or_go_on(plan, str(place), quiet=as_json, also=progress(folder, most))
-    except ZonemeltError:
-        if not is_campaign(place):
-            forget(folder)
-        raise
+    check_free(folder, where.place(folder))
+    data = opened_data(dataset, [ENERGY], drawn)
+    arguments = {
+        **arguments, "dataset": str(data.dataset.directory), "version": data.dataset.version,
+        "ignoring": list(drawn.ignoring or []),
+    }  # fmt: skip
+    run_training(
+        GRAPH, folder, where, name="potential", arguments=arguments, overrides=overrides,
+        split=split_of(data, drawn, seed=seed),
+    )  # fmt: skip
     found = _outcome(folder)
-    if as_json:
+    if where.as_json:
         print_json(found)
         return
     from zonemelt.workflows.cli.potential_tables import print_validation
@@ -207,7 +147,8 @@ def _overrides(pairs: list[str], arguments: dict[str, Any], *, seed: int, epochs
     Raises:
         InputError: a key is none of a training, a potential or a site, or is of the other kind.
     """
-    from zonemelt.workflows.cli.plans import campaign_settings, parse_settings
+    from zonemelt.workflows.cli.plans import parse_settings
+    from zonemelt.workflows.cli.training_run import of_site
 
     found: dict[str, Any] = {}
     linear = arguments["kind"] == "linear"
@@ -227,38 +168,10 @@ def _overrides(pairs: list[str], arguments: dict[str, Any], *, seed: int, epochs
                 remedy=f"leave it out, or give --kind {'linear' if of_linear else 'network'}",
             )
         found[f"arguments.{key}"] = value
-    of_site = campaign_settings([pair for pair in pairs if pair not in own])
-    for key in of_site:
-        if not key.startswith("site_options."):
-            raise InputError(
-                f"'{key}' is no setting",
-                where="--set",
-                remedy="write settings.KEY, architecture.KEY, loss.KEY, basis.KEY or energy_weight",
-            )
-    return found | of_site
-
-
-def progress(folder: Path, epochs: int) -> Callable[[], list[str]]:
-    """Lines about the trainings in the folder of a potential: epochs and errors in units."""
-    from zonemelt.tasks.train.metrics_log import METRICS, read_metrics
-
-    def look() -> list[str]:
-        places = [path.parent for path in (folder / METRICS, *sorted(folder.glob(f"*/{METRICS}")))]
-        return [
-            progress_line("" if place == folder else f"{place.name}: ", lines[-1], epochs)
-            for place in places
-            if (lines := read_metrics(place))
-        ]
-
-    return look
-
-
-def progress_line(name: str, last: dict[str, float], epochs: int) -> str:
-    """How far a training is, from the last line of its ``metrics.jsonl``."""
-    errors = ", ".join(f"{key} {value:.4g}" for key, value in last.items() if " mae (" in key)
-    if not errors:
-        errors = ", ".join(f"{key} {value:.4g}" for key, value in last.items() if key.endswith("loss"))
-    return f"{name}epoch {int(last['epoch']) + 1:,} of {epochs:,}: {errors}"
+    return found | of_site(
+        (pair for pair in pairs if pair not in own),
+        remedy="write settings.KEY, architecture.KEY, loss.KEY, basis.KEY or energy_weight",
+    )
 
 
 def _outcome(folder: Path) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import typer
 
 from zonemelt.workflows.cli import training_options as options  # noqa: TC001 (typer reads them)
 from zonemelt.workflows.cli.app import NOT_ALL_SUCCEEDED, examples
+from zonemelt.workflows.cli.option_groups import grouped
 from zonemelt.workflows.cli.places import Json  # noqa: TC001 (typer reads the annotations)
 from zonemelt.workflows.cli.potential import Device, Potential, Structures, Trust, potential_app
 
@@ -37,6 +38,7 @@ SiteSettings = Annotated[
         "zonemelt potential relax chgnet-0.3.0 many.extxyz --out relaxed --structures 100 --site my-cluster",
     ),
 )
+@grouped
 def relax(
     potential: Potential,
     structures: Structures,
@@ -51,9 +53,7 @@ def relax(
     dtype: Precision = "",
     trust: Trust = False,
     settings: SiteSettings = None,
-    site: options.Site = "",
-    directory: options.Campaign = "",
-    as_json: Json = False,
+    where: options.Where,
 ) -> None:
     """Relax structures, all together in batches: FOLDER/relaxed.extxyz has them, with energies.
 
@@ -69,18 +69,8 @@ def relax(
         "settings": {"force": force, "steps": steps, "cell": not fixed_cell, "method": method},
         "structures": at_once, "device": device, "dtype": dtype or None, "trust": trust,
     }  # fmt: skip
-    found = _run(
-        RELAX,
-        "relax",
-        arguments,
-        folder,
-        "relaxed.json",
-        settings,
-        site=site,
-        directory=directory,
-        quiet=as_json,
-    )
-    _say(found, print_relaxed, as_json=as_json)
+    found = _run(RELAX, "relax", arguments, folder / "relaxed.json", settings, where=where)
+    _say(found, print_relaxed, as_json=where.as_json)
     if set(found["outcomes"]) - {"converged"}:
         raise typer.Exit(NOT_ALL_SUCCEEDED)
 
@@ -93,6 +83,7 @@ def relax(
         "zonemelt potential md committee cell.cif --ensemble nvt --unsure 0.5 --out run   stops where unsure",
     ),
 )
+@grouped
 def md(
     potential: Potential,
     structures: Structures,
@@ -120,9 +111,7 @@ def md(
     dtype: Precision = "",
     trust: Trust = False,
     settings: SiteSettings = None,
-    site: options.Site = "",
-    directory: options.Campaign = "",
-    as_json: Json = False,
+    where: options.Where,
 ) -> None:
     """Molecular dynamics of structures, together in batches: FOLDER/md.json, trajectories beside it.
 
@@ -142,10 +131,8 @@ def md(
             **_baths(ensemble, pressure),
         },
     }  # fmt: skip
-    found = _run(
-        MD, "md", arguments, folder, "md.json", settings, site=site, directory=directory, quiet=as_json
-    )
-    _say(found, print_simulated, as_json=as_json)
+    found = _run(MD, "md", arguments, folder / "md.json", settings, where=where)
+    _say(found, print_simulated, as_json=where.as_json)
     if set(found["ends"]) - {"finished"}:
         raise typer.Exit(NOT_ALL_SUCCEEDED)
 
@@ -176,6 +163,7 @@ def _baths(ensemble: str, pressure: float) -> dict[str, float]:
         "zonemelt potential validate net --references known.yaml --out judged     volumes, moduli, phonons",
     ),
 )
+@grouped
 def validate(
     potential: Potential,
     labels: Annotated[
@@ -205,9 +193,7 @@ def validate(
     dtype: Annotated[str, typer.Option("--dtype", help="float32 or float64.")] = "float64",
     trust: Trust = False,
     settings: SiteSettings = None,
-    site: options.Site = "",
-    directory: options.Campaign = "",
-    as_json: Json = False,
+    where: options.Where,
 ) -> None:
     """Judge a potential: errors of energies, forces and stresses; properties of crystals.
 
@@ -226,11 +212,8 @@ def validate(
         "directory": str(folder), "device": device, "dtype": dtype, "trust": trust,
     }  # fmt: skip
     _check(potential, said, device=device, trust=trust)
-    found = _run(
-        VALIDATE, "validate", arguments, folder, "validation.json", settings,
-        site=site, directory=directory, quiet=as_json,
-    )  # fmt: skip
-    _say(found, print_validation, as_json=as_json)
+    found = _run(VALIDATE, "validate", arguments, folder / "validation.json", settings, where=where)
+    _say(found, print_validation, as_json=where.as_json)
 
 
 @potential_app.command(
@@ -289,29 +272,25 @@ def _check(potential: str, labels: dict[str, Any], *, device: str, trust: bool) 
         read_labelled(**labels)
 
 
-def _run(  # noqa: PLR0917  what makes a campaign
+def _run(
     graph: str,
     name: str,
     arguments: dict[str, Any],
-    folder: Path,
-    document: str,
+    document: Path,
     settings: list[str] | None,
     *,
-    site: str,
-    directory: str,
-    quiet: bool,
+    where: options.Where,
 ) -> dict[str, Any]:
-    """Run a campaign, or go on with it, and read what its last job has written."""
+    """Run a campaign, or go on with it, and read the document that its last job has written."""
     import json
 
     from zonemelt.workflows.cli.again import run_or_go_on
     from zonemelt.workflows.cli.plans import campaign_settings, read_plan
 
-    place = Path(directory).absolute() if directory else folder / "campaign"
     given = {"name": name, **{f"arguments.{key}": value for key, value in arguments.items()}}
-    given |= campaign_settings(settings or []) | ({"site": site} if site else {})
-    run_or_go_on(read_plan(graph, given), str(place), quiet=quiet)
-    found: dict[str, Any] = json.loads((folder / document).read_text(encoding="utf-8"))
+    plan = read_plan(graph, given | campaign_settings(settings or []) | where.override())
+    run_or_go_on(plan, str(where.place(document.parent)), quiet=where.as_json)
+    found: dict[str, Any] = json.loads(document.read_text(encoding="utf-8"))
     return found
 
 

@@ -4,26 +4,38 @@ from __future__ import annotations
 
 import contextlib
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from zonemelt.workflows.cli.app import NOT_ALL_SUCCEEDED, PROVENANCE, command
-from zonemelt.workflows.cli.places import Json, find_campaign
-from zonemelt.workflows.cli.provenance import Dot, First, Mermaid, Second, language_of, place_and_id
+from zonemelt.workflows.cli.option_groups import grouped
+from zonemelt.workflows.cli.places import find_campaign
+from zonemelt.workflows.cli.provenance import First, Form, Second, place_and_id
 from zonemelt.workflows.paper import shorten
 
 if TYPE_CHECKING:
     from zonemelt.workflows.provenance.diff import Diff
     from zonemelt.workflows.provenance.rerun import Replay
 
-Rtol = Annotated[float, typer.Option(min=0, help="Relative tolerance of numbers.")]
-Atol = Annotated[float, typer.Option(min=0, help="Absolute tolerance of numbers.")]
-Ignore = Annotated[
-    list[str] | None, typer.Option(help="A key whose values do not count; times and hosts never do.")
-]
 _LISTED = 20
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tolerance:
+    """What counts as the same."""
+
+    rtol: Annotated[float, typer.Option(min=0, help="Relative tolerance of numbers.")] = 1e-6
+    atol: Annotated[float, typer.Option(min=0, help="Absolute tolerance of numbers.")] = 1e-9
+    ignore: Annotated[
+        list[str] | None, typer.Option(help="A key whose values do not count; times and hosts never do.")
+    ] = None
+
+    def arguments(self) -> dict[str, Any]:
+        """The same as comparisons call it."""
+        return {"rtol": self.rtol, "atol": self.atol, "ignore": self.ignore or ()}
 
 
 @command(
@@ -32,28 +44,25 @@ _LISTED = 20
     "zonemelt diff runs/oxides runs/oxides-2 --json | jq .parted",
     "zonemelt diff runs/oxides runs/oxides-2 --dot | dot -Tsvg > diff.svg",
 )
+@grouped
 def diff(
     first: Annotated[str, typer.Argument(metavar="DIR1", help="A campaign directory.")],
     second: Annotated[str, typer.Argument(metavar="DIR2", help="Another one.")],
     *,
-    rtol: Rtol = 1e-6,
-    atol: Atol = 1e-9,
-    ignore: Ignore = None,
-    dot: Dot = False,
-    mermaid: Mermaid = False,
-    as_json: Json = False,
+    tolerance: Tolerance,
+    form: Form,
 ) -> None:
     """What differs between two campaigns: spec, code, data, results, and where the results part."""
     from zonemelt.workflows.paper import print_json
     from zonemelt.workflows.provenance.diff import diff as compare
     from zonemelt.workflows.provenance.drawing_comparisons import draw_diff
 
-    language = language_of(dot=dot, mermaid=mermaid, as_json=as_json)
+    language = form.language()
     places = find_campaign(first, quiet=True), find_campaign(second, quiet=True)
-    found = compare(*places, rtol=rtol, atol=atol, ignore=ignore or ())
+    found = compare(*places, **tolerance.arguments())
     if language is not None:
         typer.echo(draw_diff(found, language))
-    elif as_json:
+    elif form.as_json:
         print_json(found.as_dict())
     else:
         _print_diff(found)
@@ -102,6 +111,7 @@ def _print_differences(differences: list[dict[str, Any]]) -> None:
     "zonemelt rerun runs/oxides 17 --subtree   and all that comes from it",
     "zonemelt rerun 17 --rtol 1e-3 --site cluster.yaml",
 )
+@grouped
 def rerun(
     first: First,
     second: Second = "",
@@ -109,29 +119,24 @@ def rerun(
     subtree: Annotated[bool, typer.Option("--subtree", help="Also everything that comes from it.")] = False,
     directory: Annotated[str, typer.Option(help="A fresh directory; beside the campaign by default.")] = "",
     site: Annotated[str, typer.Option(help="Where to run; `inline`: in this very process.")] = "local",
-    rtol: Rtol = 1e-6,
-    atol: Atol = 1e-9,
-    ignore: Ignore = None,
-    dot: Dot = False,
-    mermaid: Mermaid = False,
-    as_json: Json = False,
+    tolerance: Tolerance,
+    form: Form,
 ) -> None:
     """Replay a job, or a subtree, from what the ledger says it was given, and compare what it makes."""
     from zonemelt.workflows.paper import print_json
     from zonemelt.workflows.provenance.drawing_comparisons import draw_replay
     from zonemelt.workflows.provenance.rerun import rerun as replay
 
-    language = language_of(dot=dot, mermaid=mermaid, as_json=as_json)
-    place, text = place_and_id(first, second, quiet=as_json or language is not None)
+    language = form.language()
+    place, text = place_and_id(first, second, quiet=form.quiet)
     where: Any = site if site in {"local", "inline"} or not Path(site).exists() else Path(site)
     with contextlib.redirect_stdout(sys.stderr):
         found = replay(
-            place, text, to=directory or None, subtree=subtree, site=where, rtol=rtol, atol=atol,
-            ignore=ignore or (),
-        )  # fmt: skip
+            place, text, to=directory or None, subtree=subtree, site=where, **tolerance.arguments()
+        )
     if language is not None:
         typer.echo(draw_replay(found, language))
-    elif as_json:
+    elif form.as_json:
         print_json(found.as_dict())
     else:
         _print_replay(found)

@@ -2,50 +2,66 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from zonemelt.tasks.errors import CampaignError
 from zonemelt.workflows.cli.app import START, app, command
+from zonemelt.workflows.cli.option_groups import grouped
 from zonemelt.workflows.cli.places import Dir, find_campaign
 
 if TYPE_CHECKING:
-    from typing import Any
-
     from zonemelt.workflows.cli.plans import Plan
 
 Campaign = Annotated[
     str,
     typer.Argument(metavar="CAMPAIGN", help="A campaign file, a name of the catalog, or module:function."),
 ]
-Directory = Annotated[
-    str,
-    typer.Option("--directory", "-d", help="Campaign directory; a new one by default.", show_default=False),
-]
 Site = Annotated[str, typer.Option(help="Where to run: a site's name or file.", show_default=False)]
 Oracle = Annotated[str, typer.Option(help="What labels structures.", show_default=False)]
 Store = Annotated[str, typer.Option(help="Where outputs go besides the directory.", show_default=False)]
-Set = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--set", metavar="KEY=VALUE", help="Any key of the campaign or of its site; may be repeated."
-    ),
-]
-Reuse = Annotated[
-    list[str] | None,
-    typer.Option(metavar="DIR", help="Take identical jobs' results from there; may be repeated."),
-]
 EnsureSuccess = Annotated[
     bool, typer.Option("--ensure-success", help="A job that another one stopped counts as failed, too.")
 ]
 
 
-def _overrides(pairs: list[str] | None, **options: Any) -> dict[str, Any]:
-    from zonemelt.workflows.cli.plans import campaign_settings
+@dataclass(frozen=True, kw_only=True)
+class New:
+    """What a new campaign is told besides its file."""
 
-    return {**campaign_settings(pairs or []), **{key: value for key, value in options.items() if value}}
+    directory: Annotated[
+        str,
+        typer.Option(
+            "--directory", "-d", help="Campaign directory; a new one by default.", show_default=False
+        ),
+    ] = ""
+    site: Site = ""
+    oracle: Oracle = ""
+    store: Store = ""
+    settings: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", metavar="KEY=VALUE", help="Any key of the campaign or of its site; may be repeated."
+        ),
+    ] = None
+    reuse: Annotated[
+        list[str] | None,
+        typer.Option(metavar="DIR", help="Take identical jobs' results from there; may be repeated."),
+    ] = None
+
+    def overrides(self) -> dict[str, Any]:
+        """Of the campaign's file."""
+        from zonemelt.workflows.cli.plans import campaign_settings
+
+        own = {"site": self.site, "oracle": self.oracle, "store": self.store, "reuse": self.reuse}
+        return {**campaign_settings(self.settings or []), **_given(own)}
+
+
+def _given(options: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in options.items() if value}
 
 
 @command(
@@ -54,15 +70,11 @@ def _overrides(pairs: list[str] | None, **options: Any) -> dict[str, Any]:
     "zonemelt run oxides.yaml --site my-cluster --set rounds=5",
     "zonemelt run my_flows:screening --set arguments.n=300      any jobflow graph",
 )
+@grouped
 def run(
     campaign: Campaign,
     *,
-    directory: Directory = "",
-    site: Site = "",
-    oracle: Oracle = "",
-    store: Store = "",
-    settings: Set = None,
-    reuse: Reuse = None,
+    new: New,
     ensure_success: EnsureSuccess = False,
 ) -> None:
     """Run a campaign here, from start to report, and watch it.
@@ -72,10 +84,10 @@ def run(
     from zonemelt.workflows.cli.drive import drive
     from zonemelt.workflows.cli.plans import new_place, read_plan, site_of
 
-    plan = read_plan(campaign, _overrides(settings, site=site, oracle=oracle, store=store, reuse=reuse))
+    plan = read_plan(campaign, new.overrides())
     graph = plan.build()  # what is wrong with it is said before anything is made
     site_of(plan)
-    place = new_place(directory, plan)
+    place = new_place(new.directory, plan)
     typer.echo(f"campaign {place}", err=True)
     drive(place, plan, graph=graph, ensure_success=ensure_success)
 
@@ -86,15 +98,11 @@ def run(
     "zonemelt submit oxides.yaml --site fugaku --as-job     where heads may not run on login nodes",
     "zonemelt status runs/oxides --watch",
 )
+@grouped
 def submit(
     campaign: Campaign,
     *,
-    directory: Directory = "",
-    site: Site = "",
-    oracle: Oracle = "",
-    store: Store = "",
-    settings: Set = None,
-    reuse: Reuse = None,
+    new: New,
     as_job: Annotated[
         bool,
         typer.Option("--as-job", help="Drive it from a batch job, in one allocation with its workers."),
@@ -108,11 +116,10 @@ def submit(
     from zonemelt.workflows.cli.plans import new_place, read_plan, site_of
 
     inside = {"site_options.head": "in_job"} if as_job else {}
-    options = _overrides(settings, site=site, oracle=oracle, store=store, reuse=reuse)
-    plan = read_plan(campaign, {**options, **inside})
+    plan = read_plan(campaign, {**new.overrides(), **inside})
     plan.build()
     site_of(plan)
-    place = new_place(directory, plan)
+    place = new_place(new.directory, plan)
     if as_job:
         from zonemelt.workflows.cli.as_job import FOLDER, submit_as_job
 
@@ -183,7 +190,7 @@ def _plan_of(place: Path, **options: Any) -> Plan:
     """How a campaign runs: what its campaign.yaml says, or, where a program started it, the options."""
     from zonemelt.workflows.cli.plans import Plan, resolved_site, stored_plan
 
-    plan = stored_plan(place, _overrides(None, **options))
+    plan = stored_plan(place, _given(options))
     if plan is not None:
         return plan
     from zonemelt.workflows.settings import load_settings

@@ -2,24 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import Annotated, Any, Final
 
 import typer
 
-from zonemelt.tasks.errors import InputError, ZonemeltError
 from zonemelt.workflows.cli import training_options as options  # noqa: TC001 (typer reads them)
 from zonemelt.workflows.cli.app import LEARN, command
-from zonemelt.workflows.cli.places import Json, is_campaign
-
-if TYPE_CHECKING:
-    from zonemelt.tasks.quality.splits import Split
-    from zonemelt.workflows.cli.plans import Plan
+from zonemelt.workflows.cli.option_groups import grouped
 
 GRAPH: Final = "zonemelt.flows.property_model:PropertyModelMaker"
-CAMPAIGN: Final = "campaign"  # within the folder of the model
-SPLIT: Final = "split.json"
 
 
 @command(
@@ -30,6 +22,7 @@ SPLIT: Final = "split.json"
     "zonemelt train gaps -p gap --model cogn --split composition --members 5 --out gap-5",
     "zonemelt train gaps -p gap --model cogn --out gap-4 --site my-cluster --pool gpu --ranks 4 --gpus 1",
 )
+@grouped
 def train(
     dataset: options.Dataset,
     *,
@@ -38,9 +31,7 @@ def train(
     ],
     out: options.Out,
     model: Annotated[str, typer.Option(help="`zonemelt models list` tells which there are.")] = "cogn",
-    version: options.Version = "",
-    split: options.SplitBy = "random",
-    fractions: options.Fractions = "0.8,0.1,0.1",
+    drawn: options.Drawn,
     seed: options.Seed = 0,
     epochs: options.Epochs = 0,
     loss: Annotated[
@@ -57,84 +48,42 @@ def train(
     members: Annotated[
         int, typer.Option(min=1, help="Networks that differ by their seed and are one model.")
     ] = 1,
-    nodes: options.Nodes = 1,
-    ranks: options.Ranks = 1,
-    gpus: options.Gpus = 0,
-    threads: options.Threads = 1,
-    pool: options.Pool = "",
-    walltime: options.Walltime = "",
+    resources: options.Resources,
     graphs: options.Graphs = "",
-    ignoring: options.Ignoring = None,
-    site: options.Site = "",
-    directory: options.Campaign = "",
-    as_json: Json = False,
+    where: options.Where,
 ) -> None:
     """Train a model of properties, and judge it on records it has not seen.
 
     A campaign: graphs, training, evaluation. Ctrl-C stops it cleanly; the same command goes on.
     """
-    from zonemelt.tasks.train.settings import TrainSettings
-    from zonemelt.workflows.cli.again import run_or_go_on
     from zonemelt.workflows.cli.model_tables import print_evaluation
-    from zonemelt.workflows.cli.training import progress
+    from zonemelt.workflows.cli.training_data import opened_data, split_of
+    from zonemelt.workflows.cli.training_run import check_free, run_training
     from zonemelt.workflows.paper import console, print_json
 
     folder = Path(out).absolute()
-    place = Path(directory).absolute() if directory else folder / CAMPAIGN
-    check_free(folder, place)
+    check_free(folder, where.place(folder))
     overrides = _settings(settings or [], model, seed=seed, epochs=epochs)
-    data = opened_data(dataset, version, properties, ignoring or [])
-    drawn = drawn_split(split, fractions, data, seed=seed)
+    data = opened_data(dataset, properties, drawn)
     arguments = {
         "dataset": str(data.dataset.directory),
         "version": data.dataset.version,
         "properties": list(properties),
-        "split": write_split(folder / SPLIT, drawn, new=not is_campaign(place)),
-        "directory": str(folder),
         "graphs": str(Path(graphs).absolute()) if graphs else "",
-        "ignoring": list(ignoring or []),
+        "ignoring": list(drawn.ignoring or []),
         "loss": loss,
         "members": members,
-        "nodes": nodes,
-        "ranks_per_node": ranks,
-        "gpus_per_rank": gpus,
-        "threads": threads,
-        "pool": pool,
-        "walltime": walltime or 0,
+        **resources.arguments(),
     }
-    try:
-        plan = _plan(arguments, overrides, site=site)
-        most = plan.document["arguments"]["settings"].get(
-            "epochs", TrainSettings.model_fields["epochs"].default
-        )
-        run_or_go_on(plan, str(place), quiet=as_json, also=progress(folder, most))
-    except ZonemeltError:
-        if not is_campaign(place):
-            forget(folder)
-        raise
+    run_training(
+        GRAPH, folder, where, name="train", arguments=arguments, overrides=overrides,
+        split=split_of(data, drawn, seed=seed),
+    )  # fmt: skip
     found = _outcome(folder)
-    if as_json:
+    if where.as_json:
         print_json(found)
     else:
         print_evaluation(console(), found)
-
-
-def check_free(folder: Path, place: Path) -> None:
-    """Refuse a folder that holds another model.
-
-    Raises:
-        InputError: there is one, and no campaign that made it.
-    """
-    from zonemelt.tasks.train.predictor import CARDS
-
-    if is_campaign(place):
-        return  # it is compared with what is asked for
-    if there := next((name for name in (*CARDS, "metrics.jsonl") if (folder / name).exists()), None):
-        raise InputError(
-            f"it holds a model already ({there})",
-            where=str(folder),
-            remedy="give another --out, or the --directory of the campaign that made it",
-        )
 
 
 def _settings(pairs: list[str], model: str, *, seed: int, epochs: int) -> dict[str, Any]:
@@ -144,7 +93,8 @@ def _settings(pairs: list[str], model: str, *, seed: int, epochs: int) -> dict[s
         InputError: there is no such model, or a key is none of a training, a model or a site.
     """
     from zonemelt.tasks.train.known_models import is_network, model_named, tried_besides
-    from zonemelt.workflows.cli.plans import campaign_settings, parse_settings
+    from zonemelt.workflows.cli.plans import parse_settings
+    from zonemelt.workflows.cli.training_run import of_site
 
     chosen = model_named(model)
     found: dict[str, Any] = {
@@ -167,68 +117,10 @@ def _settings(pairs: list[str], model: str, *, seed: int, epochs: int) -> dict[s
             "arguments.model.settings": of_model,
             "arguments.model.grid": tried_besides(chosen, of_model),
         }
-    of_site = campaign_settings([pair for pair in pairs if pair not in own])
-    for key in of_site:
-        if not key.startswith("site_options."):
-            raise InputError(
-                f"'{key}' is no setting",
-                where="--set",
-                remedy="write settings.KEY for the training, model.KEY for the model",
-            )
-    found |= of_site
-    return found
-
-
-def opened_data(dataset: str, version: str, properties: list[str], ignoring: list[str]) -> Any:
-    """A version of a dataset, with the properties that are to be learnt of it."""
-    from zonemelt.tasks.datasets import open_dataset
-    from zonemelt.workflows.cli.training import Data
-
-    opened = open_dataset(Path(dataset).absolute(), version or None)
-    return Data.read(opened, properties, ignoring)
-
-
-def drawn_split(said: str, fractions: str, data: Any, *, seed: int) -> Split:
-    """The split that a person means: drawn, or of a file.
-
-    Raises:
-        InputError: there is no such way and no such file, or a part is empty.
-    """
-    from zonemelt.tasks.quality.split_file import read_split
-    from zonemelt.workflows.cli.training import GROUPS, draw
-
-    if said in {"random", *GROUPS}:
-        return draw(said, fractions, data, seed=seed)
-    if Path(said).suffix != ".json" and not Path(said).exists():
-        raise InputError(
-            f"there is no way to split called '{said}', and no such file",
-            where="--split",
-            remedy=f"say random, {', '.join(GROUPS)}, or name a split file (docs/training.md)",
-        )
-    return read_split(said)
-
-
-def write_split(path: Path, split: Split, *, new: bool) -> dict[str, str]:
-    """Keep the split beside the model; the document that names it."""
-    from zonemelt.tasks.quality.split_file import write_split
-
-    if new:
-        write_split(path, split)
-    return {"file": str(path), "hash": split.hash}
-
-
-def forget(folder: Path) -> None:
-    """Remove the split of a campaign that was refused, and the folder if there is nothing else in it."""
-    (folder / SPLIT).unlink(missing_ok=True)
-    with contextlib.suppress(OSError):
-        folder.rmdir()
-
-
-def _plan(arguments: dict[str, Any], overrides: dict[str, Any], *, site: str) -> Plan:
-    from zonemelt.workflows.cli.plans import read_plan
-
-    given = {"name": "train", **{f"arguments.{key}": value for key, value in arguments.items()}, **overrides}
-    return read_plan(GRAPH, given | ({"site": site} if site else {}))
+    return found | of_site(
+        (pair for pair in pairs if pair not in own),
+        remedy="write settings.KEY for the training, model.KEY for the model",
+    )
 
 
 def _outcome(folder: Path) -> dict[str, Any]:

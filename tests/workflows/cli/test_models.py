@@ -171,6 +171,33 @@ def test_what_can_be_trained_and_what_is_there(zonemelt, folder):
     assert "ridge" in zonemelt("models", "list", folder)
 
 
+def test_potentials_and_generators_are_models_too(zonemelt, home):
+    known = {one["model"]: one["command"] for one in zonemelt.json("models", "list")["models"]}
+    assert known["linear"] == "zonemelt train --model linear"
+    assert known["linear potential"] == "zonemelt potential train --kind linear"
+    assert known["generator"] == "zonemelt generator train"
+    cards = {
+        "net/card.json": {"kind": "potential", "metrics": {"validation mae forces (eV/Å)": 0.05}},
+        "some/committee.json": {"members": ["a", "b"], "failed": []},
+        "some/a/card.json": {"kind": "linear potential", "metrics": {}},
+        "gen/card.json": {"kind": "generator", "target": {"name": "gap", "unit": "eV"}, "metrics": {}},
+        "free/card.json": {"kind": "generator", "metrics": {"validation loss": 0.5}},
+    }
+    for name, card in cards.items():
+        (home / name).parent.mkdir(parents=True, exist_ok=True)
+        (home / name).write_text(json.dumps(card))
+    found = {one["folder"]: one for one in zonemelt.json("models", "list", ".")["models"]}
+    assert {name: one["kind"] for name, one in found.items()} == {
+        "free": "generator", "gen": "generator", "net": "potential", "some": "committee",
+    }  # fmt: skip
+    assert found["net"]["properties"]["forces"] == "eV/Å"
+    assert found["gen"]["properties"] == {"gap": "eV"}
+    assert found["free"]["metrics"] == {"validation loss": 0.5}
+    assert "kind: committee" in zonemelt("models", "show", "some")
+    (home / "some" / "committee.json").write_text("[]")
+    assert "does not say what model" in zonemelt.refused("models", "show", "some")
+
+
 def test_a_card_to_be_read(zonemelt, folder):
     said = zonemelt("models", "show", folder / "net")
     assert "kind: network" in said

@@ -10,7 +10,7 @@ from properties_for_tests import TINY, dataset_of, records
 
 from zonemelt.tasks.records import Property
 from zonemelt.tasks.train.predictor import open_model
-from zonemelt.workflows.cli.training import progress
+from zonemelt.workflows.cli.training_run import progress
 
 METALS = ("train", "metals", "--site", "inline", "-p")
 

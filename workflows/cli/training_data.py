@@ -1,8 +1,9 @@
-"""What the command train works with: labels, splits that are drawn, how far a training is."""
+"""What commands that train work with: records with labels, and splits of them."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -10,12 +11,12 @@ import numpy as np
 from zonemelt.tasks.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-    from pathlib import Path
+    from collections.abc import Sequence
 
     from zonemelt.tasks.datasets import Dataset
     from zonemelt.tasks.quality.splits import Split
     from zonemelt.tasks.train.property_values import PropertyValues
+    from zonemelt.workflows.cli.training_options import Drawn
 
 GROUPS: Final = ("composition", "elements", "prototype", "calculation")
 PARTS: Final = ("train", "validation", "test")
@@ -116,31 +117,29 @@ def _fractions(said: str) -> dict[str, float]:
     return {part: number for part, number in zip(PARTS, numbers, strict=True) if number}
 
 
-def progress(folder: Path, epochs: int) -> Callable[[], list[str]]:
-    """Lines about the trainings in the folder of a model: epochs, the metric of record, errors in units.
+def opened_data(dataset: str, properties: Sequence[str], drawn: Drawn) -> Data:
+    """A version of a dataset, with the properties that are to be learnt of it."""
+    from zonemelt.tasks.datasets import open_dataset
 
-    Args:
-        folder: of the model; members of an ensemble have folders in it.
-        epochs: how many there are to be at most.
+    opened = open_dataset(Path(dataset).absolute(), drawn.version or None)
+    return Data.read(opened, properties, drawn.ignoring or [])
+
+
+def split_of(data: Data, drawn: Drawn, *, seed: int) -> Split:
+    """The split that a person means: drawn, or of a file.
+
+    Raises:
+        InputError: there is no such way and no such file, or a part is empty.
     """
-    from zonemelt.tasks.train.metrics_log import METRICS, read_metrics
+    from zonemelt.tasks.quality.split_file import read_split
 
-    def look() -> list[str]:
-        places = [path.parent for path in (folder / METRICS, *sorted(folder.glob(f"*/{METRICS}")))]
-        return [
-            progress_line("" if place == folder else f"{place.name}: ", lines, epochs)
-            for place in places
-            if (lines := read_metrics(place))
-        ]
-
-    return look
-
-
-def progress_line(name: str, lines: Sequence[dict[str, float]], epochs: int) -> str:
-    """How far a training is, from the lines of its ``metrics.jsonl``."""
-    last = lines[-1]
-    metric = "scaled mae" if "scaled mae" in last else next(key for key in last if key != "epoch")
-    best = min(line[metric] for line in lines if metric in line)
-    own = "".join(f", {key} {value:.4g}" for key, value in last.items() if key.startswith("mae "))
-    epoch = int(last["epoch"]) + 1
-    return f"{name}epoch {epoch:,} of {epochs:,}: {metric} {last[metric]:.4g} (best {best:.4g}){own}"
+    said = drawn.split
+    if said in {"random", *GROUPS}:
+        return draw(said, drawn.fractions, data, seed=seed)
+    if Path(said).suffix != ".json" and not Path(said).exists():
+        raise InputError(
+            f"there is no way to split called '{said}', and no such file",
+            where="--split",
+            remedy=f"say random, {', '.join(GROUPS)}, or name a split file (docs/training.md)",
+        )
+    return read_split(said)
