@@ -38,7 +38,7 @@ APART: Final = (400, 400)  # labels to train and to recalibrate the process of s
 
 def judged(errors: Floats, deviations: Floats, promised: Floats | None = None) -> dict[str, float]:
     """Both figures; intervals are Gaussian where nothing else was ``promised``."""
-    from zonemelt.tasks.judge.calibration import area, ence, miscalibration_area
+    from zonemelt.tasks.metrics.calibration import area, ence, miscalibration_area
 
     found = miscalibration_area(errors, deviations) if promised is None else area(promised)
     return {"miscalibration area": found, "ENCE": ence(errors, deviations) or float("nan")}
@@ -48,7 +48,7 @@ def by_forest(features: Floats, labels: Floats, *, seed: int) -> dict[str, dict[
     """Kind of recalibration → figures on all rows, each judged by what was fitted without it."""
     from sklearn.model_selection import KFold
 
-    from zonemelt.tasks.judge.recalibration import KINDS
+    from zonemelt.tasks.metrics.recalibration import KINDS
 
     folds = KFold(FOLDS, shuffle=True, random_state=seed).split(labels)
     parts = [_fold(features, labels, seen, new, seed) for seen, new in folds]
@@ -63,10 +63,10 @@ def _fold(features: Floats, labels: Floats, seen: Any, new: Any, seed: int) -> d
     from sklearn.ensemble import ExtraTreesRegressor
     from sklearn.model_selection import KFold
 
-    from zonemelt.tasks.judge import error_model
-    from zonemelt.tasks.judge.calibration import promised
-    from zonemelt.tasks.judge.recalibration import KINDS, recalibrate
-    from zonemelt.tasks.learn.deviations import floored
+    from zonemelt.tasks.metrics import error_model
+    from zonemelt.tasks.metrics.calibration import promised
+    from zonemelt.tasks.metrics.deviations import floored
+    from zonemelt.tasks.metrics.recalibration import KINDS, recalibrate
 
     def asked(train: Any, rows: Any) -> tuple[Floats, Floats, Floats]:
         forest = ExtraTreesRegressor(TREES, max_features=0.3, random_state=seed)
@@ -93,9 +93,9 @@ def _fold(features: Floats, labels: Floats, seen: Any, new: Any, seed: int) -> d
 
 def by_sites(*, seed: int) -> dict[str, dict[str, float]]:
     """The same for the process of sites on Perov-5: labels to train, to recalibrate and to judge."""
-    from zonemelt.tasks.judge.calibration import promised
-    from zonemelt.tasks.judge.recalibration import KINDS, recalibrate
     from zonemelt.tasks.learn.site_process import fit, occupations
+    from zonemelt.tasks.metrics.calibration import promised
+    from zonemelt.tasks.metrics.recalibration import KINDS, recalibrate
 
     pool = discovery.pool()
     assert pool is not None

@@ -11,7 +11,7 @@ import numpy as np
 from benchmarks.learn_shallow import data, published, table
 from benchmarks.learn_speed_data import Structures
 
-from zonemelt.tasks.judge.leaderboard import CHOSEN, STACKED
+from zonemelt.tasks.metrics.leaderboard import CHOSEN, STACKED
 
 ORDER: Final = (CHOSEN, STACKED)  # the models whose number may be quoted after trying several
 __all__ = ["ORDER", "perovskite_folds", "perovskites", "phonon_folds", "phonons", "published"]

@@ -90,7 +90,7 @@ def _rows(
     quick: bool,
     work: Path,
 ) -> Iterator[Row]:
-    from zonemelt.tasks.judge.leaderboard import summarize
+    from zonemelt.tasks.metrics.leaderboard import summarize
 
     if found is None:
         absent = "the data are absent: set ZONEMELT_DATA"

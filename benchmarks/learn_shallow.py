@@ -82,10 +82,10 @@ def matbench_rows(
 ) -> Iterator[Row]:
     """One task of Matbench from compositions: each model, their stack, and the choice among them."""
     from zonemelt.tasks.featurize.fractions import composition_blocks
-    from zonemelt.tasks.judge.leaderboard import CHOSEN, STACKED
     from zonemelt.tasks.learn.nested import Protocol
     from zonemelt.tasks.learn.property_table import PropertyTable
     from zonemelt.tasks.learn.studies import compare
+    from zonemelt.tasks.metrics.leaderboard import CHOSEN, STACKED
 
     rows = table("02_matbench", "composition", f"matbench_{task}.csv.gz")
     common: dict[str, Any] = {"unit": unit, "quick": quick}

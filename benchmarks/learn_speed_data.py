@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from zonemelt.tasks.models.registry import Architecture
     from zonemelt.tasks.shards.shard_set import ShardSet
     from zonemelt.tasks.train.graph_samples import GraphSamples
+    from zonemelt.tasks.train.labelled import Labelled
     from zonemelt.tasks.train.loop import Outcome
     from zonemelt.tasks.train.model_folder import ModelCard
-    from zonemelt.tasks.train.properties import Labelled
     from zonemelt.tasks.train.settings import TrainSettings
 
 PHONONS = "matbench_phonons"
@@ -88,7 +88,7 @@ def shards_of(found: Structures, architecture: Architecture, folder: Path) -> Sh
 
 def labelled(found: Structures, shards: ShardSet) -> Labelled:
     """Graphs and labels as the trainer takes them."""
-    from zonemelt.tasks.train.properties import Labelled
+    from zonemelt.tasks.train.labelled import Labelled
 
     return Labelled(
         source=shards,

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from zonemelt.tasks.featurize.graphs import Edges
-    from zonemelt.tasks.train.properties import Labelled
+    from zonemelt.tasks.train.labelled import Labelled
 
 
 def frames(path: Path) -> list[Any]:
@@ -29,7 +29,7 @@ def collection(some: Sequence[Any], edges: Edges, folder: Path) -> Labelled:
     from zonemelt.tasks.crystals import Crystals
     from zonemelt.tasks.shards.files import write_shard
     from zonemelt.tasks.shards.shard_set import ShardSet, write_index
-    from zonemelt.tasks.train.properties import Labelled
+    from zonemelt.tasks.train.labelled import Labelled
 
     energies = np.array([one.get_potential_energy() for one in some])
     sizes = np.array([len(one) for one in some])

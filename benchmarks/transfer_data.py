@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from zonemelt.tasks.crystals import Crystals
-    from zonemelt.tasks.train.properties import Labelled
+    from zonemelt.tasks.train.labelled import Labelled
 
 TARGETS: Final = ("gv", "ph", "dc", "ebg")
 SIZES: Final = (100, 800)
@@ -113,7 +113,7 @@ def labelled(name: str, directory: Path, *, edges: Any) -> Labelled:
     """A file as graphs with labels; the shards are written once."""
     from zonemelt.tasks.shards.files import write_shard
     from zonemelt.tasks.shards.shard_set import INDEX, ShardSet, write_index
-    from zonemelt.tasks.train.properties import Labelled
+    from zonemelt.tasks.train.labelled import Labelled
 
     found = collection(name)
     place = directory / "shards" / name

@@ -12,9 +12,9 @@ from zonemelt.tasks.applications.cathodes import VALENCE, metal, without
 from zonemelt.tasks.applications.charges import Charges
 from zonemelt.tasks.applications.ferroelectrics import cubic, displaced
 from zonemelt.tasks.applications.jobs import cathodes_job, ferroelectrics_job, hops_job, polymorphs_job
-from zonemelt.tasks.applications.written import written
 from zonemelt.tasks.atomistic.jobs import settings_of
 from zonemelt.tasks.errors import InputError
+from zonemelt.tasks.written_structures import written
 
 if TYPE_CHECKING:
     from zonemelt.tasks.records import Geometry

@@ -9,10 +9,10 @@ from jobflow import Flow, Job, Maker
 
 from zonemelt.flows.train import TrainMaker
 from zonemelt.tasks.errors import InputError, UnknownKeyError
-from zonemelt.tasks.judge.leaderboard import STACKED, summarize_benchmark_job
 from zonemelt.tasks.learn.nested import evaluate_job
 from zonemelt.tasks.learn.property_table import composition_table_job, property_table_job
 from zonemelt.tasks.learn.stacking import stack_job
+from zonemelt.tasks.metrics.leaderboard import STACKED, summarize_benchmark_job
 from zonemelt.tasks.train.fold_result import (
     fold_result_job,
     mean_of_seeds_job,

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from jobflow import OutputReference
 
-    from zonemelt.tasks.judge.recalibration import Recalibrations
+    from zonemelt.tasks.metrics.recalibration import Recalibrations
 
 
 @dataclass

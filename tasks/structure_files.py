@@ -131,7 +131,7 @@ def _line(line: str) -> Any:
 
 
 def _of_cif(place: Path) -> Iterator[Read]:
-    from zonemelt.tasks.ingest.origin import BadRow, Origin
+    from zonemelt.tasks.convert.origin import BadRow, Origin
     from zonemelt.tasks.ingest.tables.cif import read_cif
 
     found = list(read_cif(place, Origin(source=str(place))))

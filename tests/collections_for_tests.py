@@ -8,7 +8,8 @@ from ase.build import bulk
 from zonemelt.tasks.crystals import Crystals
 from zonemelt.tasks.featurize.graphs import graphs_of
 from zonemelt.tasks.models.registry import CgcnnArchitecture, CognArchitecture
-from zonemelt.tasks.train.properties import Labelled, train_properties
+from zonemelt.tasks.train.labelled import Labelled
+from zonemelt.tasks.train.properties import train_properties
 from zonemelt.tasks.train.ranks import joined
 from zonemelt.tasks.train.settings import TrainSettings
 

@@ -19,7 +19,7 @@ from zonemelt.tasks.potentials.architecture import PotentialArchitecture
 from zonemelt.tasks.potentials.fitting.objective import Terms
 from zonemelt.tasks.potentials.fitting.training import train_potential
 from zonemelt.tasks.theory import Theory
-from zonemelt.tasks.train.properties import Labelled
+from zonemelt.tasks.train.labelled import Labelled
 from zonemelt.tasks.train.ranks import joined
 from zonemelt.tasks.train.settings import TrainSettings
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from jobflow import job
 
 from zonemelt.tasks.records import Geometry
+from zonemelt.tasks.units import GPA
 from zonemelt.tasks.whole_files import write_whole
 
 if TYPE_CHECKING:
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
 
 RELAXED, SUMMARY, SIMULATED = "relaxed.extxyz", "relaxed.json", "md.json"
 KEPT: Final = ("energy", "force", "steps", "outcome")
-GPA: Final = 160.21766208
 
 
 def write_relaxed(

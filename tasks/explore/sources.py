@@ -72,7 +72,7 @@ def _add(found: Found, one: Read, settings: Sources) -> None:
 
 
 def _of_query(query: Query) -> Iterator[Read]:
-    from zonemelt.tasks.ingest.origin import BadRow
+    from zonemelt.tasks.convert.origin import BadRow
     from zonemelt.tasks.ingest.tables.optimade import read_optimade
 
     answers: Any = read_optimade(query.database, query=query.query, limit=query.limit)

@@ -20,6 +20,7 @@ from zonemelt.tasks.generate.padded import CrystalSet, Standard, check_crystals
 from zonemelt.tasks.generate.samples import JUDGED, NoisySamples
 from zonemelt.tasks.generate.warm import begin_with
 from zonemelt.tasks.train.checkpoint import after_epoch, weights_of
+from zonemelt.tasks.train.labelled import check_split
 from zonemelt.tasks.train.loop import Outcome, train
 from zonemelt.tasks.train.model_folder import (
     WEIGHTS,
@@ -29,7 +30,6 @@ from zonemelt.tasks.train.model_folder import (
     save_model,
     versions,
 )
-from zonemelt.tasks.train.properties import check_split
 from zonemelt.tasks.train.settings import that_must_stay
 from zonemelt.tasks.whole_files import sha256_of
 

@@ -9,17 +9,17 @@ import warnings
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from zonemelt.tasks.convert.origin import BadRow
 from zonemelt.tasks.errors import InputError, ZonemeltError
 from zonemelt.tasks.ingest.files import bare_name, plain_copy
 from zonemelt.tasks.ingest.kept import Kept
-from zonemelt.tasks.ingest.origin import BadRow
 from zonemelt.tasks.records import Record
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from zonemelt.tasks.ingest.origin import Origin
+    from zonemelt.tasks.convert.origin import Origin
     from zonemelt.tasks.ingest.readers import Reader
 
 

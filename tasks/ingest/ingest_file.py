@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from zonemelt.tasks.convert.origin import Origin
 from zonemelt.tasks.errors import InputError
 from zonemelt.tasks.ingest.attempts import Reading, read, try_reader
 from zonemelt.tasks.ingest.calculations import calculations
 from zonemelt.tasks.ingest.kept import Kept
-from zonemelt.tasks.ingest.origin import Origin
 from zonemelt.tasks.ingest.outputs.frames import NOT_NUMBERS
 from zonemelt.tasks.ingest.outputs.markers import Said, said_in
 from zonemelt.tasks.ingest.readers import ADDRESS, UNREAD, is_table, readers_of

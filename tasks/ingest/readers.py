@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from zonemelt.tasks.ingest.origin import Origin
+    from zonemelt.tasks.convert.origin import Origin
     from zonemelt.tasks.records import Record
 
 
@@ -32,7 +32,7 @@ class Reader:
 
     Attributes:
         name: library and what of it reads; for the report.
-        read: yields records, and :class:`~zonemelt.tasks.ingest.origin.BadRow` for what is none.
+        read: yields records, and :class:`~zonemelt.tasks.convert.origin.BadRow` for what is none.
         check: looks at the file again with another parser; why its last record is not to be believed, or
             nothing.
         beside: patterns of the files it wants beside the one it reads.

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from zonemelt.tasks.convert.documents.read import records_of_document
 from zonemelt.tasks.errors import OracleAbsentError, OracleError, UnconvergedError, UnfitStructureError
+from zonemelt.tasks.executables import Executable
 from zonemelt.tasks.label.digest import digest, host
-from zonemelt.tasks.label.executables import Executable
 from zonemelt.tasks.programs import ProgramRanks
 from zonemelt.tasks.quality.judge import Limits, geometry_faults
 from zonemelt.tasks.records import Computed, Record

@@ -11,8 +11,8 @@ from zonemelt.tasks.convert.atoms import record_of_atoms
 from zonemelt.tasks.errors import OracleAbsentError, OracleError, UnconvergedError
 from zonemelt.tasks.label.codes.common import Task, initial_moments
 from zonemelt.tasks.label.digest import digest, host
-from zonemelt.tasks.label.executables import ProgramFailedError, tail_of
 from zonemelt.tasks.label.kpoints import kpoints_of
+from zonemelt.tasks.label.launched import ProgramFailedError, tail_of
 from zonemelt.tasks.label.protocols import find_protocol
 from zonemelt.tasks.label.pseudopotentials import checked_files, setups_of
 from zonemelt.tasks.label.sanity import check_structure

@@ -21,9 +21,9 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from zonemelt.tasks.errors import InputError
-from zonemelt.tasks.learn.deviations import predict
 from zonemelt.tasks.learn.nested import Protocol, choose_and_fit
 from zonemelt.tasks.learn.shallow import ModelSpec
+from zonemelt.tasks.metrics.deviations import predict
 from zonemelt.tasks.train.model_folder import CARD, WEIGHTS, reading
 from zonemelt.tasks.train.said import Said
 from zonemelt.tasks.train.uncertainty import Uncertainty, uncertainty_of

@@ -20,14 +20,14 @@ import numpy as np
 from jobflow import job
 
 from zonemelt.tasks.errors import InputError
-from zonemelt.tasks.learn.deviations import Asked, judged, predict
 from zonemelt.tasks.learn.property_table import PropertyTable
 from zonemelt.tasks.learn.shallow import MODEL, ModelSpec
+from zonemelt.tasks.metrics.deviations import Asked, judged, predict
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from zonemelt.tasks.judge.recalibration import Recalibrations
+    from zonemelt.tasks.metrics.recalibration import Recalibrations
 
     Floats = NDArray[np.float64]
     Rows = NDArray[np.int64]

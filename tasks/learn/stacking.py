@@ -15,16 +15,16 @@ import numpy as np
 from jobflow import job
 
 from zonemelt.tasks.errors import InputError
-from zonemelt.tasks.judge.leaderboard import STACKED
-from zonemelt.tasks.learn.deviations import Asked, judged
 from zonemelt.tasks.learn.property_table import PropertyTable
+from zonemelt.tasks.metrics.deviations import Asked, judged
+from zonemelt.tasks.metrics.leaderboard import STACKED
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
-    from zonemelt.tasks.judge.recalibration import Recalibrations
+    from zonemelt.tasks.metrics.recalibration import Recalibrations
 
     Floats = NDArray[np.float64]
     Result = Mapping[str, Any]

@@ -15,11 +15,11 @@ from jobflow import job
 
 from zonemelt.tasks.errors import InputError, UnknownKeyError
 from zonemelt.tasks.featurize.table import Refused
-from zonemelt.tasks.judge.leaderboard import summarize
 from zonemelt.tasks.learn.nested import Protocol, evaluate_fold
 from zonemelt.tasks.learn.property_table import PropertyTable, grouped_folds
 from zonemelt.tasks.learn.shallow import ModelSpec
 from zonemelt.tasks.learn.stacking import stack_fold
+from zonemelt.tasks.metrics.leaderboard import summarize
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

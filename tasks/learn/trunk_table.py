@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     import torch
     from numpy.typing import NDArray
 
+    from zonemelt.tasks.train.labelled import Labelled
     from zonemelt.tasks.train.model_folder import ModelCard
-    from zonemelt.tasks.train.properties import Labelled
 
 TESTED, LEARNED = 0, 1  # the folds of the table
 _TOGETHER: Final = 256

@@ -12,6 +12,7 @@ import numpy as np
 from zonemelt.tasks.crystals import Crystals
 from zonemelt.tasks.errors import InputError
 from zonemelt.tasks.potentials.committee import Committee
+from zonemelt.tasks.units import GPA
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from zonemelt.tasks.records import Geometry
     from zonemelt.tasks.structure_files import Read
 
-GPA: Final = 160.21766208
 _TOGETHER: Final = 64  # structures between two reports of progress
 
 

@@ -101,25 +101,6 @@ class Committee(Potential):
         )
 
 
-def load(folder: Path, *, device: str = "cpu", dtype: str = "float32") -> Committee:
-    """Load a committee from its folder; its members may be of any kind that :func:`.load_potential` opens.
-
-    Raises:
-        InputError: it, or one of its members, is not there or damaged.
-    """
-    from zonemelt.tasks.potentials.load import load_folder
-
-    path = folder / COMMITTEE
-    try:
-        names = json.loads(path.read_text(encoding="utf-8"))["members"]
-        places = [folder / Path(name).name for name in names]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(
-            f"it cannot be read: {error}", where=str(path), remedy="name the folder of a committee"
-        ) from None
-    return Committee(str(folder), [load_folder(place, device=device, dtype=dtype) for place in places])
-
-
 def assemble(
     directory: Path, members: Mapping[str, Mapping[str, Any] | None], *, least: int
 ) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from zonemelt.tasks.theory import Theory
 from zonemelt.tasks.train.model_folder import CARD
 
 if TYPE_CHECKING:
+    from zonemelt.tasks.potentials.committee import Committee
     from zonemelt.tasks.potentials.potential import Potential
 
 NAMES: Final = ("chgnet-0.3.0", "chgnet-r2scan", "sevennet-0", "sevennet-l3i5", "sevennet-mf-0")
@@ -44,14 +45,15 @@ def load_potential(
         UnknownKeyError: no potential has this name.
         InputError: its package is not installed, or what is in the folder or file is damaged or no potential.
     """
-    from zonemelt.tasks.potentials import chgnet, committee, sevennet
+    from zonemelt.tasks.potentials import chgnet, sevennet
+    from zonemelt.tasks.potentials.committee import COMMITTEE
     from zonemelt.tasks.potentials.foreign.libraries import LIBRARIES
     from zonemelt.tasks.potentials.foreign.load import is_foreign, load
 
     if (Path(name) / CARD).is_file():
         return load_folder(Path(name), device=device, dtype=dtype)
-    if (Path(name) / committee.COMMITTEE).is_file():
-        return committee.load(Path(name), device=device, dtype=dtype)
+    if (Path(name) / COMMITTEE).is_file():
+        return load_committee(Path(name), device=device, dtype=dtype)
     if name in sevennet.FILES:
         return sevennet.load(name, device=device, dtype=dtype)
     if name in chgnet.FILES:
@@ -86,6 +88,25 @@ def load_folder(folder: Path, *, device: str = "cpu", dtype: str = "float32") ->
         kind = None  # whoever reads the rest says what is wrong
     load = linear.load if kind == "linear potential" else trained.load
     return load(folder, device=device, dtype=dtype)
+
+
+def load_committee(folder: Path, *, device: str = "cpu", dtype: str = "float32") -> Committee:
+    """Load a committee from its folder; its members may be of any kind that :func:`.load_potential` opens.
+
+    Raises:
+        InputError: it, or one of its members, is not there or damaged.
+    """
+    from zonemelt.tasks.potentials.committee import COMMITTEE, Committee
+
+    path = folder / COMMITTEE
+    try:
+        names = json.loads(path.read_text(encoding="utf-8"))["members"]
+        places = [folder / Path(name).name for name in names]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(
+            f"it cannot be read: {error}", where=str(path), remedy="name the folder of a committee"
+        ) from None
+    return Committee(str(folder), [load_folder(place, device=device, dtype=dtype) for place in places])
 
 
 def _of_function(name: str, path: str, *, theory: Theory | None) -> Potential:

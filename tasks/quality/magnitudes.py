@@ -7,17 +7,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
+from ase.units import Hartree, Rydberg, kcal, kJ, mol
+
+from zonemelt.tasks.units import GPA
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from zonemelt.tasks.records import Record
 
-HARTREE: Final = 27.211386  # eV
-KJ_PER_MOL: Final = 1 / 96.48533  # eV
-KCAL_PER_MOL: Final = 1 / 23.06055  # eV
-GPA: Final = 160.21766  # in one eV/Å³
-IN_EV: Final = {"Hartree": HARTREE, "Rydberg": HARTREE / 2, "kJ/mol": KJ_PER_MOL, "kcal/mol": KCAL_PER_MOL}
+IN_EV: Final = {"Hartree": Hartree, "Rydberg": Rydberg, "kJ/mol": kJ / mol, "kcal/mol": kcal / mol}
 ALL_ELECTRONS: Final = {"fhi-aims", "aims", "gaussian", "pyscf", "elk", "exciting", "fleur", "wien2k", "orca"}
 VALENCE: Final = {"quantum espresso", "qe", "pwscf", "abinit", "cp2k", "castep", "siesta", "abacus"}
 RELATIVE: Final = {"vasp", "gpaw"}  # energies relative to those of atoms
@@ -76,7 +75,7 @@ def energy_of_atoms(symbols: Sequence[str]) -> float:
 
     charge = np.array([atomic_numbers[symbol] for symbol in symbols], float)
     return float(
-        -HARTREE * (0.768745 * charge ** (7 / 3) - 0.5 * charge**2 + 0.269900 * charge ** (5 / 3)).sum()
+        -Hartree * (0.768745 * charge ** (7 / 3) - 0.5 * charge**2 + 0.269900 * charge ** (5 / 3)).sum()
     )
 
 
@@ -114,7 +113,7 @@ def _energy(key: str, records: Sequence[Record]) -> Suspicion | None:
         ratio = float(np.median([energy / energy_of_outer_shells(symbols) for energy, symbols in held]))
         if ratio > 1 / 2:
             return None
-        guess = ("Hartree", "Rydberg") if ratio > 1 / (2 * HARTREE) else ()
+        guess = ("Hartree", "Rydberg") if ratio > 1 / (2 * Hartree) else ()
         strange = f"energies are {ratio:.3g} of those of the outer electrons alone"
     elif code in RELATIVE:
         bound = [energy / len(symbols) for energy, symbols in held if not set(symbols) <= NOBLE]

@@ -11,9 +11,10 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
+from ase.units import Bohr, Hartree, Rydberg, kcal, kJ, mol
 
-from zonemelt.tasks.quality.magnitudes import GPA, HARTREE, KCAL_PER_MOL, KJ_PER_MOL
 from zonemelt.tasks.records import Ingested
+from zonemelt.tasks.units import GPA
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -25,18 +26,17 @@ STRAIN: Final = 0.03
 LEAST: Final = 2e-3  # eV: work that is smaller says nothing
 FEWEST: Final = 3  # steps of one level of theory
 NEAR: Final = 1.15  # a ratio is explained within this factor
-BOHR: Final = 0.529177  # Å
 RATIOS: Final = {
     -1.0: "forces or stress have the wrong sign",
-    HARTREE / BOHR: "forces are in Hartree/bohr",
-    HARTREE / BOHR / 2: "forces are in Rydberg/bohr",
-    1 / HARTREE: "energies are in Hartree",
-    2 / HARTREE: "energies are in Rydberg",
-    1 / BOHR: "energies and forces are in atomic units (Hartree or Rydberg, over bohr)",
-    1 / KJ_PER_MOL: "energies are in kJ/mol",
-    1 / KCAL_PER_MOL: "energies are in kcal/mol",
-    KJ_PER_MOL: "forces are in kJ/mol/Å",
-    KCAL_PER_MOL: "forces are in kcal/mol/Å",
+    Hartree / Bohr: "forces are in Hartree/bohr",
+    Rydberg / Bohr: "forces are in Rydberg/bohr",
+    1 / Hartree: "energies are in Hartree",
+    1 / Rydberg: "energies are in Rydberg",
+    1 / Bohr: "energies and forces are in atomic units (Hartree or Rydberg, over bohr)",
+    mol / kJ: "energies are in kJ/mol",
+    mol / kcal: "energies are in kcal/mol",
+    kJ / mol: "forces are in kJ/mol/Å",
+    kcal / mol: "forces are in kcal/mol/Å",
     1 / GPA: "stress is in GPa",
     -0.1 / GPA: "stress is in kbar with the sign of VASP",
 }

@@ -11,7 +11,7 @@ from jobflow import job
 
 from zonemelt.tasks.crystals import Crystals
 from zonemelt.tasks.datasets import open_dataset
-from zonemelt.tasks.judge.calibration import ence, miscalibration_area
+from zonemelt.tasks.metrics.calibration import ence, miscalibration_area
 from zonemelt.tasks.potentials.load import load_potential
 
 if TYPE_CHECKING:

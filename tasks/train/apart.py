@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from zonemelt.tasks.crystals import Crystals
     from zonemelt.tasks.quality.splits import Split
-    from zonemelt.tasks.train.properties import Labelled
+    from zonemelt.tasks.train.labelled import Labelled
 
 Groups = Literal["composition", "structure"]
 _TOGETHER: Final = 1024  # structures read at a time

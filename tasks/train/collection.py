@@ -16,7 +16,7 @@ from pydantic import Field, ValidationError, field_validator
 from zonemelt.tasks.errors import InputError, UnknownKeyError
 from zonemelt.tasks.quality.splits import SHOWN, split_groups
 from zonemelt.tasks.theory import Document
-from zonemelt.tasks.train.properties import Labelled, check_split
+from zonemelt.tasks.train.labelled import Labelled, check_split
 from zonemelt.tasks.train.property_values import read_properties
 
 if TYPE_CHECKING:
@@ -81,7 +81,6 @@ def read_collection(document: Mapping[str, Any]) -> Labelled:
     """
     from zonemelt.tasks.datasets import open_dataset
     from zonemelt.tasks.shards.shard_set import ShardSet
-    from zonemelt.tasks.train.joined import read_joined
 
     if "joined" in document:
         return read_joined(document)
@@ -98,6 +97,26 @@ def read_collection(document: Mapping[str, Any]) -> Labelled:
         values_NP=found.values_NP,
         properties=found.properties,
     )
+
+
+def read_joined(document: Mapping[str, Any]) -> Labelled:
+    """Read several collections as one.
+
+    Args:
+        document: ``{"joined": {name: collection, …}, "own_heads": [name, …]}``; see :func:`.read_collection`
+            for a collection, and :func:`join` for the heads.
+
+    Raises:
+        UnknownKeyError: another key is there.
+        InputError: a collection cannot be read, or they cannot be joined.
+    """
+    from zonemelt.tasks.train.joined import join
+
+    for key in document:
+        if key not in {"joined", "own_heads"}:
+            raise UnknownKeyError.of(key, ("joined", "own_heads"), where="joined collections")
+    found = {name: read_collection(one) for name, one in document["joined"].items()}
+    return join(found, own_heads=document.get("own_heads", ()))
 
 
 def split_of(document: Mapping[str, Any], labelled: WithLabels) -> dict[str, NDArray[np.int64]]:

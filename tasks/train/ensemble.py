@@ -31,9 +31,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from zonemelt.tasks.crystals import Crystals
-    from zonemelt.tasks.judge.recalibration import Recalibrations
+    from zonemelt.tasks.metrics.recalibration import Recalibrations
+    from zonemelt.tasks.train.labelled import Labelled
     from zonemelt.tasks.train.model_folder import ModelCard
-    from zonemelt.tasks.train.properties import Labelled
 
     Loaded = tuple[torch.nn.Module, ModelCard]
 

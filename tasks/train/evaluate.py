@@ -12,7 +12,7 @@ import numpy as np
 from jobflow import job
 
 from zonemelt.tasks.errors import InputError, UnknownKeyError
-from zonemelt.tasks.judge.evaluation import evaluate
+from zonemelt.tasks.metrics.evaluation import evaluate
 from zonemelt.tasks.quality.splits import SHOWN
 from zonemelt.tasks.train.ask import ask_each, intervals, joined
 from zonemelt.tasks.train.collection import split_of

@@ -11,9 +11,9 @@ import numpy as np
 from jobflow import job
 
 from zonemelt.tasks.errors import InputError
-from zonemelt.tasks.judge.calibration import judge_deviations
-from zonemelt.tasks.judge.leaderboard import METRICS
-from zonemelt.tasks.learn.deviations import scores
+from zonemelt.tasks.metrics.calibration import judge_deviations
+from zonemelt.tasks.metrics.deviations import scores
+from zonemelt.tasks.metrics.leaderboard import METRICS
 from zonemelt.tasks.train.collection import read_collection
 from zonemelt.tasks.train.model_folder import load_model
 from zonemelt.tasks.train.predict import said_of_rows
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from zonemelt.tasks.train.labelled import Labelled
     from zonemelt.tasks.train.model_folder import ModelCard
-    from zonemelt.tasks.train.properties import Labelled
     from zonemelt.tasks.train.said import Said
 
     Floats = NDArray[np.float64]

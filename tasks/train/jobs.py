@@ -30,9 +30,9 @@ if TYPE_CHECKING:
 
     from zonemelt.tasks.featurize.graphs import Edges
     from zonemelt.tasks.models.registry import Architecture
+    from zonemelt.tasks.train.labelled import Labelled
     from zonemelt.tasks.train.loop import Outcome
     from zonemelt.tasks.train.model_folder import Card
-    from zonemelt.tasks.train.properties import Labelled
     from zonemelt.tasks.train.ranks import Ranks
     from zonemelt.tasks.train.settings import TrainSettings
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from zonemelt.tasks.errors import InputError, UnknownKeyError
-from zonemelt.tasks.train.properties import Labelled
+from zonemelt.tasks.train.labelled import Labelled
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -71,26 +71,6 @@ def join(collections: Mapping[str, Labelled], *, own_heads: Sequence[str] = ()) 
         values_NP=values_NP,
         properties=tuple((name, unit) for name, (unit, _) in units.items()),
     )
-
-
-def read_joined(document: Mapping[str, Any]) -> Labelled:
-    """Read several collections as one.
-
-    Args:
-        document: ``{"joined": {name: collection, …}, "own_heads": [name, …]}``; see :func:`.read_collection`
-            for a collection, and :func:`join` for the heads.
-
-    Raises:
-        UnknownKeyError: another key is there.
-        InputError: a collection cannot be read, or they cannot be joined.
-    """
-    from zonemelt.tasks.train.collection import read_collection
-
-    for key in document:
-        if key not in {"joined", "own_heads"}:
-            raise UnknownKeyError.of(key, ("joined", "own_heads"), where="joined collections")
-    found = {name: read_collection(one) for name, one in document["joined"].items()}
-    return join(found, own_heads=document.get("own_heads", ()))
 
 
 def join_splits(

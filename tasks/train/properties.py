@@ -4,18 +4,16 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
 
 from zonemelt.tasks.errors import InputError, UnknownKeyError
-from zonemelt.tasks.quality.splits import repeated
 from zonemelt.tasks.train.checkpoint import after_epoch, weights_of
 from zonemelt.tasks.train.graph_samples import GraphSamples
 from zonemelt.tasks.train.heads import head_of
+from zonemelt.tasks.train.labelled import check_split
 from zonemelt.tasks.train.loop import Outcome, train
 from zonemelt.tasks.train.model_folder import (
     ModelCard,
@@ -39,8 +37,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from zonemelt.tasks.models.registry import Architecture
-    from zonemelt.tasks.train.graph_samples import GraphSource
     from zonemelt.tasks.train.heads import Head
+    from zonemelt.tasks.train.labelled import Labelled
     from zonemelt.tasks.train.ranks import Ranks
     from zonemelt.tasks.train.settings import TrainSettings
     from zonemelt.tasks.train.transfer import Transfer
@@ -48,32 +46,6 @@ if TYPE_CHECKING:
 METRIC = "scaled mae"
 _JUDGED = ("validation", "test")
 OBJECTIVES: Final = {"property": MaskedProperties, "label": EveryLabel}
-
-
-@dataclass(frozen=True, kw_only=True)
-class Labelled:
-    """Graphs with their properties.
-
-    Attributes:
-        source: of the graphs.
-        names_N: what each is called (N,).
-        costs_N: edges of each (N,).
-        elements_N: symbols of the elements in each (N,).
-        values_NP: properties (N, P), in their units; NaN where one is not known.
-        properties: name and unit of each.
-    """
-
-    source: GraphSource
-    names_N: Sequence[str]
-    costs_N: NDArray[Any]
-    elements_N: Sequence[frozenset[str]]
-    values_NP: NDArray[np.float64]
-    properties: tuple[tuple[str, str], ...]
-
-    def digest(self, rows: NDArray[np.int64]) -> str:
-        """A hash of some samples: their names and values, in any order."""
-        lines = sorted(f"{self.names_N[row]} {self.values_NP[row].tolist()}" for row in rows.tolist())
-        return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
 
 
 def train_properties(
@@ -218,21 +190,6 @@ def judge_network(
             [target.name for target in card.targets],
         )
     return card.model_copy(update={"metrics": metrics, "uncertainty": uncertainty})
-
-
-def check_split(split: Mapping[str, NDArray[np.int64]], names_N: Sequence[str]) -> None:
-    """Refuse a split in which a sample is twice.
-
-    Raises:
-        InputError: with the samples.
-    """
-    for row, parts in repeated({part: rows.tolist() for part, rows in split.items()}).items():
-        where = " and in ".join(f"'{part}'" for part in parts)
-        raise InputError(
-            f"'{names_N[row]}' is in {where}",
-            where="split",
-            remedy="a sample belongs into one part, once",
-        )
 
 
 def targets_of(labelled: Labelled, rows: NDArray[np.int64]) -> tuple[Target, ...]:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from zonemelt.tasks.train.apart import Groups
-    from zonemelt.tasks.train.properties import Labelled
+    from zonemelt.tasks.train.labelled import Labelled
 
 SCRATCH: Final = "scratch"
 _DRAW: Final = {"sizes": None, "trials": 5, "test": 0.1, "validation": 0.1, "seed": 0}

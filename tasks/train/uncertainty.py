@@ -16,14 +16,14 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from zonemelt.tasks.errors import InputError
-from zonemelt.tasks.judge.calibration import judge_deviations
-from zonemelt.tasks.judge.recalibration import (
+from zonemelt.tasks.metrics.calibration import judge_deviations
+from zonemelt.tasks.metrics.deviations import floored
+from zonemelt.tasks.metrics.recalibration import (
     Recalibration,
     Recalibrations,
     conformal_factors,
     recalibrate,
 )
-from zonemelt.tasks.learn.deviations import floored
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

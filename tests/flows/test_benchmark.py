@@ -15,10 +15,10 @@ from tables_for_tests import document
 from zonemelt.flows.benchmark import BenchmarkMaker, NetworkBenchmarkMaker
 from zonemelt.flows.train import TrainMaker
 from zonemelt.tasks.errors import InputError, UnknownKeyError
-from zonemelt.tasks.judge.leaderboard import CHOSEN
 from zonemelt.tasks.learn.nested import Protocol
 from zonemelt.tasks.learn.property_table import PropertyTable
 from zonemelt.tasks.learn.studies import compare
+from zonemelt.tasks.metrics.leaderboard import CHOSEN
 from zonemelt.tasks.train.collection import read_collection
 from zonemelt.tasks.train.fold_result import split_of_fold
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field
 
 from zonemelt.tasks.applications.charges import Charges  # noqa: TC001 (pydantic reads it)
-from zonemelt.tasks.applications.written import Written  # noqa: TC001 (pydantic reads it)
+from zonemelt.tasks.written_structures import Written  # noqa: TC001 (pydantic reads it)
 from zonemelt.workflows.campaigns.base import CampaignSpec
 
 if TYPE_CHECKING:

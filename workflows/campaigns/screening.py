@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from zonemelt.tasks.applications.written import Written
 from zonemelt.tasks.errors import ZonemeltError
+from zonemelt.tasks.written_structures import Written
 from zonemelt.workflows.campaigns.active_potential import LoopSpec
 from zonemelt.workflows.campaigns.applications import ApplicationSpec
 from zonemelt.workflows.campaigns.oracle import OracleSpec
@@ -147,8 +147,8 @@ def maker_of(spec: ScreeningSpec) -> ScreeningMaker:
 
 def _read(structures: Sequence[AnyCrystal], *, where: str) -> list[dict[str, Any]]:
     """Documents with ``identifier`` and ``geometry``; crystals that are written out are named by formula."""
-    from zonemelt.tasks.applications.written import written
     from zonemelt.tasks.quality.composition import reduced_formula
+    from zonemelt.tasks.written_structures import written
 
     others = [one for one in structures if not isinstance(one, Written)]
     found = {one["identifier"]: one for one in read_structures(others)} if others else {}

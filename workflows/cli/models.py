@@ -51,7 +51,7 @@ def list_models(
     from zonemelt.workflows.paper import console, print_json
 
     if not directories:
-        from zonemelt.tasks.train.known_models import known_models
+        from zonemelt.tasks.learn.known_models import known_models
 
         every = {name: (*said, f"train --model {name}") for name, said in known_models().items()} | OTHERS
         known = [

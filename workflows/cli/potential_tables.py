@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from zonemelt.tasks.units import GPA
 from zonemelt.workflows.cli.model_tables import number, plain_table
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 MOST: Final = 40  # lines of a table
 _TERMS: Final = {
     "energy": ("energy", 1000, "meV/atom"), "energy_aligned": ("energy, aligned", 1000, "meV/atom"),
-    "forces": ("forces", 1000, "meV/Å"), "stress": ("stress", 160.21766208, "GPa"),
+    "forces": ("forces", 1000, "meV/Å"), "stress": ("stress", GPA, "GPa"),
 }  # fmt: skip
 
 

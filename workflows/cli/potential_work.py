@@ -7,6 +7,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
+from zonemelt.tasks.units import GPA
 from zonemelt.workflows.cli import training_options as options  # noqa: TC001 (typer reads them)
 from zonemelt.workflows.cli.app import NOT_ALL_SUCCEEDED, examples
 from zonemelt.workflows.cli.option_groups import grouped
@@ -16,7 +17,6 @@ from zonemelt.workflows.cli.potential import Device, Potential, Structures, Trus
 RELAX: Final = "zonemelt.flows.potential_work:relax_structures"
 MD: Final = "zonemelt.flows.potential_work:simulate_structures"
 VALIDATE: Final = "zonemelt.flows.validate:ValidateMaker"
-_GPA: Final = 160.21766208  # in one eV/Å³
 _ENSEMBLES: Final[dict[str, dict[str, float]]] = {  # time constants of baths, fs
     "nve": {}, "nvt": {"rescaling": 100.0}, "npt": {"rescaling": 100.0, "breathing": 1000.0},
 }  # fmt: skip
@@ -151,7 +151,7 @@ def _baths(ensemble: str, pressure: float) -> dict[str, float]:
         raise InputError(
             f"--pressure {pressure}", where=f"--ensemble {ensemble}", remedy="give --ensemble npt"
         )
-    return _ENSEMBLES[ensemble] | ({"pressure": pressure / _GPA} if ensemble == "npt" else {})
+    return _ENSEMBLES[ensemble] | ({"pressure": pressure / GPA} if ensemble == "npt" else {})
 
 
 @potential_app.command(

@@ -37,7 +37,7 @@ def serve(
     Of a campaign: its verdicts on candidates, else its labels, else the structures that jobs returned.
     """
     if live:
-        from zonemelt.workflows.report.live import serve_live
+        from zonemelt.workflows.serve.live import serve_live
 
         serve_live(find_campaign(directory), host=host, port=port, say=typer.echo)
         return

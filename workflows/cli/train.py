@@ -92,7 +92,7 @@ def _settings(pairs: list[str], model: str, *, seed: int, epochs: int) -> dict[s
     Raises:
         InputError: there is no such model, or a key is none of a training, a model or a site.
     """
-    from zonemelt.tasks.train.known_models import is_network, model_named, tried_besides
+    from zonemelt.tasks.learn.known_models import is_network, model_named, tried_besides
     from zonemelt.workflows.cli.plans import parse_settings
     from zonemelt.workflows.cli.training_run import of_site
 

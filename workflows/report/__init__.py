@@ -1,4 +1,4 @@
-"""What a campaign came to, for people: a one-file HTML report, tables for the console, a live page."""
+"""What a campaign came to, for people: a one-file HTML report, and tables for the console."""
 
 from zonemelt.workflows.report.discovered import discovery_tables
 from zonemelt.workflows.report.html import write_report

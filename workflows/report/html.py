@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from zonemelt.workflows.report.reading import Gathered
 
 FILE_NAME: Final = "report.html"
-_FOLDER: Final = Path(__file__).parent / "page"
+FOLDER: Final = Path(__file__).parent / "page"
 _TEMPLATE: Final = "report.html.jinja"
 
 
@@ -69,13 +69,13 @@ def render(title: str, sections: Sequence[Section]) -> str:
     }
     scenes = {part.name: part.scenes for part in parts if isinstance(part, Scenes)}
     library = _library() if figures else ""
-    scripts = [(_FOLDER / name).read_text(encoding="utf-8") for name in ("viewer.js", "report.js")]
+    scripts = [(FOLDER / name).read_text(encoding="utf-8") for name in ("viewer.js", "report.js")]
     template = environment().get_template(_TEMPLATE)
     page: str = template.render(
         title=title,
         sections=sections,
         data=Markup(as_json({"figures": figures, "scenes": scenes})),  # noqa: S704 (escaped there)
-        style=Markup((_FOLDER / "report.css").read_text(encoding="utf-8")),  # noqa: S704 (ours)
+        style=Markup((FOLDER / "report.css").read_text(encoding="utf-8")),  # noqa: S704 (ours)
         library=Markup(library),  # noqa: S704 (Plotly's)
         scripts=[Markup(script) for script in scripts],  # noqa: S704 (ours)
         policy=policy([*scripts, library]),
@@ -91,7 +91,7 @@ def environment() -> Any:
     from zonemelt.workflows.report.elements_map import elements_map
 
     made = Environment(
-        loader=FileSystemLoader(_FOLDER),
+        loader=FileSystemLoader(FOLDER),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

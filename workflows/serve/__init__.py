@@ -1,1 +1,1 @@
-"""Structures of campaigns and datasets for programs of others: an OPTIMADE endpoint."""
+"""Campaigns and datasets for browsers and for programs of others: a live page, an OPTIMADE endpoint."""

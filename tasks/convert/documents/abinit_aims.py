@@ -13,8 +13,8 @@ from zonemelt.tasks.theory import Theory
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from zonemelt.tasks.ingest.origin import BadRow
-    from zonemelt.tasks.ingest.units import Units
+    from zonemelt.tasks.convert.documents.units import Units
+    from zonemelt.tasks.convert.origin import BadRow
     from zonemelt.tasks.records import Record
 
 # ABINIT's occopt.

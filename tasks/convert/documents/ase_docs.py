@@ -10,16 +10,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from zonemelt.tasks.convert.documents.common import Calculation, Frame, got, word
+from zonemelt.tasks.convert.documents.units import KBAR_OF_VASP
+from zonemelt.tasks.convert.origin import BadRow
 from zonemelt.tasks.errors import InputError
-from zonemelt.tasks.ingest.origin import BadRow
-from zonemelt.tasks.ingest.units import KBAR_OF_VASP
 from zonemelt.tasks.records import Convergence
 from zonemelt.tasks.theory import Theory
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from zonemelt.tasks.ingest.units import Units
+    from zonemelt.tasks.convert.documents.units import Units
     from zonemelt.tasks.records import Record
 
 # Calculators of ASE and names that atomate2 gives them, which have no electronic cycle.

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from zonemelt.tasks.convert.checked import new_record
+from zonemelt.tasks.convert.documents.units import Units, normalised
+from zonemelt.tasks.convert.origin import BadRow
 from zonemelt.tasks.convert.structures import geometry_of_structure
 from zonemelt.tasks.errors import InputError
-from zonemelt.tasks.ingest.origin import BadRow
-from zonemelt.tasks.ingest.units import Units, normalised
 from zonemelt.tasks.records import Convergence, Ingested, Property, Record
 
 if TYPE_CHECKING:

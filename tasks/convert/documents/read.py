@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 from zonemelt.tasks.convert.documents import abinit_aims, ase_docs, cp2k, vasp
 from zonemelt.tasks.convert.documents.common import plain, schema_of
+from zonemelt.tasks.convert.documents.units import units_of
 from zonemelt.tasks.errors import InputError
-from zonemelt.tasks.ingest.units import units_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from zonemelt.tasks.ingest.origin import BadRow
+    from zonemelt.tasks.convert.origin import BadRow
     from zonemelt.tasks.records import Record
 
 _READERS: Final = {
@@ -29,7 +29,7 @@ _READERS: Final = {
 
 def is_document(value: Any) -> bool:
     """Whether a dictionary says that it is a document of a calculation which somebody here can read."""
-    from zonemelt.tasks.ingest.units import TABLE
+    from zonemelt.tasks.convert.documents.units import TABLE
 
     schema = f"{value.get('@module')}:{value.get('@class')}" if isinstance(value, dict) else ""
     return any(row.schema == schema for row in TABLE)

@@ -11,8 +11,8 @@ from zonemelt.tasks.vasp_theory import vasp_theory
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from zonemelt.tasks.ingest.origin import BadRow
-    from zonemelt.tasks.ingest.units import Units
+    from zonemelt.tasks.convert.documents.units import Units
+    from zonemelt.tasks.convert.origin import BadRow
     from zonemelt.tasks.records import Record
     from zonemelt.tasks.theory import Theory
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from zonemelt.tasks.ingest.origin import parser_of
+from zonemelt.tasks.convert.origin import parser_of
 from zonemelt.tasks.ingest.outputs.frames import Calculation
 from zonemelt.tasks.ingest.outputs.headers import theory_of
 from zonemelt.tasks.ingest.outputs.markers import said_in
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-    from zonemelt.tasks.ingest.origin import BadRow, Origin
+    from zonemelt.tasks.convert.origin import BadRow, Origin
     from zonemelt.tasks.ingest.outputs.markers import Said
     from zonemelt.tasks.records import Record
 

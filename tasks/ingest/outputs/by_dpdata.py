@@ -10,9 +10,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, Final
 
+from zonemelt.tasks.convert.origin import parser_of
 from zonemelt.tasks.errors import InputError
 from zonemelt.tasks.ingest.files import mapped
-from zonemelt.tasks.ingest.origin import parser_of
 from zonemelt.tasks.ingest.outputs.frames import Calculation
 from zonemelt.tasks.ingest.outputs.headers import theory_of
 from zonemelt.tasks.ingest.outputs.markers import said_in
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from zonemelt.tasks.ingest.origin import BadRow, Origin
+    from zonemelt.tasks.convert.origin import BadRow, Origin
     from zonemelt.tasks.ingest.outputs.markers import Said
     from zonemelt.tasks.records import Record
 

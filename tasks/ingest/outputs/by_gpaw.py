@@ -9,15 +9,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from zonemelt.tasks.errors import InputError, OracleError
+from zonemelt.tasks.executables import GPAW
 from zonemelt.tasks.ingest.outputs.frames import Calculation
 from zonemelt.tasks.ingest.outputs.headers import theory_of
 from zonemelt.tasks.ingest.outputs.markers import said_in
-from zonemelt.tasks.label.codes.gpaw import EXECUTABLE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from zonemelt.tasks.ingest.origin import BadRow, Origin
+    from zonemelt.tasks.convert.origin import BadRow, Origin
     from zonemelt.tasks.records import Record
 
 SCRIPT: Final = Path(__file__).with_name("gpaw_log_run.py")
@@ -54,7 +54,7 @@ def gpaw_log(path: Path, origin: Origin) -> Iterator[Record | BadRow]:
 
 def _parsed(path: Path, origin: Origin) -> dict[str, Any]:
     try:
-        argv = EXECUTABLE.find()
+        argv = GPAW.find()
     except OracleError as error:
         raise InputError(
             error.what, where=origin.source, remedy="`make oracle`, or name it in ZONEMELT_GPAW_PYTHON"

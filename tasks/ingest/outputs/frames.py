@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from zonemelt.tasks.convert.atoms import record_of_atoms
+from zonemelt.tasks.convert.origin import BadRow
 from zonemelt.tasks.errors import InputError
-from zonemelt.tasks.ingest.origin import BadRow
 from zonemelt.tasks.records import Convergence, Ingested, Property
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from zonemelt.tasks.ingest.origin import Origin
+    from zonemelt.tasks.convert.origin import Origin
     from zonemelt.tasks.records import Record
     from zonemelt.tasks.theory import Theory
 

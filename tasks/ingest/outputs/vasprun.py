@@ -12,18 +12,18 @@ import warnings
 from typing import TYPE_CHECKING, Any, Final
 from xml.etree.ElementTree import ParseError  # nosec B405 (the exception alone; parsing is pymatgen's)
 
+from zonemelt.tasks.convert.documents.units import KBAR_OF_VASP
+from zonemelt.tasks.convert.origin import parser_of
 from zonemelt.tasks.errors import InputError
-from zonemelt.tasks.ingest.origin import parser_of
 from zonemelt.tasks.ingest.outputs.frames import Calculation
 from zonemelt.tasks.ingest.outputs.markers import said_in
-from zonemelt.tasks.ingest.units import KBAR_OF_VASP
 from zonemelt.tasks.vasp_theory import vasp_theory
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from zonemelt.tasks.ingest.origin import BadRow, Origin
+    from zonemelt.tasks.convert.origin import BadRow, Origin
     from zonemelt.tasks.records import Record
     from zonemelt.tasks.theory import Theory
 

@@ -13,7 +13,7 @@ from zonemelt.tasks.store_specs import redact
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from zonemelt.tasks.ingest.origin import BadRow
+    from zonemelt.tasks.convert.origin import BadRow
     from zonemelt.tasks.ingest.tables.columns import Composition
     from zonemelt.tasks.records import Record
 

@@ -8,8 +8,8 @@ from contextlib import closing
 from typing import TYPE_CHECKING, Any, Final
 
 from zonemelt.tasks.convert.atoms import record_of_atoms
+from zonemelt.tasks.convert.origin import BadRow, parser_of
 from zonemelt.tasks.errors import InputError
-from zonemelt.tasks.ingest.origin import BadRow, parser_of
 from zonemelt.tasks.ingest.tables.common import (
     NOTHING_KNOWN,
     both_energies,
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from zonemelt.tasks.ingest.origin import Origin
+    from zonemelt.tasks.convert.origin import Origin
     from zonemelt.tasks.records import Record
     from zonemelt.tasks.theory import Theory
 

@@ -7,9 +7,9 @@ import warnings
 from typing import TYPE_CHECKING
 
 from zonemelt.tasks.convert.checked import REMEDY, new_record
+from zonemelt.tasks.convert.origin import BadRow, parser_of
 from zonemelt.tasks.convert.structures import geometry_of_structure
 from zonemelt.tasks.errors import InputError
-from zonemelt.tasks.ingest.origin import BadRow, parser_of
 from zonemelt.tasks.ingest.tables.common import (
     NOTHING_KNOWN,
     ingested,
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from zonemelt.tasks.ingest.origin import Origin
+    from zonemelt.tasks.convert.origin import Origin
     from zonemelt.tasks.records import Geometry, Record
 
 _BLOCK = re.compile(r"^data_(\S*)", re.IGNORECASE)

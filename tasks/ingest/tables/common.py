@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-    from zonemelt.tasks.ingest.origin import Origin
+    from zonemelt.tasks.convert.origin import Origin
 
 UNKNOWN: Final = "unknown"  # the unit of what a table gives no unit
 NOTHING_KNOWN: Final = Convergence(electronic=None, complete=None)

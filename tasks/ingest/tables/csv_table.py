@@ -6,8 +6,8 @@ import csv
 import math
 from typing import TYPE_CHECKING, Self
 
+from zonemelt.tasks.convert.origin import BadRow, parser_of
 from zonemelt.tasks.errors import InputError
-from zonemelt.tasks.ingest.origin import BadRow, parser_of
 from zonemelt.tasks.ingest.tables.columns import Columns
 from zonemelt.tasks.ingest.tables.common import lines_of, text_of
 from zonemelt.tasks.ingest.tables.rows import record_of_row
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from zonemelt.tasks.ingest.origin import Origin
+    from zonemelt.tasks.convert.origin import Origin
     from zonemelt.tasks.ingest.tables.columns import Composition
     from zonemelt.tasks.records import Record
 

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from zonemelt.tasks.convert.atoms import full_stress, record_of_atoms
 from zonemelt.tasks.convert.extxyz import record_of_frame
+from zonemelt.tasks.convert.origin import BadRow, parser_of
 from zonemelt.tasks.convert.structures import REST
 from zonemelt.tasks.errors import InputError
-from zonemelt.tasks.ingest.origin import BadRow, parser_of
 from zonemelt.tasks.ingest.tables.common import (
     NOTHING_KNOWN,
     both_energies,
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    from zonemelt.tasks.ingest.origin import Origin
+    from zonemelt.tasks.convert.origin import Origin
     from zonemelt.tasks.records import Property, Record
 
 NAMES: Final[dict[str, tuple[str, ...]]] = {

@@ -9,8 +9,8 @@ from pydantic import ValidationError
 
 from zonemelt.tasks.convert.checked import described, is_record
 from zonemelt.tasks.convert.documents.read import is_document, records_of_document
+from zonemelt.tasks.convert.origin import BadRow
 from zonemelt.tasks.errors import InputError, StoreError
-from zonemelt.tasks.ingest.origin import BadRow
 from zonemelt.tasks.records import Record
 from zonemelt.tasks.store_specs import redact
 from zonemelt.tasks.stores import open_store

@@ -9,8 +9,8 @@ from pydantic import ValidationError
 
 from zonemelt.tasks.convert.checked import described, is_record
 from zonemelt.tasks.convert.documents.read import is_document, records_of_document
+from zonemelt.tasks.convert.origin import BadRow, parser_of
 from zonemelt.tasks.errors import InputError
-from zonemelt.tasks.ingest.origin import BadRow, parser_of
 from zonemelt.tasks.ingest.tables.columns import Columns
 from zonemelt.tasks.ingest.tables.common import lines_of, text_of
 from zonemelt.tasks.ingest.tables.rows import record_of_row
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from zonemelt.tasks.ingest.origin import Origin
+    from zonemelt.tasks.convert.origin import Origin
     from zonemelt.tasks.ingest.tables.columns import Composition
 
 

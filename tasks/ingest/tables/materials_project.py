@@ -11,9 +11,9 @@ import os
 from typing import TYPE_CHECKING, Any, Final
 
 from zonemelt.tasks.convert.checked import new_record
+from zonemelt.tasks.convert.origin import BadRow, Origin, parser_of
 from zonemelt.tasks.convert.structures import geometry_of_structure
 from zonemelt.tasks.errors import InputError
-from zonemelt.tasks.ingest.origin import BadRow, Origin, parser_of
 from zonemelt.tasks.ingest.tables.common import ingested, properties_of
 from zonemelt.tasks.records import Convergence, Correction
 from zonemelt.tasks.theory import Theory

@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from zonemelt.tasks.convert.origin import BadRow, Origin, parser_of
 from zonemelt.tasks.errors import InputError
-from zonemelt.tasks.ingest.origin import BadRow, Origin, parser_of
 from zonemelt.tasks.ingest.tables.columns import Columns, Target
 from zonemelt.tasks.ingest.tables.common import lines_of, text_of
 from zonemelt.tasks.ingest.tables.rows import record_of_row

@@ -9,8 +9,8 @@ import urllib.request
 from typing import TYPE_CHECKING, Any, Final
 
 from zonemelt.tasks.convert.checked import REMEDY, checked, new_record
+from zonemelt.tasks.convert.origin import BadRow, Origin, parser_of
 from zonemelt.tasks.errors import InputError
-from zonemelt.tasks.ingest.origin import BadRow, Origin, parser_of
 from zonemelt.tasks.ingest.tables.common import (
     NOTHING_KNOWN,
     ingested,

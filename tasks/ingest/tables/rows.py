@@ -15,7 +15,7 @@ from zonemelt.tasks.records import Geometry, Record
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from zonemelt.tasks.ingest.origin import Origin
+    from zonemelt.tasks.convert.origin import Origin
 
 
 def record_of_row(

@@ -10,8 +10,9 @@ from ase.calculators.genericfileio import GenericFileIOCalculator
 from ase.data import atomic_numbers
 from ase.units import Hartree
 
+from zonemelt.tasks.executables import Executable
 from zonemelt.tasks.label.codes.common import Said, extrapolated
-from zonemelt.tasks.label.executables import Executable, LaunchedProfile, only
+from zonemelt.tasks.label.launched import LaunchedProfile, only
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from zonemelt.tasks.label.executables import Executable
+    from zonemelt.tasks.executables import Executable
     from zonemelt.tasks.label.kpoints import KPoints
     from zonemelt.tasks.label.protocol import Numerics
     from zonemelt.tasks.label.protocol import Protocol as LabelProtocol

@@ -10,9 +10,10 @@ from ase.calculators.espresso import EspressoTemplate
 from ase.calculators.genericfileio import GenericFileIOCalculator
 from ase.units import Rydberg
 
+from zonemelt.tasks.executables import Executable
 from zonemelt.tasks.label.codes.common import Said, extrapolated
-from zonemelt.tasks.label.executables import Executable, LaunchedProfile, only
 from zonemelt.tasks.label.kpoints import irreducible
+from zonemelt.tasks.label.launched import LaunchedProfile, only
 from zonemelt.tasks.label.pseudopotentials import valence
 from zonemelt.tasks.programs import ProgramRanks
 

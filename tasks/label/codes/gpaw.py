@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from ase.calculators.genericfileio import CalculatorTemplate, GenericFileIOCalculator
 
-from zonemelt.tasks.errors import OracleAbsentError
+from zonemelt.tasks.executables import GPAW
 from zonemelt.tasks.label.codes.common import Said
-from zonemelt.tasks.label.executables import Executable, LaunchedProfile, only
+from zonemelt.tasks.label.launched import LaunchedProfile, only
 from zonemelt.tasks.programs import ProgramRanks
 
 if TYPE_CHECKING:
@@ -30,39 +28,7 @@ _SMEARINGS: Final[dict[str, dict[str, Any]]] = {
 }
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Python(Executable):
-    """The Python of GPAW's environment, for which there are more places than the PATH."""
-
-    def find(self, command: str = "") -> list[str]:
-        """The settings' command, the variable's, ``.venv-gpaw`` here or next to a checkout of zonemelt.
-
-        Raises:
-            OracleAbsentError: there is none.
-        """
-        if command or os.environ.get(self.variable):
-            return super().find(command)
-        places = [
-            folder / ".venv-gpaw/bin/python" for folder in (Path.cwd(), Path(__file__).resolve().parents[3])
-        ]
-        for place in places:
-            if place.is_file():
-                return [str(place.absolute())]
-        raise OracleAbsentError(
-            f"no Python with GPAW at {' or '.join(map(str, places))}",
-            where="oracle gpaw",
-            remedy=f"{self.install}; or name it in ${self.variable} or in oracles.gpaw.command",
-        )
-
-
-EXECUTABLE: Final = _Python(
-    oracle="gpaw",
-    program="GPAW",
-    variable="ZONEMELT_GPAW_PYTHON",
-    install="run `make oracle ORACLE=gpaw` (1 minute; needs g++)",
-    question=("-I", "-c", "import gpaw; print('GPAW', gpaw.__version__)"),
-    version=r"GPAW (\S+)",
-)
+EXECUTABLE: Final = GPAW
 
 
 class _Template(CalculatorTemplate):

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from zonemelt.tasks.datasets import Dataset
     from zonemelt.tasks.theory import Theory
-    from zonemelt.tasks.train.properties import Labelled
+    from zonemelt.tasks.train.labelled import Labelled
 
 ENERGY = "energy_free_per_atom"
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from zonemelt.tasks.featurize.graphs import Graphs
     from zonemelt.tasks.train.graph_samples import GraphSource
-    from zonemelt.tasks.train.properties import Labelled
+    from zonemelt.tasks.train.labelled import Labelled
 
 _TOGETHER: Final = 256  # structures read at a time
 

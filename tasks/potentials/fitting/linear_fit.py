@@ -17,8 +17,8 @@ from zonemelt.tasks.errors import InputError
 from zonemelt.tasks.potentials.fitting.labels import read_labels, reference_energies
 from zonemelt.tasks.potentials.fitting.linear_design import design
 from zonemelt.tasks.potentials.linear import Linear, LinearCard
+from zonemelt.tasks.train.labelled import check_split
 from zonemelt.tasks.train.model_folder import save_model, versions
-from zonemelt.tasks.train.properties import check_split
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from zonemelt.tasks.potentials.fitting.labels import Labels
     from zonemelt.tasks.potentials.linear import Basis
     from zonemelt.tasks.theory import Theory
-    from zonemelt.tasks.train.properties import Labelled
+    from zonemelt.tasks.train.labelled import Labelled
 
 RIDGES: Final = tuple(10.0**power for power in range(-12, -2))
 UNSEEN: Final = 1e-8

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from zonemelt.tasks.potentials.equivariant import Equivariant
     from zonemelt.tasks.potentials.fitting.labels import Labels
-    from zonemelt.tasks.train.properties import Labelled
+    from zonemelt.tasks.train.labelled import Labelled
 
 _TOGETHER = 16  # structures in a batch
 

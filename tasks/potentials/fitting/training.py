@@ -12,15 +12,15 @@ import numpy as np
 
 from zonemelt.tasks.errors import InputError
 from zonemelt.tasks.potentials.card import PotentialCard
-from zonemelt.tasks.potentials.evaluate import METRIC, mean_errors
 from zonemelt.tasks.potentials.fitting.labels import read_labels, reference_energies
+from zonemelt.tasks.potentials.fitting.mean_errors import METRIC, mean_errors
 from zonemelt.tasks.potentials.fitting.objective import PotentialObjective
 from zonemelt.tasks.potentials.fitting.start import start_of
 from zonemelt.tasks.train.checkpoint import after_epoch, weights_of
 from zonemelt.tasks.train.graph_samples import GraphSamples
+from zonemelt.tasks.train.labelled import check_split
 from zonemelt.tasks.train.loop import Outcome, train
 from zonemelt.tasks.train.model_folder import describe_hardware, json_of, save_model, versions
-from zonemelt.tasks.train.properties import check_split
 from zonemelt.tasks.train.settings import that_must_stay
 from zonemelt.tasks.whole_files import write_whole
 
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from zonemelt.tasks.potentials.fitting.objective import Terms
     from zonemelt.tasks.potentials.fitting.start import Start
     from zonemelt.tasks.theory import Theory
-    from zonemelt.tasks.train.properties import Labelled
+    from zonemelt.tasks.train.labelled import Labelled
     from zonemelt.tasks.train.ranks import Ranks
     from zonemelt.tasks.train.settings import TrainSettings
 

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from zonemelt.tasks.units import GPA
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -18,7 +20,6 @@ if TYPE_CHECKING:
 
 INK, FAINT, COLOUR = "#1f2937", "#9ca3af", "#0f766e"
 MOST: Final = 20_000  # points of a panel: more are not told apart
-GPA: Final = 160.21766
 
 
 def parity_figure(parity: Parity, judged: Mapping[str, Any], *, title: str) -> bytes:

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import Field, ValidationError
 
-from zonemelt.tasks.applications.written import Written, written
 from zonemelt.tasks.errors import InputError, UnknownKeyError
 from zonemelt.tasks.theory import Document
+from zonemelt.tasks.written_structures import Written, written
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

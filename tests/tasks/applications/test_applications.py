@@ -19,9 +19,9 @@ from zonemelt.tasks.applications.ferroelectrics import (
 )
 from zonemelt.tasks.applications.hops import repeats, shortest_hop
 from zonemelt.tasks.applications.polymorphs import KJ_MOL, polymorphs
-from zonemelt.tasks.applications.written import written
 from zonemelt.tasks.errors import InputError, UnknownKeyError
 from zonemelt.tasks.records import Geometry
+from zonemelt.tasks.written_structures import written
 
 SALT = {"space_group": "Fm-3m", "cell": {"a": 5.64}, "sites": {"Na": [[0, 0, 0]], "Cl": [[0.5, 0.5, 0.5]]}}
 

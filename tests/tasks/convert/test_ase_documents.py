@@ -16,8 +16,8 @@ from pymatgen.io.ase import AseAtomsAdaptor
 from zonemelt.tasks.convert.atoms import record_of_atoms
 from zonemelt.tasks.convert.documents.ase_docs import ase_document_of, force_field_document_of
 from zonemelt.tasks.convert.documents.read import is_document, records_of_document
+from zonemelt.tasks.convert.origin import BadRow
 from zonemelt.tasks.errors import InputError
-from zonemelt.tasks.ingest.origin import BadRow
 from zonemelt.tasks.records import Convergence, Ingested, Record
 from zonemelt.tasks.theory import Theory
 

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from records_for_tests import records
 
 from zonemelt.tasks.convert.extxyz import frame_of, record_of_frame
+from zonemelt.tasks.convert.origin import Origin
 from zonemelt.tasks.errors import InputError
-from zonemelt.tasks.ingest.origin import Origin
 from zonemelt.tasks.ingest.tables.extxyz import read_extxyz
 from zonemelt.tasks.records import Record
 

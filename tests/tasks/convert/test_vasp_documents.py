@@ -10,7 +10,7 @@ from monty.json import jsanitize
 from vasprun_for_tests import E_0, E_FR, STRESS, vasprun
 
 from zonemelt.tasks.convert.documents.read import records_of_document
-from zonemelt.tasks.ingest.origin import BadRow
+from zonemelt.tasks.convert.origin import BadRow
 from zonemelt.tasks.records import Ingested, Record
 
 pytestmark = [
@@ -96,7 +96,7 @@ def test_theory_and_convergence_are_the_documents(tmp_path: Path) -> None:
 
 
 def test_the_theory_of_the_file_itself_has_the_same_key(tmp_path: Path) -> None:
-    from zonemelt.tasks.ingest.origin import Origin
+    from zonemelt.tasks.convert.origin import Origin
     from zonemelt.tasks.ingest.outputs.vasprun import vasprun
 
     records, _, _ = both(tmp_path)

@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from zonemelt.tasks.convert.origin import Origin
 from zonemelt.tasks.ingest.files import plain_copy
 from zonemelt.tasks.ingest.ingest_file import ingest_path
-from zonemelt.tasks.ingest.origin import Origin
 from zonemelt.tasks.ingest.outputs import by_ase, by_dpdata, vasprun
 from zonemelt.tasks.ingest.verdicts import Verdict
 

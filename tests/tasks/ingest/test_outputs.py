@@ -9,8 +9,8 @@ import numpy as np
 import outputs_for_tests as outputs
 import pytest
 
+from zonemelt.tasks.convert.origin import Origin
 from zonemelt.tasks.ingest.ingest_file import ingest_path
-from zonemelt.tasks.ingest.origin import Origin
 from zonemelt.tasks.ingest.outputs import by_ase, by_dpdata, outcar, vasprun
 from zonemelt.tasks.ingest.outputs.headers import theory_of
 from zonemelt.tasks.ingest.verdicts import Verdict

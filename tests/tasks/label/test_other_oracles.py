@@ -14,8 +14,8 @@ from jobflow import JobStore, run_locally
 from maggma.stores import MemoryStore
 from oracle_contract import OracleContract
 
+from zonemelt.tasks.convert.documents.units import KBAR_OF_VASP
 from zonemelt.tasks.errors import InputError, OracleAbsentError, OracleError, UnfitStructureError
-from zonemelt.tasks.ingest.units import KBAR_OF_VASP
 from zonemelt.tasks.label import by_ase, by_atomate2, by_potential
 from zonemelt.tasks.label.jobs import label_job
 from zonemelt.tasks.label.prepared import prepared

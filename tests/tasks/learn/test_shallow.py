@@ -10,10 +10,10 @@ from sklearn.ensemble import ExtraTreesRegressor
 from tables_for_tests import document
 
 from zonemelt.tasks.errors import InputError
-from zonemelt.tasks.learn.deviations import floored, predict
 from zonemelt.tasks.learn.median_trees import CentredExtraTrees
 from zonemelt.tasks.learn.property_table import PropertyTable
 from zonemelt.tasks.learn.shallow import FAMILIES, ModelSpec
+from zonemelt.tasks.metrics.deviations import floored, predict
 
 TREES = {"n_estimators": 20}
 

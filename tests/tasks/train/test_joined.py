@@ -17,16 +17,16 @@ from zonemelt.tasks.featurize.graphs import Edges, graphs_of
 from zonemelt.tasks.shards.files import write_shard
 from zonemelt.tasks.shards.shard_set import ShardSet, write_index
 from zonemelt.tasks.train.apart import check_apart, rows_apart
+from zonemelt.tasks.train.collection import read_joined
 from zonemelt.tasks.train.joined import (
     JoinedSource,
     join,
     join_splits,
     label_weights,
-    read_joined,
 )
+from zonemelt.tasks.train.labelled import Labelled
 from zonemelt.tasks.train.model_folder import WEIGHTS
 from zonemelt.tasks.train.objective import EveryLabel, MaskedProperties
-from zonemelt.tasks.train.properties import Labelled
 
 COPPERS = metals(["Cu", "Ag"], np.linspace(3.6, 4.2, 5))
 SALTS = Crystals.of_atoms([bulk("NaCl", "rocksalt", a=a, cubic=a > 5.7) for a in np.linspace(5.4, 6, 4)])

@@ -14,9 +14,10 @@ from zonemelt.tasks.errors import InputError
 from zonemelt.tasks.models.registry import CgcnnArchitecture, CognArchitecture
 from zonemelt.tasks.shards.files import write_shard
 from zonemelt.tasks.shards.shard_set import ShardSet, write_index
+from zonemelt.tasks.train.labelled import Labelled
 from zonemelt.tasks.train.model_folder import CARD, WEIGHTS, load_model
 from zonemelt.tasks.train.predict import predict
-from zonemelt.tasks.train.properties import Labelled, train_properties
+from zonemelt.tasks.train.properties import train_properties
 from zonemelt.tasks.train.ranks import joined
 from zonemelt.tasks.train.settings import TrainSettings
 

@@ -85,7 +85,7 @@ def check_viewer(browser: Any) -> None:
 def test_the_live_page_follows(browsers: Any, hostile: Path) -> None:
     import threading
 
-    from zonemelt.workflows.report.live import Live
+    from zonemelt.workflows.serve.live import Live
 
     server = Live(hostile)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)

@@ -9,8 +9,8 @@ from ase.build import bulk
 from ase.calculators.emt import EMT
 from ase.db import connect
 
+from zonemelt.tasks.convert.origin import BadRow, Origin
 from zonemelt.tasks.errors import InputError
-from zonemelt.tasks.ingest.origin import BadRow, Origin
 from zonemelt.tasks.ingest.tables.ase_db import read_ase_db
 from zonemelt.tasks.records import Record
 

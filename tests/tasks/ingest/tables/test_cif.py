@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from pymatgen.core import Lattice, Structure
 
+from zonemelt.tasks.convert.origin import BadRow, Origin
 from zonemelt.tasks.errors import InputError
-from zonemelt.tasks.ingest.origin import BadRow, Origin
 from zonemelt.tasks.ingest.tables.cif import read_cif
 from zonemelt.tasks.records import Record
 

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from pymatgen.core import Lattice, Structure
 
+from zonemelt.tasks.convert.origin import BadRow, Origin
 from zonemelt.tasks.errors import InputError
-from zonemelt.tasks.ingest.origin import BadRow, Origin
 from zonemelt.tasks.ingest.tables.columns import Columns, Composition, Target
 from zonemelt.tasks.ingest.tables.csv_table import read_csv
 from zonemelt.tasks.records import Record

@@ -11,8 +11,8 @@ import pytest
 from pymatgen.core import Lattice, Structure
 from pymatgen.entries.computed_entries import ComputedStructureEntry, ConstantEnergyAdjustment
 
+from zonemelt.tasks.convert.origin import BadRow
 from zonemelt.tasks.errors import InputError, UnknownKeyError
-from zonemelt.tasks.ingest.origin import BadRow
 from zonemelt.tasks.ingest.tables.addresses import is_address, read_address
 from zonemelt.tasks.ingest.tables.materials_project import read_materials_project
 from zonemelt.tasks.ingest.tables.optimade import read_optimade

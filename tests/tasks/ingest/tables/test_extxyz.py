@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from zonemelt.tasks.convert.origin import BadRow, Origin
 from zonemelt.tasks.errors import InputError
-from zonemelt.tasks.ingest.origin import BadRow, Origin
 from zonemelt.tasks.ingest.tables.extxyz import read_extxyz
 from zonemelt.tasks.records import Record
 from zonemelt.tasks.theory import Theory

@@ -9,8 +9,8 @@ from monty.json import jsanitize
 
 from zonemelt.tasks.convert.atoms import record_of_atoms
 from zonemelt.tasks.convert.documents.ase_docs import ase_document_of
+from zonemelt.tasks.convert.origin import BadRow
 from zonemelt.tasks.errors import InputError, StoreError
-from zonemelt.tasks.ingest.origin import BadRow
 from zonemelt.tasks.ingest.tables.addresses import read_address
 from zonemelt.tasks.ingest.tables.common import NOTHING_KNOWN
 from zonemelt.tasks.ingest.tables.job_store import read_store

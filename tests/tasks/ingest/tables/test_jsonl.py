@@ -12,8 +12,8 @@ from ase.build import bulk
 
 from zonemelt.tasks.convert.atoms import record_of_atoms
 from zonemelt.tasks.convert.documents.ase_docs import ase_document_of
+from zonemelt.tasks.convert.origin import BadRow, Origin
 from zonemelt.tasks.errors import InputError
-from zonemelt.tasks.ingest.origin import BadRow, Origin
 from zonemelt.tasks.ingest.tables.columns import Columns, Composition, Target
 from zonemelt.tasks.ingest.tables.common import NOTHING_KNOWN
 from zonemelt.tasks.ingest.tables.jsonl import read_jsonl

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import mean_absolute_error, r2_score, root_mean_squared_error
 
 from zonemelt.tasks.errors import InputError
-from zonemelt.tasks.judge.evaluation import LARGEST, evaluate
+from zonemelt.tasks.metrics.evaluation import LARGEST, evaluate
 
 numbers = st.lists(st.floats(-1e3, 1e3), min_size=2, max_size=30)
 

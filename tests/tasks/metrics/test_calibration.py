@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy.stats import norm
 
 from zonemelt.tasks.errors import InputError
-from zonemelt.tasks.judge.calibration import (
+from zonemelt.tasks.metrics.calibration import (
     coverage,
     ence,
     judge_deviations,
@@ -18,7 +18,7 @@ from zonemelt.tasks.judge.calibration import (
     rank_correlation,
     sharpness,
 )
-from zonemelt.tasks.judge.recalibration import conformal_factor, recalibrate
+from zonemelt.tasks.metrics.recalibration import conformal_factor, recalibrate
 
 
 def gaussian(count: int, seed: int = 0, factor: float = 1.0) -> tuple[np.ndarray, np.ndarray]:

@@ -7,9 +7,9 @@ import pytest
 from sklearn.ensemble import ExtraTreesRegressor
 
 from zonemelt.tasks.errors import InputError
-from zonemelt.tasks.judge.calibration import ence, miscalibration_area
-from zonemelt.tasks.judge.error_model import FEWEST, fit, forest_signals
-from zonemelt.tasks.judge.recalibration import LEAST, recalibrate
+from zonemelt.tasks.metrics.calibration import ence, miscalibration_area
+from zonemelt.tasks.metrics.error_model import FEWEST, fit, forest_signals
+from zonemelt.tasks.metrics.recalibration import LEAST, recalibrate
 
 
 def drawn(count, seed):

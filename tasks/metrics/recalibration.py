@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final, Literal
 import numpy as np
 
 from zonemelt.tasks.errors import InputError, UnknownKeyError
-from zonemelt.tasks.judge.calibration import checked
+from zonemelt.tasks.metrics.calibration import checked
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from zonemelt.tasks.errors import InputError
-from zonemelt.tasks.judge.calibration import judge_deviations
+from zonemelt.tasks.metrics.calibration import judge_deviations
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from zonemelt.tasks.judge.calibration import coverage as held
-from zonemelt.tasks.judge.calibration import judge_deviations
-from zonemelt.tasks.judge.recalibration import conformal_factor, recalibrate
+from zonemelt.tasks.metrics.calibration import coverage as held
+from zonemelt.tasks.metrics.calibration import judge_deviations
+from zonemelt.tasks.metrics.recalibration import conformal_factor, recalibrate
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from zonemelt.tasks.judge.recalibration import Recalibrations
+    from zonemelt.tasks.metrics.recalibration import Recalibrations
 
     Floats = NDArray[np.float64]
 

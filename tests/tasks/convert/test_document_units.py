@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from ase.units import GPa
 
+from zonemelt.tasks.convert.documents.units import KBAR_OF_VASP, TABLE, normalised, units_of
 from zonemelt.tasks.errors import InputError
-from zonemelt.tasks.ingest.units import KBAR_OF_VASP, TABLE, normalised, units_of
 
 VASP = "emmet.core.tasks:TaskDoc"
 CP2K = "atomate2.cp2k.schemas.task:TaskDocument"

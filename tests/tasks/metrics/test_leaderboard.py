@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from zonemelt.tasks.errors import InputError
-from zonemelt.tasks.judge.leaderboard import CHOSEN, STACKED, summarize
+from zonemelt.tasks.metrics.leaderboard import CHOSEN, STACKED, summarize
 
 DOUBT = dict.fromkeys(
     ("ence", "miscalibration_area", "sharpness", "spearman", "nll", "coverage", "mean_width"), 0.5

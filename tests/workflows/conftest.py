@@ -1,4 +1,4 @@
-"""Campaigns that reports are written of; only to read."""
+"""Campaigns that reports and pages are made of; only to read."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from zonemelt.workflows.report.reading import gather
 if TYPE_CHECKING:
     from zonemelt.workflows.report.reading import Gathered
 
-ROOT = Path(__file__).resolve().parents[3]
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def recorded(place: Path, **how) -> Path:

@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from zonemelt.tasks.errors import InputError
-from zonemelt.tasks.judge.recalibration import LEAST, conformal_factor, recalibrate
+from zonemelt.tasks.metrics.recalibration import LEAST, conformal_factor, recalibrate
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from zonemelt.tasks.judge.recalibration import Recalibration
+    from zonemelt.tasks.metrics.recalibration import Recalibration
 
     Floats = NDArray[np.float64]
 

@@ -14,7 +14,6 @@ import threading
 import time
 from http.cookies import CookieError, SimpleCookie
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qs, urlsplit
 
@@ -23,12 +22,12 @@ from zonemelt.workflows.progress import Follower
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
 _EVERY: Final = 1.0  # seconds between looks
 _BEAT: Final = 15.0  # seconds after which a silent line says that it lives
 _MOST: Final = 32  # pages that follow at once
 _TIMEOUT: Final = 20.0  # seconds that a request may take to arrive
-_FOLDER: Final = Path(__file__).parent / "page"
 
 
 def is_loopback(host: str) -> bool:
@@ -284,15 +283,15 @@ def live_page(name: str) -> tuple[str, str]:
     """
     from markupsafe import Markup
 
-    from zonemelt.workflows.report.html import environment, policy
+    from zonemelt.workflows.report.html import FOLDER, environment, policy
 
-    script = (_FOLDER / "live.js").read_text(encoding="utf-8")
+    script = (FOLDER / "live.js").read_text(encoding="utf-8")
     page: str = (
         environment()
         .get_template("live.html.jinja")
         .render(
             name=name,
-            style=Markup((_FOLDER / "report.css").read_text(encoding="utf-8")),  # noqa: S704 (ours)
+            style=Markup((FOLDER / "report.css").read_text(encoding="utf-8")),  # noqa: S704 (ours)
             script=Markup(script),  # noqa: S704 (ours)
         )
     )
