@@ -1,1 +1,1 @@
-"""New configurations: enumeration of orderings, strained and rattled."""
+"""Generators of crystals: trained on known ones, they draw new ones, freely or as wished for."""

@@ -1,1 +1,1 @@
-"""From raw labels to records that can be trusted."""
+"""Outputs, tables and databases of others as records, each file with exactly one verdict."""

@@ -1,1 +1,1 @@
-"""Judge materials and models: equations of state, convex hulls, error metrics."""
+"""Verdicts on materials: above the hull or not, what target they meet; generated crystals by the published metrics."""
