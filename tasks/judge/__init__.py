@@ -1,1 +1,1 @@
-"""Verdicts on materials: above the hull or not, what target they meet; generated crystals by the published metrics."""
+"""Verdicts on materials: above the hull, on target; and the published metrics of generated crystals."""

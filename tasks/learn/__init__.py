@@ -1,1 +1,1 @@
-"""Classical models of tables: chosen by nested cross-validation, with deviations, as files without pickles."""
+"""Classical models of tables, chosen by nested cross-validation, as files without pickles."""
