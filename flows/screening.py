@@ -168,7 +168,7 @@ class ScreeningMaker(Maker):
         geometries = {one.identifier: one.geometry.model_dump(mode="json") for one in best if one.geometry}
         phases = {
             name: judged["references"]["phases"][name]
-            for name in sorted({name for one in best for name in one.decomposition})
+            for name in sorted({name for one in best for name in one.decomposition} - set(geometries))
         }
         of_candidates = {name: self._label(name, one) for name, one in geometries.items()}
         of_phases = {name: self._label(f"reference {name}", one) for name, one in phases.items()}
@@ -176,7 +176,7 @@ class ScreeningMaker(Maker):
             confirm_job(
                 judged=judged, oracle=self.oracle, target=self.judge.target,
                 candidates={name: one.output for name, one in of_candidates.items()},
-                phases={name: one.output for name, one in of_phases.items()},
+                phases={name: one.output for name, one in (of_candidates | of_phases).items()},
             ),
             "confirm",
         )  # fmt: skip

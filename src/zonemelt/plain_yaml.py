@@ -71,7 +71,9 @@ def _check(text: str | bytes) -> None:
                 sizes[event.anchor] = 1
         elif isinstance(event, yaml.AliasEvent):
             if any(anchor == event.anchor for anchor, _ in levels):
-                raise UnreasonableYamlError(f"'*{event.anchor}' stands inside what it names", event.start_mark)
+                raise UnreasonableYamlError(
+                    f"'*{event.anchor}' stands inside what it names", event.start_mark
+                )
             values += sizes.get(event.anchor or "", 1)
         if len(levels) > MOST_LEVELS:
             raise UnreasonableYamlError(

@@ -40,6 +40,12 @@ class Phase(NamedTuple):
         """The chemical system."""
         return frozenset(self.composition)
 
+    @property
+    def shares(self) -> tuple[tuple[str, float], ...]:
+        """Elements with their shares of the atoms: alike for all multiples of a formula."""
+        atoms = sum(self.composition.values())
+        return tuple((one, round(self.composition[one] / atoms, 9)) for one in sorted(self.composition))
+
 
 @dataclass(frozen=True, kw_only=True)
 class Placed:
@@ -91,15 +97,27 @@ class References:
             for phase in self._in_system.get(frozenset(some), ())
         ]
 
+    @property
+    def of_elements(self) -> dict[str, float]:
+        """Element → eV/atom of its lowest crystal: where energies of formation begin."""
+        return {
+            next(iter(system)): min(phase.energy for phase in phases)
+            for system, phases in self._in_system.items()
+            if len(system) == 1
+        }
+
+    def undefined(self, elements: Collection[str]) -> str:
+        """Why there is no hull of a chemical system; empty where there is one."""
+        missing = sorted(set(elements) - self.elements)
+        return f"there is no reference for {', '.join(missing)}" if missing else ""
+
     def place(self, candidates: Iterable[Phase]) -> Iterator[Placed]:
         """Where each candidate lies; in the order of their chemical systems, not in the one given."""
         systems: defaultdict[frozenset[str], list[Phase]] = defaultdict(list)
         for one in candidates:
             systems[one.elements].append(one)
-        known = self.elements
         for system in sorted(systems, key=sorted):
-            if missing := sorted(system - known):
-                reason = f"there is no reference for {', '.join(missing)}"
+            if reason := self.undefined(system):
                 yield from (Placed(identifier=one.identifier, undefined=reason) for one in systems[system])
             else:
                 yield from _placed(systems[system], self.within(system))
@@ -107,34 +125,52 @@ class References:
 
 def _placed(candidates: Sequence[Phase], references: Sequence[Phase]) -> Iterator[Placed]:
     """The candidates of one chemical system on the hull of the references within it."""
-    from pymatgen.analysis.phase_diagram import PhaseDiagram
-    from pymatgen.core.composition import Composition
-
-    diagram = PhaseDiagram([_entry(phase) for phase in references])
+    diagram = diagram_of(references)
     of_elements = {str(el): one.energy_per_atom for el, one in diagram.el_refs.items()}
     found: dict[Any, tuple[float, dict[str, float]]] = {}  # crystals of one composition share these
     for one in candidates:
-        atoms = sum(one.composition.values())
-        composition = Composition(dict(one.composition)).fractional_composition
-        if composition not in found:
-            parts: dict[Any, float] = diagram.get_decomposition(composition)
-            energy = sum(entry.energy_per_atom * amount for entry, amount in parts.items())
-            found[composition] = energy, {str(entry.name): float(amount) for entry, amount in parts.items()}
+        if (composition := one.shares) not in found:
+            found[composition] = hull_energy(diagram, one)
         energy, decomposition = found[composition]
-        from_elements = sum(of_elements[el] * number for el, number in one.composition.items()) / atoms
-        yield Placed(
-            identifier=one.identifier,
-            above_hull=float(one.energy - energy),
-            formation_energy=float(one.energy - from_elements),
-            decomposition=decomposition,
-        )
+        yield placed_at(one, energy, decomposition, of_elements)
+
+
+def placed_at(
+    phase: Phase, energy: float, decomposition: dict[str, float], of_elements: Mapping[str, float]
+) -> Placed:
+    """A phase, where the energy of what it would fall apart into is known, eV/atom."""
+    atoms = sum(phase.composition.values())
+    from_elements = sum(of_elements[el] * number for el, number in phase.composition.items()) / atoms
+    return Placed(
+        identifier=phase.identifier,
+        above_hull=float(phase.energy - energy),
+        formation_energy=float(phase.energy - from_elements),
+        decomposition=decomposition,
+    )
+
+
+def diagram_of(phases: Iterable[Phase]) -> Any:
+    """A phase diagram; its entries are named after the phases."""
+    from pymatgen.analysis.phase_diagram import PhaseDiagram
+
+    return PhaseDiagram([_entry(phase) for phase in phases])
+
+
+def hull_energy(diagram: Any, phase: Phase) -> tuple[float, dict[str, float]]:
+    """The energy of the hull at the composition of a phase, eV/atom, and what is there: name → share."""
+    from pymatgen.core.composition import Composition
+
+    composition = Composition(dict(phase.composition)).fractional_composition
+    parts: dict[Any, float] = diagram.get_decomposition(composition)
+    energy = sum(entry.energy_per_atom * amount for entry, amount in parts.items())
+    return energy, {str(entry.name): float(amount) for entry, amount in parts.items()}
 
 
 def _entry(phase: Phase) -> Any:
     from pymatgen.analysis.phase_diagram import PDEntry
 
     atoms = sum(phase.composition.values())
-    return PDEntry(dict(phase.composition), phase.energy * atoms, name=phase.identifier)
+    return PDEntry(dict(phase.composition), phase.energy * atoms, name=phase.identifier, attribute=phase)
 
 
 def phases_of(

@@ -13,6 +13,7 @@ from zonemelt.tasks.atomistic.relax import Outcome
 from zonemelt.tasks.crystals import Crystals
 from zonemelt.tasks.judge.competitors import composition_of
 from zonemelt.tasks.judge.hull import Phase, Placed, References
+from zonemelt.tasks.judge.joint_hull import placed_together
 from zonemelt.tasks.judge.novelty import novel, unique
 from zonemelt.tasks.judge.ranges import Range
 from zonemelt.tasks.judge.verdict import Verdict, Word
@@ -62,9 +63,10 @@ def judged(
         target: what is searched.
         correct: whether energies of candidates are corrected by MP2020 first, as the competitors' are.
     """
-    places = _places(found, competitors, judging=judging, correct=correct)
     others = [*((one.identifier, one.geometry) for one in competitors), *known]
     kin = _kin([one for one in found if not one.collapsed], others, judging=judging)
+    same = {name: one.group for name, one in kin.items()}
+    places = _places(found, competitors, same, judging=judging, correct=correct)
     return [
         on_target(_verdict(one, places.get(one.candidate.identifier), kin, judging=judging), target)
         for one in found
@@ -90,7 +92,12 @@ def on_target(verdict: Verdict, target: Target | None) -> Verdict:
 
 
 def _places(
-    found: Sequence[Examined], competitors: Sequence[Competitor], *, judging: Judging, correct: bool
+    found: Sequence[Examined],
+    competitors: Sequence[Competitor],
+    same: Mapping[str, str],
+    *,
+    judging: Judging,
+    correct: bool,
 ) -> dict[str, _Place]:
     """Identifier → where each candidate with an energy lies."""
     corrections: dict[str, float] = {}
@@ -106,31 +113,31 @@ def _places(
                 continue
             corrections[name] = correction / atoms
     compared = [one for one in with_energy if one.candidate.identifier not in answers]
-    mean = _placed(compared, competitors, corrections)
+
+    def on_hull(member: int | None = None) -> dict[str, Placed]:
+        """On the hull of all, or on that which one member of a committee would draw: its errors cancel."""
+        phases = [_phase(one, corrections, member) for one in compared]
+        references = References(one.phase(member) for one in competitors)
+        if judging.hull == "references":
+            return {one.identifier: one for one in references.place(phases)}
+        rest = {one.candidate.identifier for one in compared if one.outcome is Outcome.CONVERGED}
+        together = placed_together(phases, references, same=same, competing=rest)
+        return {one.identifier: one for one in together}
+
+    mean = on_hull()
     members = min((len(one.members) for one in compared), default=0)
-    by_member = [_placed(compared, competitors, corrections, member=member) for member in range(members)]
+    by_member = [on_hull(member) for member in range(members)]
     for name, placed in mean.items():
         above_M = [one[name].above_hull for one in by_member]
         answers[name] = _Place(placed, _deviation([x for x in above_M if x is not None], judging))
     return answers
 
 
-def _placed(
-    found: Sequence[Examined],
-    competitors: Sequence[Competitor],
-    corrections: Mapping[str, float],
-    *,
-    member: int | None = None,
-) -> dict[str, Placed]:
-    """On the hull of all, or on that which one member of a committee would draw: its errors cancel."""
-    phases = []
-    for one in found:
-        energy = one.energy_per_atom if member is None else one.members[member]
-        assert energy is not None
-        name = one.candidate.identifier
-        phases.append(Phase(name, composition_of(one.geometry.symbols), energy + corrections.get(name, 0.0)))
-    references = References(one.phase(member) for one in competitors)
-    return {one.identifier: one for one in references.place(phases)}
+def _phase(one: Examined, corrections: Mapping[str, float], member: int | None) -> Phase:
+    energy = one.energy_per_atom if member is None else one.members[member]
+    assert energy is not None
+    name = one.candidate.identifier
+    return Phase(name, composition_of(one.geometry.symbols), energy + corrections.get(name, 0.0))
 
 
 def _deviation(above_M: Sequence[float], judging: Judging) -> float | None:

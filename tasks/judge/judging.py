@@ -24,6 +24,11 @@ class Judging(Document):
     )
     symprec: float = Field(default=0.1, gt=0, description="of space groups, Å")
     alike: Alike = Field(default=MATERIALS, description="when two crystals are the same")
+    hull: Literal["references", "everything"] = Field(
+        default="references",
+        description="what candidates compete with: known crystals; or these and one another, so that of two"
+        " that are found together only one is stable",
+    )
     stable: float = Field(
         default=0.001, description="eV/atom above the hull up to which a crystal counts as on it"
     )

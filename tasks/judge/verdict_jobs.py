@@ -188,8 +188,8 @@ def judge_job(
 
     Returns:
         ``verdicts``, in the order of the candidates; ``counts``, see :func:`.counted`; ``references``: how
-        many ``crystals``; those that were ``lost``; and ``phases``, the geometries of those that stable and
-        metastable candidates would fall apart into.
+        many ``crystals``; those that were ``lost``; and ``phases``, the geometries of what stable and
+        metastable candidates would fall apart into, candidates among it where they compete.
 
     Raises:
         InputError: a known crystal cannot be read.
@@ -209,8 +209,8 @@ def judge_job(
             "lost": references["lost"],
             "phases": {
                 one.identifier: one.geometry.model_dump(mode="json")
-                for one in competitors
-                if one.identifier in named
+                for one in [*verdicts, *competitors]
+                if one.identifier in named and one.geometry is not None
             },
         },
     )
