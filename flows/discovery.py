@@ -24,6 +24,7 @@ from zonemelt.tasks.errors import InputError, UnknownKeyError
 from zonemelt.tasks.generate.jobs import sample_job
 from zonemelt.tasks.judge.target import Target
 from zonemelt.tasks.judge.verdict_jobs import judging_of
+from zonemelt.tasks.label.measured import MEASURES, check_measures
 from zonemelt.tasks.learn.shallow import ModelSpec
 from zonemelt.tasks.rounds.adopt import adopt, known_symbols
 from zonemelt.tasks.rounds.discovery import gather_found_job, judge_discovery_job
@@ -40,6 +41,8 @@ if TYPE_CHECKING:
 GENERATORS, MODELS, NEAR, RELAXATIONS = "generators", "models", "near-hull", "relaxations"
 _GENERATOR: Final = ("architecture", "loss", "settings", "split", "device")
 _SLACK: Final = 0.3  # eV/atom: labelled crystals farther above the hull are not relaxed as competitors
+_ENERGIES_ALONE: Final = {"emt", "potential", "qe", "gpaw", "abinit"}
+"""Oracles whose labels hold no property but what is measured."""
 _DRAW: Final = 3_000_000  # seeds of everything random are told apart by what they are for
 
 
@@ -54,11 +57,12 @@ class DiscoveryMaker(RelabelCommitteeMaker):
         known: ``dataset`` and ``version`` of labels to begin with, of the oracle's level of theory.
         target: what is looked for; see :class:`.Target`.
         models: property of the target → a classical model of it, such as ``{"family": "extra_trees"}``.
+        measure: properties that the oracle measures beside each label, see :data:`.MEASURES`.
         generator: ``architecture``, ``settings`` and ``loss`` of :class:`.GeneratorMaker`; ``within``,
             eV/atom above the hull of what it learns from; ``most_atoms``; ``wish``, the property it is told.
         sample: ways to draw in a round, see :class:`.Draw`.
         relax: settings of relaxations by the committee.
-        judging: see :class:`.Judging`.
+        judging: see :class:`.Judging`; what is drawn together competes, where nothing else is said.
         refine: known crystals on the hull that are not at rest, relaxed and labelled again in a round.
         acquire: how the oracle's share is chosen, see :class:`.Proposing`.
     """
@@ -69,6 +73,7 @@ class DiscoveryMaker(RelabelCommitteeMaker):
     known: dict[str, str] = field(default_factory=dict)
     target: Any = ""
     models: dict[str, dict[str, Any]] = field(default_factory=dict)
+    measure: list[str] = field(default_factory=list)
     generator: dict[str, Any] = field(default_factory=dict)
     sample: list[dict[str, Any]] = field(default_factory=lambda: [{"count": 100}])
     relax: dict[str, Any] = field(default_factory=lambda: {"force": 0.05, "steps": 200, "method": "lbfgs"})
@@ -128,12 +133,8 @@ class DiscoveryMaker(RelabelCommitteeMaker):
 
     def _check_settings(self) -> None:
         target = Target.of(self.target)
-        said = {name: one.unit for name, one in target.ranges.items() if name in self.models}
-        target.check_properties(said | self._units())
-        for name, model in self.models.items():
-            ModelSpec.of(model)
-            if name not in target.predicted:
-                raise UnknownKeyError.of(name, target.predicted, where="models")
+        check_measures(self.measure)
+        self._check_models(target)
         judging_of(self.judging)
         read_draws(self.sample)
         settings = proposing_of(self.acquire)
@@ -145,14 +146,44 @@ class DiscoveryMaker(RelabelCommitteeMaker):
                 raise UnknownKeyError.of(key, known, where="generator")
         self.teacher("/generator", "").make("/dataset", "version")
 
-    def _units(self) -> dict[str, str]:
-        """Of the properties of what is known: property → unit."""
-        if not self.known or not self.models:
-            return {}
+    def _check_models(self, target: Target) -> None:
+        for name, model in self.models.items():
+            ModelSpec.of(model)
+            if name not in target.predicted:
+                raise UnknownKeyError.of(name, target.predicted, where="models")
+        for name in target.predicted:
+            if name in self.measure and name not in self.models:
+                raise InputError(
+                    f"{name} is measured of labels, and nothing predicts it of what is drawn",
+                    where="models",
+                    remedy=f"add {name}: {{family: extra_trees}}",
+                )
+        target.check_properties(self._units(target))
+
+    def _units(self, target: Target) -> dict[str, str]:
+        """Property that models learn → unit: as labels have it that are known, or as it is measured.
+
+        What calculators of ASE and makers of atomate2 give beside energies is there with the first label.
+
+        Raises:
+            UnknownKeyError: what is known has no such property.
+            InputError: neither known labels nor new ones will have it.
+        """
         from zonemelt.tasks.train.property_values import read_properties
 
+        units = {name: MEASURES[name] for name in self.models if name in self.measure}
+        if self.oracle not in _ENERGIES_ALONE:
+            units = {name: target.ranges[name].unit for name in self.models} | units
+        if not (others := [name for name in self.models if name not in units]):
+            return units
+        if not self.known:
+            raise InputError(
+                f"no label will hold {', '.join(others)}, so that no model could learn it",
+                where="models",
+                remedy=f"measure one of {', '.join(MEASURES)}, or begin with known labels that hold it",
+            )
         found = open_dataset(self.known["dataset"], self.known.get("version") or None)
-        return dict(read_properties(found, list(self.models)).properties)
+        return units | dict(read_properties(found, others).properties)
 
     # ── the steps of the loop ───────────────────────────────────────────────────────────────────────
 
@@ -180,6 +211,13 @@ class DiscoveryMaker(RelabelCommitteeMaker):
             if "verdict" in one:
                 waiting[one["identifier"]]["verdict"] = one["verdict"]
         return waiting, labelling
+
+    def label(self, candidate: Mapping[str, Any]) -> Job:
+        """The job that labels a candidate, and measures its properties."""
+        made = super().label(candidate)
+        if self.measure:
+            made.function_kwargs["measure"] = list(self.measure)
+        return made
 
     def gather(self, **arguments: Any) -> Job:
         """See :func:`.gather_found_job`."""
@@ -252,7 +290,8 @@ class DiscoveryMaker(RelabelCommitteeMaker):
         judgement = JudgeMaker(
             name=f"judge {number}", potential=now["committee"],
             references={"dataset": now["dataset"], "version": now["version"], "slack": _SLACK},
-            judging={**self.judging, "factor": now["discovery"]["factor"]}, target=self.target,
+            judging={"hull": "everything", **self.judging, "factor": now["discovery"]["factor"]},
+            target=self.target,
             models=sorted(now["models"].values()), relax=self.relax, directory=str(place / RELAXATIONS),
             dtype="float64", metadata={"campaign": self.name, "round": number},
         ).make(found.output["candidates"], known=found.output["known"])  # fmt: skip

@@ -10,17 +10,24 @@ from jobflow import job
 
 from zonemelt.tasks.errors import OracleAbsentError, OracleError
 from zonemelt.tasks.label.digest import digest, host
+from zonemelt.tasks.label.measured import with_measures
 from zonemelt.tasks.label.registry import Oracle, oracle_named
 from zonemelt.tasks.records import Computed, Convergence, Geometry, Quality, Record
 from zonemelt.tasks.theory import Theory
 
 if TYPE_CHECKING:
+    from zonemelt.tasks.label.registry import Label
     from zonemelt.tasks.label.settings import OracleSettings
 
 
 @job
 def label_job(
-    *, identifier: str, geometry: dict[str, Any], oracle: str, settings: dict[str, Any]
+    *,
+    identifier: str,
+    geometry: dict[str, Any],
+    oracle: str,
+    settings: dict[str, Any],
+    measure: list[str] | None = None,
 ) -> dict[str, Any]:
     """Label one structure; files go into the working directory.
 
@@ -33,6 +40,7 @@ def label_job(
         geometry: a :class:`Geometry` as a dictionary.
         oracle: name of the oracle.
         settings: its settings, as in the campaign file.
+        measure: properties to measure beside the label, see :data:`.MEASURES`.
 
     Returns:
         The :class:`Record` as a dictionary.
@@ -45,13 +53,27 @@ def label_job(
     asked = chosen.settings.model_validate(settings)
     started, cpu = time.monotonic(), time.process_time()
     try:
-        record = chosen.load()(structure, asked, identifier=identifier, workdir=Path.cwd())
+        record = _measured(chosen.load(), structure, asked, identifier=identifier, measure=measure or [])
     except OracleAbsentError:
         raise
     except OracleError as error:
         spent = time.monotonic() - started, time.process_time() - cpu
         record = failed_record(structure, error, chosen, asked, identifier=identifier, spent=spent)
     return record.model_dump(mode="json")
+
+
+def _measured(
+    label: Label, geometry: Geometry, settings: OracleSettings, *, identifier: str, measure: list[str]
+) -> Record:
+    """The label, and what is measured beside it, each calculation in a folder of its own."""
+    record = label(geometry, settings, identifier=identifier, workdir=Path.cwd())
+
+    def again(strained: Geometry) -> Record:
+        folder = Path.cwd() / f"measured-{digest(strained, {})[:12]}"
+        folder.mkdir(exist_ok=True)
+        return label(strained, settings, identifier=identifier, workdir=folder)
+
+    return with_measures(record, measure, again) if measure else record
 
 
 def failed_record(

@@ -61,6 +61,9 @@ class DiscoverySpec(LoopSpec):
     models: dict[str, dict[str, Any]] = Field(
         default_factory=dict, description="property of the target → model: {family: extra_trees}"
     )
+    measure: list[str] = Field(
+        default_factory=list, description="properties that the oracle measures beside labels: bulk_modulus"
+    )
     generator: GeneratorSpec = Field(default_factory=GeneratorSpec)
     sample: list[dict[str, Any]] = Field(
         default=[{"count": 100}], min_length=1, description="ways to draw: count, atoms, composition, near …"
@@ -121,7 +124,7 @@ def build(spec: DiscoverySpec) -> Flow:
         name=spec.name, structures=structures, known=known, target=spec.target, start=spec.start,
         initial=spec.initial or len(structures), heldout=spec.heldout,
         committee=spec.committee.model_dump(mode="json", exclude_none=True), validation=spec.validation,
-        models=spec.models, generator=spec.generator.model_dump(mode="json", exclude_defaults=True),
+        models=spec.models, measure=spec.measure, generator=spec.generator.model_dump(mode="json", exclude_defaults=True),
         sample=spec.sample, relax=spec.relax, judging=spec.judging, refine=spec.refine, acquire=spec.acquire,
     )  # fmt: skip
     maker.check()

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 ALLOY = {"bulk": "AlAu", "crystal": "cesiumchloride", "a": 3.1}
 
 
-@pytest.mark.parametrize("name", ["discovery", "quickstart"])
+@pytest.mark.parametrize("name", ["discovery", "quickstart", "stiff_alloys"])
 def test_the_catalog_builds(name):
     flow = build_flow(load_campaign(name))
     assert isinstance(flow, Flow)
@@ -51,6 +51,9 @@ def test_a_file_that_cannot_be_read(overrides, error, said):
         ({"seeds": [{"orderings": ["Al", "Si"], "sizes": [2]}], "target": "above_hull < 0.1"},
          UnfitStructureError, "EMT has no parameters for Si"),
         ({"known": "nowhere"}, InputError, "nowhere"),
+        ({"judging.hull": "all"}, InputError, "references"),
+        ({"measure": ["bulk_moduls"]}, UnknownKeyError, "bulk_modulus"),
+        ({"target": "bulk_modulus > 1", "measure": ["bulk_modulus"]}, InputError, "nothing predicts it"),
     ],
 )  # fmt: skip
 def test_a_campaign_that_makes_no_sense(overrides, error, said):

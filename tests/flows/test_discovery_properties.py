@@ -1,0 +1,92 @@
+"""A target with a property: labels hold it, a model learns it round by round, verdicts say how sure it is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from discoveries_for_tests import small
+from relabelling_for_tests import result
+
+from zonemelt import run_flow
+from zonemelt.tasks.crystals import Crystals
+from zonemelt.tasks.datasets import open_dataset
+from zonemelt.tasks.errors import InputError, UnknownKeyError
+from zonemelt.tasks.judge.verdict import Verdict
+from zonemelt.tasks.label.by_ase import emt
+from zonemelt.tasks.label.measured import bulk_modulus
+from zonemelt.tasks.label.settings import EmtSettings
+from zonemelt.tasks.rounds.discovered import Outcome
+from zonemelt.tasks.train.predictor import open_model
+from zonemelt.workflows.verdicts import read_verdicts
+
+PROPERTY: dict[str, Any] = {
+    "target": "bulk_modulus 0.5 to 1.4 eV/Å^3, above_hull < 0.3, at most 2 atoms",
+    "measure": ["bulk_modulus"],
+    "models": {"bulk_modulus": {"family": "extra_trees", "settings": {"n_estimators": 40}, "grid": {}}},
+}
+
+
+@pytest.fixture(scope="module")
+def campaign(tmp_path_factory) -> tuple[Path, dict[str, Any]]:
+    place = tmp_path_factory.mktemp("properties") / "campaign"
+    made = small(**PROPERTY, seed=1)
+    made.check()
+    run_flow(made.make(), site="inline", directory=place, ensure_success=True)
+    return place, result(place)
+
+
+def test_labels_hold_what_is_measured_and_models_learn_it(campaign):
+    _, said = campaign
+    records = {one.identifier: one for one in open_dataset(said["dataset"], said["version"]).records()}
+    assert all("bulk_modulus" in one.properties for one in records.values())
+    one = records[sorted(records)[0]]
+    again = bulk_modulus(one, lambda each: emt(each, EmtSettings(), identifier="x", workdir=Path()))
+    assert one.properties["bulk_modulus"].value == pytest.approx(again.value, rel=1e-9)
+    lessons = [
+        next(each for each in Outcome.model_validate(one["discovery"]).lessons if each.model == "bulk_modulus")
+        for one in said["rounds"]
+    ]
+    assert [one.labels for one in lessons] == [one["records"] for one in said["rounds"]]
+    assert lessons[-1].labels > lessons[0].labels
+    assert lessons[0].new == 0
+    assert lessons[1].new == len(said["rounds"][1]["accepted"])
+    # the error of a round is that of the model of the round before, on labels that it had not seen
+    before = open_model(said["rounds"][0]["models"]["bulk_modulus"])
+    new = [records[name] for name in said["rounds"][1]["accepted"]]
+    found = before.predict(Crystals.of(one.geometry for one in new)).mean_NP[:, 0]
+    values = [one.properties["bulk_modulus"].value for one in new]
+    expected = np.abs(found - values).mean()
+    assert lessons[1].errors["bulk_modulus mae (eV/Å^3)"] == pytest.approx(expected)
+
+
+def test_verdicts_say_what_models_predict_and_how_sure_that_is(campaign):
+    place, said = campaign
+    verdicts = [one for one, _ in read_verdicts(place) if one.converged]
+    assert verdicts
+    for one in verdicts:
+        assert one.properties["bulk_modulus"].unit == "eV/Å^3"
+        assert one.properties["bulk_modulus"].deviation > 0
+    outcome = Outcome.model_validate(said["discovery"])
+    for one in outcome.discoveries:
+        value = one.properties["bulk_modulus"].value
+        assert one.predicted == ()  # it has a label: what the oracle measured decides
+        assert one.confirmed == (0.5 <= value <= 1.4 and one.above_hull < 0.3)
+    assert isinstance(verdicts[0], Verdict)
+
+
+@pytest.mark.parametrize(
+    ("changes", "error", "said"),
+    [
+        ({"measure": ["bulk_moduls"]}, UnknownKeyError, "did you mean 'bulk_modulus'"),
+        ({"models": {}}, InputError, "nothing predicts it.*models.*extra_trees"),
+        ({"measure": []}, InputError, "no label will hold bulk_modulus"),
+        ({"target": "bulk_modulus 80 to 140 GPa"}, InputError, r"given in eV/Å\^3"),
+        ({"target": "above_hull < 0.3"}, UnknownKeyError, "bulk_modulus"),
+    ],
+)
+def test_what_is_refused_before_anything_is_labelled(changes, error, said):
+    with pytest.raises(error, match="(?s)" + said):
+        small(**{**PROPERTY, **changes}).check()
