@@ -8,13 +8,13 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from benchmarks import discovery_hull, discovery_loop
+from benchmarks import discovery_hull, discovery_loop, discovery_screen
 from benchmarks.report import as_json, as_table, machine
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-PARTS = {"hull": discovery_hull.rows, "loop": discovery_loop.rows}
+PARTS = {"hull": discovery_hull.rows, "loop": discovery_loop.rows, "screen": discovery_screen.rows}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -1,12 +1,13 @@
 """Whether closing the loop pays: stable crystals per label, beside drawing once and labelling at random.
 
-Aluminium, nickel, silver and platinum with EMT as the oracle, a toy that stands for DFT: all else is the campaign
-that a person runs (`quickstart.yaml`). Al-Ag, Al-Pt and Ni-Pt have compounds, the other pairs separate, so that
-stable crystals are rare: of ordered crystals with atoms drawn at random a tenth is within 25 meV/atom of the hull.
+Aluminium, nickel and silver with EMT as the oracle, a toy that stands for DFT: all else is the campaign that
+a person runs (`quickstart.yaml`). Aluminium and silver mix, nickel mixes with neither, so that stable
+crystals are rare: of 86 relaxed crystals of two to four atoms drawn at random 7 % are within 25 meV/atom of
+the hull.
 
-Both arms begin with the same labels and draw as many crystals. The control draws them all from the generator of
-the first labels, has them relaxed and sifted by the first committee (structures, duplicates, novelty), and labels
-some at random. What is stable is decided on one hull: of all labels of both arms and all seeds.
+Both arms begin with the same labels and draw as many crystals. The control draws them all from the generator
+of the first labels, has them relaxed and sifted by the first committee (structures, duplicates, novelty),
+and labels some at random. What is stable is decided on one hull: of all labels of both arms and all seeds.
 """
 
 from __future__ import annotations
@@ -26,17 +27,17 @@ if TYPE_CHECKING:
 
     from zonemelt.tasks.records import Record
 
-ROUNDS: Final = 4
+ROUNDS: Final = 3
 BATCH: Final = 8
-LIMITS: Final = (0.025, 0.05)  # eV/atom above the hull of all labels; the first is what the campaigns look for
+LIMITS: Final = (0.025, 0.05)  # eV/atom above the hull of all labels; the campaigns look for the first
 SEEDS: Final = (0, 1, 2)
 ORACLE: Final = "emt"
 CAMPAIGN: Final = "quickstart"
 CLOSED: Final[dict[str, Any]] = {
     "oracle": ORACLE, "refine": 0, "batch": BATCH,
     "target": "above_hull < 0.025, at least 2 elements, at most 4 atoms",
-    "seeds": [{"orderings": ["Al", "Ni", "Ag", "Pt"], "lattices": ["fcc", "bcc"], "sizes": [2]}],
-    "initial": 48,
+    "seeds": [{"orderings": ["Al", "Ni", "Ag"], "lattices": ["fcc", "bcc"], "sizes": [2]}],
+    "initial": 96,
     "sample": [{"count": 60, "atoms": [2, 3, 4], "guided": True}, {"count": 20, "near": 8, "strength": 0.5}],
     "relax": {"force": 0.05, "steps": 60, "method": "lbfgs"},
 }  # fmt: skip

@@ -1,9 +1,10 @@
 """Many candidates through a whole judgement: sifted, relaxed, looked at, compared, placed on the hull.
 
-Ordered crystals of seven metals with atoms drawn at random, and a linear potential fitted to EMT: cheap, so that
-what is measured is the judgement around it. Each size runs in a process of its own, whose largest memory counts.
-Beside it stands the way by hand: ASE relaxes one crystal after the other with the same potential, pymatgen's
-matcher compares it with those of its formula before it, and a phase diagram is built for it.
+Ordered crystals of seven metals with atoms drawn at random, and a linear potential fitted to EMT: cheap, so
+that what is measured is the judgement around it. Each size runs in a process of its own, whose largest
+memory counts. Beside it stands the way by hand: ASE relaxes one crystal after the other with the same
+potential, pymatgen's matcher compares it with those of its formula before it, and a phase diagram is built
+for it.
 """
 
 from __future__ import annotations
@@ -69,7 +70,8 @@ def crystals(count: int, *, seed: int = 0) -> list[dict[str, Any]]:
         lattice, size = ("fcc", "bcc")[draw.integers(2)], int(draw.integers(6, 11))
         some = draw.permutation(METALS)[: draw.integers(2, 6)].tolist()
         symbols = [*some, *draw.choice(some, size - len(some)).tolist()]
-        geometry = _ordered(shapes[size][draw.integers(len(shapes[size]))], LATTICES[lattice], symbols, volumes)
+        shape = shapes[size][draw.integers(len(shapes[size]))]
+        geometry = _ordered(shape, LATTICES[lattice], symbols, volumes)
         found.append({"identifier": f"c{number}", "geometry": Geometry.of(geometry).model_dump(mode="json")})
     return found
 
@@ -91,9 +93,7 @@ def references() -> list[dict[str, Any]]:
 
     from zonemelt.tasks.records import Geometry
 
-    return [
-        {"identifier": one, "geometry": Geometry.of(bulk(one)).model_dump(mode="json")} for one in METALS
-    ]
+    return [{"identifier": one, "geometry": Geometry.of(bulk(one)).model_dump(mode="json")} for one in METALS]
 
 
 def judge(count: int, folder: str, hull: str) -> dict[str, float]:
@@ -184,7 +184,7 @@ def rows(*, quick: bool) -> Iterator[Row]:
 def _apart(count: int, folder: str, hull: str) -> dict[str, float]:
     """In a process of its own."""
     asked = [sys.executable, "-m", "benchmarks.discovery_screen", str(count), folder, hull]
-    done = subprocess.run(asked, cwd=ROOT, check=True, capture_output=True, text=True)  # noqa: S603
+    done = subprocess.run(asked, cwd=ROOT, check=True, capture_output=True, text=True)
     found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
     return found
 

@@ -12,7 +12,7 @@ from zonemelt.tasks.explore.candidate import Candidate  # noqa: TC001 (pydantic 
 from zonemelt.tasks.judge.verdict import Estimate  # noqa: TC001 (pydantic reads it)
 from zonemelt.tasks.quality.duplicates import find_duplicates
 from zonemelt.tasks.quality.judge import Limits, geometry_faults
-from zonemelt.tasks.quality.same import ANY, Alike
+from zonemelt.tasks.quality.same import ANY, Alike, stayed
 from zonemelt.tasks.quality.symmetry import symmetry_of
 from zonemelt.tasks.records import Geometry
 from zonemelt.tasks.theory import Document
@@ -82,7 +82,10 @@ def _left(
     reasons = []
     if abs(change) > judging.volume:
         reasons.append(f"its volume changed by {100 * change:+.0f} %, more than {100 * judging.volume:.0f} %")
-    if not find_duplicates((("before", before), ("after", after)), alike=BASIN).groups:
+    there_still = stayed(before, after, BASIN) or (
+        find_duplicates((("before", before), ("after", after)), alike=BASIN).groups
+    )
+    if not there_still:
         reasons.append("the relaxed crystal does not match the one that was given")
     first = symmetry_of(before, symprec=judging.symprec)
     if first and symmetry and symmetry[1] < first[1]:

@@ -1,12 +1,13 @@
 """Candidates on a hull that they span themselves, together with the references: each against all others.
 
-Against references alone, every crystal on the way from one new stable crystal to another looks stable. Of those
-that are proposed together most are not: they would fall apart into one another. Here each is placed on the hull
-of the references and of all other candidates; what is the same crystal does not count as another. Negative is how much lower it is than all that it could fall apart into: the decomposition energy of
-C. J. Bartel et al., npj Comput. Mater. 6, 97 (2020).
+Against references alone, every crystal on the way from one new stable crystal to another looks stable. Of
+those that are proposed together most are not: they would fall apart into one another. Here each is placed on
+the hull of the references and of all other candidates; what is the same crystal does not count as another.
+Negative is how much lower it is than all that it could fall apart into: the decomposition energy of C. J.
+Bartel et al., npj Comput. Mater. 6, 97 (2020).
 
-The cost is linear in the candidates: of each composition two compete at most, and of a chemical system within
-another only what is on its own hull.
+The cost is linear in the candidates: of each composition two compete at most, and of a chemical system
+within another only what is on its own hull.
 """
 
 # C phases that compete, E elements

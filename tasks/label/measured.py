@@ -21,7 +21,7 @@ UNMEASURED: Final = "unmeasured"
 
 
 def bulk_modulus(record: Record, label: Callable[[Geometry], Record]) -> Property:
-    """The bulk modulus −V dp/dV at the volume of a label, by the stress at two volumes near it.
+    """The bulk modulus -V dp/dV at the volume of a label, by the stress at two volumes near it.
 
     Atoms keep their places relative to the cell: where symmetry does not hold them, it is an upper bound.
 

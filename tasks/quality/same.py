@@ -170,6 +170,32 @@ def _same_shape(cell: NDArray[np.float64], other: NDArray[np.float64], alike: Al
     return bool((np.abs(angles[0] - angles[1]) <= _SURE * alike.angle).all())
 
 
+def stayed(before: Geometry, after: Geometry, alike: Alike) -> bool:
+    """Whether a crystal whose atoms are known one by one certainly is the same after they moved; cheap.
+
+    Lattice vectors and atoms, each compared with itself, are within a fraction of the tolerances. False says
+    nothing: ask the matcher.
+
+    Args:
+        before: periodic along all three vectors.
+        after: the same atoms in the same order.
+        alike: when two are the same.
+    """
+    cell, there = np.array(before.cell), np.array(after.cell)
+    volumes = abs(np.linalg.det(cell)), abs(np.linalg.det(there))
+    scale = np.cbrt(volumes[0] / volumes[1]) if alike.scale else 1.0
+    if before.symbols != after.symbols or not _same_shape(cell, scale * there, alike):
+        return False
+    moved_A3 = np.array(after.positions) @ np.linalg.inv(there) - np.array(before.positions) @ np.linalg.inv(
+        cell
+    )
+    moved_A3 -= moved_A3[0]
+    moved_A3 -= np.rint(moved_A3)
+    moved_A3 -= moved_A3.mean(axis=0)
+    far_A = np.linalg.norm(moved_A3 @ ((cell + scale * there) / 2), axis=1)
+    return bool(far_A.max() <= _SURE * alike.site * np.cbrt(volumes[0] / len(before.symbols)))
+
+
 class OneFormula:
     """Crystals of one reduced formula, and which of them another one is.
 

@@ -42,11 +42,13 @@ def test_labels_hold_what_is_measured_and_models_learn_it(campaign):
     _, said = campaign
     records = {one.identifier: one for one in open_dataset(said["dataset"], said["version"]).records()}
     assert all("bulk_modulus" in one.properties for one in records.values())
-    one = records[sorted(records)[0]]
+    one = records[min(records)]
     again = bulk_modulus(one, lambda each: emt(each, EmtSettings(), identifier="x", workdir=Path()))
     assert one.properties["bulk_modulus"].value == pytest.approx(again.value, rel=1e-9)
     lessons = [
-        next(each for each in Outcome.model_validate(one["discovery"]).lessons if each.model == "bulk_modulus")
+        next(
+            each for each in Outcome.model_validate(one["discovery"]).lessons if each.model == "bulk_modulus"
+        )
         for one in said["rounds"]
     ]
     assert [one.labels for one in lessons] == [one["records"] for one in said["rounds"]]

@@ -40,6 +40,7 @@ def crystal(name, atoms):
 
 KNOWN = [crystal(el, bulk(el)) for el in ("Cu", "Al", "Ni")]
 B2 = crystal("B2", bulk("CuAl", "cesiumchloride", a=3.0))
+B1 = crystal("B1", bulk("NiAl", "rocksalt", a=4.6))
 SWAPS = [{"Cu": "Ni"}, {"Al": "Ni"}, {"Al": "Au"}, {"Cu": "Ni", "Al": "Cu"}]
 
 
@@ -90,6 +91,32 @@ def test_the_best_are_labelled_with_what_they_would_fall_apart_into(tmp_path):
     assert best.label.energy_per_atom == pytest.approx(energy(best.geometry))
     assert best.label.above_hull == pytest.approx(energy(best.geometry) - mixed)
     assert best.quantities["above_hull"] == best.label.above_hull
+
+
+def test_those_that_are_found_together_compete_and_their_labels_too(tmp_path):
+    """The pure crystals are simple cubic ones, so that B1, which is that too, would be stable alone."""
+    b2 = {name: bulk(name, "cesiumchloride", a=2.8) for name in ("NiAl", "CuAl")}
+    parents = [*map(crystal, b2, b2.values()), crystal("twin", b2["NiAl"].repeat((2, 1, 1))), B1]
+    simple = [crystal(el, bulk(el, "sc", a=2.5)) for el in ("Al", "Cu", "Ni")]
+    verdicts = {}
+    for hull in ("references", "everything"):
+        made = screening(tmp_path / hull, explore={}, parents=parents, oracle="emt", short_list=3)
+        made.judge.judging, made.judge.references = {"metastable": 5.0, "hull": hull}, {"crystals": simple}
+        output = output_of(made.make(), tmp_path / hull / "c")
+        verdicts[hull] = {one["identifier"]: Verdict.model_validate(one) for one in output["verdicts"]}
+    alone, among = verdicts["references"], verdicts["everything"]
+    assert all(among[name].above_hull >= one.above_hull - 1e-9 for name, one in alone.items())
+    assert all(among[name].formation_energy == one.formation_energy for name, one in alone.items())
+    best = among["NiAl"] if among["NiAl"].is_new else among["twin"]
+    assert not set(best.decomposition) & {"NiAl", "twin"}  # the same crystal is no competitor of itself
+    poor = among["B1"]
+    assert set(poor.decomposition) <= {"NiAl", "twin"}
+    pair = [one for one in (among["NiAl"], among["twin"]) if one.identifier in poor.decomposition]
+    assert poor.above_hull == pytest.approx(poor.energy_per_atom - pair[0].energy_per_atom, abs=1e-6)
+    assert poor.above_hull > alone["B1"].above_hull
+    labelled = [one.label for one in among.values() if one.label]
+    assert len(labelled) == 3
+    assert all(one.above_hull is not None for one in labelled)  # what it falls apart into has a label too
 
 
 def test_candidates_on_the_console(tmp_path, monkeypatch):

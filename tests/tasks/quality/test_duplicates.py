@@ -10,10 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
+from zonemelt.tasks.judge.examine import BASIN
 from zonemelt.tasks.quality.canonical import exact_key
 from zonemelt.tasks.quality.duplicates import FRAMES, Alike, find_duplicates
 from zonemelt.tasks.quality.fingerprint import fingerprint
-from zonemelt.tasks.quality.same import Comparable
+from zonemelt.tasks.quality.same import Comparable, stayed
 from zonemelt.tasks.records import Geometry
 
 
@@ -197,3 +198,30 @@ def test_what_may_not_be_primitive_is_left_to_the_matcher():
     one = Comparable.of(Geometry.of(salt))
     assert not one.certainly_is(one, Alike())
     assert find_duplicates([("a", Geometry.of(salt)), ("b", Geometry.of(rattled(salt, 1)))]).comparisons == 1
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 10**6), st.floats(0, 0.8), st.floats(0, 0.1))
+def test_what_stayed_is_the_same_to_the_matcher(seed, displacement, strain):
+    draw = np.random.default_rng(seed)
+    places = [(0, 0, 0), (0.5, 0.5, 0.5), (0.5, 0.5, 0), (0.5, 0, 0.5), (0, 0.5, 0.5)]
+    before = Atoms("SrTiO3", scaled_positions=places, cell=np.eye(3) * 3.9, pbc=True)
+    after = before.copy()
+    after.set_cell(after.cell[:] @ (np.eye(3) + strain * draw.normal(size=(3, 3)) / 3), scale_atoms=True)
+    after.positions += displacement * draw.normal(size=(5, 3)) / 3 + draw.normal(size=3)
+    after.wrap()
+    one, two = Geometry.of(before), Geometry.of(after)
+    if stayed(one, two, BASIN):
+        assert find_duplicates([("one", one), ("two", two)], alike=BASIN).groups
+    else:
+        assert displacement > 0.1 or strain > 0.03
+
+
+def test_what_moved_far_or_changed_has_not_stayed():
+    before = bulk("NiAl", "cesiumchloride", a=3.0)
+    apart, sheared, other = before.copy(), before.copy(), before.copy()
+    apart.positions[1] = (1.5, 1.5, 0.2)
+    sheared.set_cell([[3, 0, 0], [1, 3, 0], [0, 0, 3]], scale_atoms=True)
+    other.symbols[:] = ["Al", "Ni"]
+    assert stayed(Geometry.of(before), Geometry.of(before), Alike())
+    assert not any(stayed(Geometry.of(before), Geometry.of(one), Alike()) for one in (apart, sheared, other))

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import json
-import socket
-import threading
-import time
 import urllib.error
 import urllib.parse
 import urllib.request
 import warnings
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from ase.build import bulk
 from jobflow import Flow
+from serving_for_tests import serving
 from typer.testing import CliRunner
 
 from zonemelt import run_flow
@@ -46,25 +43,6 @@ def dataset(tmp_path_factory) -> Path:
     records.append(labelled("Cu3Au", alloy))
     commit(str(place), [write_part(str(place), records)], message="metals")
     return place
-
-
-@contextmanager
-def serving(place: Path, **options):
-    """The server in a thread, as the command starts it."""
-    import uvicorn
-
-    from zonemelt.workflows.serve.optimade import make_app
-
-    listening = socket.create_server(("127.0.0.1", 0))
-    made = make_app(published(place), name=place.name, **options)
-    server = uvicorn.Server(uvicorn.Config(made, log_level="error", lifespan="off"))
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
-    thread.start()
-    while not server.started:
-        time.sleep(0.02)
-    yield f"http://127.0.0.1:{listening.getsockname()[1]}"
-    server.should_exit = True
-    thread.join(20)
 
 
 @pytest.fixture(scope="module")
