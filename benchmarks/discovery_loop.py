@@ -38,7 +38,8 @@ CLOSED: Final[dict[str, Any]] = {
     "target": "above_hull < 0.025, at least 2 elements, at most 4 atoms",
     "seeds": [{"orderings": ["Al", "Ni", "Ag"], "lattices": ["fcc", "bcc"], "sizes": [2]}],
     "initial": 96,
-    "sample": [{"count": 60, "atoms": [2, 3, 4], "guided": True}, {"count": 20, "near": 8, "strength": 0.5}],
+    "start": {"displacement": 0.2, "strain": 0.06, "volume": [-0.15, 0.25]},
+    "sample": [{"count": 80, "atoms": [2, 3, 4], "guided": True}, {"count": 40, "near": 8, "strength": 0.5}],
     "relax": {"force": 0.05, "steps": 60, "method": "lbfgs"},
 }  # fmt: skip
 

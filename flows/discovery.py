@@ -231,7 +231,7 @@ class DiscoveryMaker(RelabelCommitteeMaker):
             near_hull_job(
                 dataset=dataset, version=version, directory=str(place / NEAR / f"round-{number}"),
                 within=float(self.generator.get("within", 0.2)),
-                most_atoms=int(self.generator.get("most_atoms", 20)), wish=self.wish,
+                most_atoms=int(self.generator.get("most_atoms", 20)), wish=self.wish, target=self.target,
                 cells=int(self.generator.get("cells", 0)), seed=self.seed,
             ),
             "near hull", round=number,

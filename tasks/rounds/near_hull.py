@@ -12,11 +12,12 @@ from zonemelt.tasks.datasets import commit, open_dataset, write_part
 from zonemelt.tasks.errors import InputError
 from zonemelt.tasks.explore.derivative import superlattices
 from zonemelt.tasks.judge.hull import Phase, Placed, References
+from zonemelt.tasks.judge.target import Target
 from zonemelt.tasks.quality.composition import reduced_formula
 from zonemelt.tasks.records import Geometry, Property
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from zonemelt.tasks.records import Record
 
@@ -27,6 +28,8 @@ FORCE: Final = 0.1
 """eV/Å: largest component at rest."""
 STRESS: Final = 0.01
 """eV/Å³: likewise; 0.01 is 1.6 GPa, half its square over a bulk modulus of 160 GPa is 0.8 meV an atom."""
+_ENOUGH: Final = 12
+"""Crystals that are of what the target allows: of fewer a generator would learn nothing."""
 _LEAST: Final = 2
 """Crystals with different values, so that a property can be asked for."""
 
@@ -52,6 +55,24 @@ def near_hull(
     found = [(one, where[one.identifier].above_hull) for one in some]
     kept = [(one, above) for one, above in found if above is None or above <= within]
     return sorted(kept, key=lambda pair: (pair[1] is None, pair[1] or 0.0, pair[0].identifier))
+
+
+def meant(
+    kept: Sequence[tuple[Record, float | None]], target: Target | None
+) -> Sequence[tuple[Record, float | None]]:
+    """Those of atoms that the target allows, where these are enough to learn from; else all.
+
+    The pure elements are on every hull: a generator that learns from them and is asked for the hull draws
+    them again, and what is looked for may be compounds.
+
+    Args:
+        kept: see :func:`near_hull`.
+        target: what is looked for.
+    """
+    if target is None:
+        return kept
+    some = [pair for pair in kept if not any(target.composition_faults(pair[0].geometry.symbols))]
+    return some if len(some) >= _ENOUGH else kept
 
 
 def at_rest(record: Record) -> bool:
@@ -132,6 +153,7 @@ def near_hull_job(
     within: float,
     most_atoms: int,
     wish: str,
+    target: Any = None,
     cells: int = 0,
     seed: int = 0,
 ) -> dict[str, Any]:
@@ -144,6 +166,7 @@ def near_hull_job(
         within: see :func:`near_hull`.
         most_atoms: see :func:`near_hull`.
         wish: the property that crystals will be asked for by.
+        target: what is looked for, see :func:`meant`.
         cells: larger ones of each crystal and number of atoms, see :func:`larger_cells`.
         seed: of those.
 
@@ -155,7 +178,8 @@ def near_hull_job(
         InputError: nothing is near the hull.
     """
     records = list(open_dataset(dataset, version).records())
-    kept = near_hull(records, within=within, most_atoms=most_atoms)
+    near = near_hull(records, within=within, most_atoms=most_atoms)
+    kept = meant(near, Target.of(target) if target else None)
     if not kept:
         raise InputError(
             f"none of {len(records)} crystals is within {within} eV/atom of the hull with {most_atoms} atoms"

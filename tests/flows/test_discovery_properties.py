@@ -83,7 +83,7 @@ def test_verdicts_say_what_models_predict_and_how_sure_that_is(campaign):
     ("changes", "error", "said"),
     [
         ({"measure": ["bulk_moduls"]}, UnknownKeyError, "did you mean 'bulk_modulus'"),
-        ({"models": {}}, InputError, "nothing predicts it.*models.*extra_trees"),
+        ({"models": {}}, InputError, "nothing predicts it.*extra_trees"),
         ({"measure": []}, InputError, "no label will hold bulk_modulus"),
         ({"target": "bulk_modulus 80 to 140 GPa"}, InputError, r"given in eV/Å\^3"),
         ({"target": "above_hull < 0.3"}, UnknownKeyError, "bulk_modulus"),

@@ -12,11 +12,14 @@ from pymatgen.analysis.structure_matcher import StructureMatcher
 
 from zonemelt.tasks.datasets import commit, open_dataset, write_part
 from zonemelt.tasks.errors import InputError
+from zonemelt.tasks.judge.target import Target
 from zonemelt.tasks.records import Geometry
 from zonemelt.tasks.rounds.near_hull import (
+    _ENOUGH,
     ABOVE_HULL,
     at_rest,
     larger_cells,
+    meant,
     near_hull,
     near_hull_job,
     restless,
@@ -45,6 +48,15 @@ def test_the_lowest_come_first_and_high_ones_not_at_all():
         [0, 0, 0, 0.1]
     )
     assert [one.identifier for one, _ in near_hull(alloys(), within=0.2, most_atoms=1)] == ["Al", "Au"]
+
+
+def test_what_the_target_does_not_allow_is_left_out_where_enough_remain():
+    kept = [pair for pair in near_hull(alloys(), within=0.2, most_atoms=2) for _ in range(_ENOUGH // 2)]
+    compounds = Target.of("above_hull < 0.1, at least 2 elements")
+    assert {one.identifier for one, _ in meant(kept, compounds)} == {"low", "high"}
+    assert meant(kept[:-1], compounds) == kept[:-1]  # one less is too few
+    assert meant(kept, None) == kept
+    assert meant(kept, Target.of("above_hull < 0.1")) == kept
 
 
 def test_without_an_element_there_is_no_hull_and_nothing_is_left_out():
