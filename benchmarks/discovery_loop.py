@@ -29,17 +29,25 @@ if TYPE_CHECKING:
 
 ROUNDS: Final = 3
 BATCH: Final = 8
-LIMITS: Final = (0.025, 0.05)  # eV/atom above the hull of all labels; the campaigns look for the first
+LIMITS: Final = (0.01, 0.025)  # eV/atom above the hull of all labels; the campaigns look for the first
 SEEDS: Final = (0, 1, 2)
 ORACLE: Final = "emt"
 CAMPAIGN: Final = "quickstart"
 CLOSED: Final[dict[str, Any]] = {
     "oracle": ORACLE, "refine": 0, "batch": BATCH,
-    "target": "above_hull < 0.025, at least 2 elements, at most 4 atoms",
-    "seeds": [{"orderings": ["Al", "Ni", "Ag"], "lattices": ["fcc", "bcc"], "sizes": [2]}],
-    "initial": 96,
+    "target": "above_hull < 0.01, at least 2 elements, at most 6 atoms",
+    "seeds": [{"orderings": ["Al", "Ni", "Pt"], "lattices": ["fcc", "bcc"], "sizes": [2]}],
+    "initial": 120,
     "start": {"displacement": 0.2, "strain": 0.06, "volume": [-0.15, 0.25]},
-    "sample": [{"count": 80, "atoms": [2, 3, 4], "guided": True}, {"count": 40, "near": 8, "strength": 0.5}],
+    "sample": [
+        {"count": 80, "atoms": [3, 4, 5, 6], "guided": True}, {"count": 40, "near": 8, "strength": 0.5},
+    ],
+    "committee": {"members": 3, "kind": "linear", "basis": {"cutoff": 4.5, "radial": 4, "degree": 2}},
+    "generator": {
+        "architecture": {"width": 64, "layers": 3, "frequencies": 4},
+        "settings": {"epochs": 40, "batch_size": 32, "learning_rate": 0.003, "ema": 0.99},
+        "within": 0.3, "most_atoms": 6, "cells": 2,
+    },
     "relax": {"force": 0.05, "steps": 60, "method": "lbfgs"},
 }  # fmt: skip
 

@@ -208,9 +208,12 @@ def judge_job(
             "crystals": len(competitors),
             "lost": references["lost"],
             "phases": {
-                one.identifier: one.geometry.model_dump(mode="json")
-                for one in [*verdicts, *competitors]
-                if one.identifier in named and one.geometry is not None
+                name: geometry.model_dump(mode="json")
+                for name, geometry in (
+                    *((one.identifier, one.geometry) for one in verdicts),
+                    *((one.identifier, one.geometry) for one in competitors),
+                )
+                if name in named and geometry is not None
             },
         },
     )

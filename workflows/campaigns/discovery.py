@@ -124,7 +124,8 @@ def build(spec: DiscoverySpec) -> Flow:
         name=spec.name, structures=structures, known=known, target=spec.target, start=spec.start,
         initial=spec.initial or len(structures), heldout=spec.heldout,
         committee=spec.committee.model_dump(mode="json", exclude_none=True), validation=spec.validation,
-        models=spec.models, measure=spec.measure, generator=spec.generator.model_dump(mode="json", exclude_defaults=True),
+        models=spec.models, measure=spec.measure,
+        generator=spec.generator.model_dump(mode="json", exclude_defaults=True),
         sample=spec.sample, relax=spec.relax, judging=spec.judging, refine=spec.refine, acquire=spec.acquire,
     )  # fmt: skip
     maker.check()
