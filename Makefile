@@ -7,7 +7,7 @@ BIN    := $(VENV)/bin
 export OMP_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install oracle cluster crate-validator quickstart test test-slow lint audit docs docs-links format bench clean
+.PHONY: help install oracle cluster crate-validator quickstart test coverage test-slow lint audit docs docs-links format bench clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -55,8 +55,17 @@ quickstart: install oracle ## Run the first campaign to its report (ORACLE=emt: 
 	@if [ -e quickstart-$(ORACLE)/ledger.db ]; then $(BIN)/zonemelt resume quickstart-$(ORACLE); \
 	else $(BIN)/zonemelt run quickstart --oracle $(ORACLE) --directory quickstart-$(ORACLE); fi
 
-test: install ## Run the tests (in two halves side by side: 29 minutes on 2 cores, with SLURM)
-	$(BIN)/python -m pytest -m "not slow"
+# Tests wait as much as they compute: three processes keep two cores busy.
+TESTERS ?= 3
+
+test: install ## Run the tests, side by side in TESTERS=3 processes
+	$(BIN)/python -m pytest -m "not slow" -n $(TESTERS) --dist loadgroup
+
+coverage: install ## Run the tests and say which lines and branches of the rooms they leave out
+	$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest -m "not slow" -n $(TESTERS) --dist loadgroup
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report --precision=1
 
 test-slow: install oracle ## Run everything, chaos and real DFT included
 	$(BIN)/python -m pytest
@@ -89,4 +98,4 @@ bench: install ## Run all benchmarks, quickly, and write build/benchmarks/benchm
 	$(BIN)/python -m benchmarks --quick --results build/benchmarks
 
 clean: ## Remove environments and caches
-	rm -rf $(VENV) .venv-gpaw .venv-crates .venv-audit .mypy_cache .ruff_cache .pytest_cache .import_linter_cache build dist src/*.egg-info
+	rm -rf $(VENV) .venv-gpaw .venv-crates .venv-audit .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .coverage* build dist src/*.egg-info

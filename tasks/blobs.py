@@ -32,6 +32,7 @@ from monty.json import MontyDecoder, MSONable
 from zonemelt import __version__
 from zonemelt.tasks.documents import dumps, loads
 from zonemelt.tasks.errors import StoreError
+from zonemelt.tasks.whole_files import settle_names
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -99,7 +100,7 @@ class BlobDirectory:
                     os.fsync(file.fileno())
             temporary.replace(path)
             if fsync:
-                _fsync_directory(path.parent)
+                settle_names(path.parent)
         except OSError as error:
             with suppress(OSError):
                 temporary.unlink()
@@ -391,11 +392,3 @@ def _lists(array: NDArray[Any]) -> Any:
         gc.unfreeze()  # not as thousands of new objects that a collection is due for
         if enabled:
             gc.enable()
-
-
-def _fsync_directory(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

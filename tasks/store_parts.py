@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from contextlib import closing
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 from zonemelt.tasks.errors import InputError
 from zonemelt.tasks.store_specs import (
@@ -154,7 +154,19 @@ def _mongo_options(spec: MongoSpec) -> dict[str, Any]:
             remedy="write mongodb://host/database or mongodb://host/database.collection",
         )
     uri = re.sub(r"(//[^/?]+/[^/?.]*)\.[^/?]*", r"\1", spec.uri, count=1)
+    client = {name: value for name, value in client.items() if name.lower() not in _uri_options(uri)}
     return {"uri": uri, "database": database, "mongoclient_kwargs": client}
+
+
+def _uri_options(uri: str) -> dict[str, str]:
+    """What a URI says of the client, names in small letters: arguments of the client would overrule it."""
+    return {name.lower(): value for name, value in parse_qsl(urlsplit(uri).query)}
+
+
+def patience_of(store: Store) -> float:
+    """Seconds that a store may take to answer for the first time; what a URI says holds."""
+    said = _uri_options(str(getattr(store, "uri", "") or "")).get("serverselectiontimeoutms", "")
+    return int(said) / 1000 if said.isdecimal() else CONNECT_SECONDS
 
 
 def _check_uri(uri: str) -> None:

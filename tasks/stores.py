@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from zonemelt.tasks.errors import InputError, StoreError
 from zonemelt.tasks.store_files import decode, from_jobflow, read_file
-from zonemelt.tasks.store_parts import CONNECT_SECONDS, build
+from zonemelt.tasks.store_parts import build, patience_of
 from zonemelt.tasks.store_specs import expand, read_spec, redact
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def open_store(
     )
 
 
-def check_store(store: JobStore, *, seconds: float = CONNECT_SECONDS) -> None:
+def check_store(store: JobStore) -> None:
     """Connect a store and its additional stores, and ask each for a document.
 
     Raises:
@@ -65,7 +65,7 @@ def check_store(store: JobStore, *, seconds: float = CONNECT_SECONDS) -> None:
     parts: dict[str, Store] = {"documents": store.docs_store, **vars(store)["additional_stores"]}
     for name, part in parts.items():
         try:
-            with pymongo.timeout(seconds):
+            with pymongo.timeout(patience_of(part)):
                 part.connect()
                 part.query_one({}, properties=[part.key])
         except StoreError:

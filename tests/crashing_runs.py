@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import multiprocessing
 import os
 import random
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import graphs_for_tests as g
 import psutil
+from comparing_runs import Run, reference
 
 from zonemelt.tasks.sqlite import connect
 from zonemelt.workflows.engine.reap import orphans
@@ -259,3 +261,9 @@ class Chaos(Campaign):
         self.kills += 1
         self.at_risk += self.RUNNING[victim]
         return True
+
+
+@functools.cache
+def undisturbed(groups: int) -> Run:
+    """What ``run_locally`` makes of the graph."""
+    return reference(campaign_graph(groups, None))

@@ -9,8 +9,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from graphs_for_tests import listeners, tell
 from jobflow import Flow
+from jobs_for_mishaps import listeners, tell
 
 from zonemelt import resume, run_flow
 from zonemelt.plain_yaml import parse_yaml, read_yaml

@@ -22,7 +22,7 @@ from cluster.campaigns_on_slurm import (
     retries,
     slurm_site,
 )
-from cluster.modes import both_ways
+from cluster.modes import both_ways, in_ways
 from jobflow import Flow
 from jobs_of_several_ranks import reduced_by_torch, sum_of_ranks
 from relabelling_for_tests import SMALL, as_words
@@ -90,7 +90,7 @@ def test_a_campaign_runs_in_one_allocation(slurm, tmp_path):
     poll(lambda: not slurm.run("squeue", "--noheader").strip())  # and it was given back
 
 
-@both_ways
+@in_ways("squeue")
 def test_a_campaign_of_the_catalog_through_pilot_jobs(slurm, tmp_path):
     site = slurm_site().model_dump(mode="json", exclude_defaults=True)
     (tmp_path / "testcluster.yaml").write_text(yaml.safe_dump(site))
@@ -103,7 +103,7 @@ def test_a_campaign_of_the_catalog_through_pilot_jobs(slurm, tmp_path):
     assert set(_column(tmp_path / "c", "json_extract(data, '$.host')")) <= {"cn1", "cn2"}
 
 
-@both_ways
+@in_ways("sacct")
 def test_the_walltime_of_a_block_ends_in_the_middle_of_jobs(slurm, tmp_path):
     def end(block):
         slurm.run("scontrol", "update", f"jobid={block}", "EndTime=now+5")
@@ -112,7 +112,7 @@ def test_the_walltime_of_a_block_ends_in_the_middle_of_jobs(slurm, tmp_path):
     assert disturbed(slurm, tmp_path, end) >= 1
 
 
-@both_ways
+@in_ways("squeue")
 def test_a_block_is_cancelled_by_somebody(slurm, tmp_path):
     def cancel(block):
         slurm.run("scancel", block)
@@ -121,7 +121,7 @@ def test_a_block_is_cancelled_by_somebody(slurm, tmp_path):
     assert disturbed(slurm, tmp_path, cancel) >= 1
 
 
-@both_ways
+@in_ways("sacct")
 def test_a_node_loses_power(slurm, tmp_path):
     assert disturbed(slurm, tmp_path, lambda _: slurm.lose_power("cn2")) >= 1
 

@@ -9,8 +9,9 @@ from hashlib import sha256
 from pathlib import Path
 
 import pytest
-from graphs_for_tests import add, tell
+from graphs_for_tests import add
 from jobflow import Flow
+from jobs_for_mishaps import tell
 from pydantic import ValidationError
 
 from zonemelt import run_flow

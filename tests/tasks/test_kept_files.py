@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 
 import pytest
-from graphs_for_tests import read_file, write_file
 from jobflow import Flow
+from jobs_for_mishaps import read_file, write_file
 from monty.json import MontyDecoder, MontyEncoder
 
 from zonemelt import run_flow

@@ -1,10 +1,11 @@
-"""Workers that are started once for all tests of the engine."""
+"""What tests of the engine share: workers that are started once, ledgers."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 import pytest
+from ledgers_for_tests import Driver
 
 from zonemelt.workflows.engine.pools import make_workers
 
@@ -26,3 +27,9 @@ def workers(tmp_path_factory) -> Iterator[ParslWorkers]:
 def site(request) -> object:
     """Where a graph runs: the head's own process, or worker processes."""
     return request.getfixturevalue("workers") if request.param == "local" else "inline"
+
+
+@pytest.fixture
+def driver(tmp_path) -> Driver:
+    """A ledger without workers."""
+    return Driver(tmp_path)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import graphs_for_tests as g
+import jobs_for_mishaps as mishaps
+import jobs_with_values as values
 import numpy as np
 import pytest
 from comparing_runs import memory_store, ours, reference, taken
@@ -32,8 +34,8 @@ def test_arguments_travel_as_json(tmp_path) -> None:
 
 def test_arrays_are_lists_whatever_their_size(tmp_path, site) -> None:
     """As in run_locally; that large ones travel as files does not show."""
-    small, large = g.array(10), g.array(5000)
-    seen = [g.text_of_type(job.output["values"]) for job in (small, large)]
+    small, large = values.array(10), values.array(5000)
+    seen = [mishaps.text_of_type(job.output["values"]) for job in (small, large)]
     found = outputs(run_flow(Flow([small, large, *seen]), site=site, directory=tmp_path / "c"))
     assert [found[job.uuid] for job in seen] == ["list", "list"]
     assert isinstance(found[large.uuid]["values"], np.ndarray)
@@ -43,7 +45,7 @@ def test_nothing_is_stored_for_a_job_that_failed(tmp_path) -> None:
     """run_locally leaves a document that refers to an additional store there is not."""
 
     def graph() -> Flow:
-        bad = g.unknown_store(1)
+        bad = values.unknown_store(1)
         child = g.text_of(bad.output)
         child.config.on_missing_references = OnMissing.NONE
         return Flow([bad, child, g.same(bad.output)])
@@ -56,7 +58,7 @@ def test_nothing_is_stored_for_a_job_that_failed(tmp_path) -> None:
 
 
 def test_any_name_will_do_for_data_in_the_campaign_directory(tmp_path, site) -> None:
-    job = g.unknown_store(7)
+    job = values.unknown_store(7)
     responses = run_flow(
         Flow([job, child := g.same(job.output["frames"])]), site=site, directory=tmp_path / "c"
     )
@@ -80,8 +82,8 @@ def test_stop_jobflow_also_stops_what_running_jobs_bring(tmp_path, workers) -> N
     """run_locally runs one job at a time: nothing is on its way when a job stops the rest."""
     marks = tmp_path / "marks"
     marks.mkdir()
-    stopper = g.stops_when(str(marks), "begun")
-    bringer = g.brings_when(str(marks), "begun", ".idle")
+    stopper = mishaps.stops_when(str(marks), "begun")
+    bringer = mishaps.brings_when(str(marks), "begun", ".idle")
     child = g.note(str(marks), stopper.output, name="child")
     responses = run_flow(Flow([stopper, bringer, child]), site=workers, directory=tmp_path / "c")
     assert set(responses) == {stopper.uuid, bringer.uuid}
@@ -91,7 +93,7 @@ def test_stop_jobflow_also_stops_what_running_jobs_bring(tmp_path, workers) -> N
 
 def test_more_references_than_fit_a_document(tmp_path, site) -> None:
     """An output of more than 1 MB goes to a file, unless it leads to other outputs."""
-    many = g.map_reduce_list(6000)
+    many = mishaps.map_reduce_list(6000)
     total = g.total(many.output)
     responses = run_flow(Flow([many, total]), site=site, directory=tmp_path / "c")
     assert responses[total.uuid][1].output == sum(range(1, 6001))
@@ -99,7 +101,7 @@ def test_more_references_than_fit_a_document(tmp_path, site) -> None:
 
 def test_large_documents(tmp_path, site) -> None:
     job = g.same({"text": "ü" * 2_000_000, "n": 1})
-    big = g.summed_plain(list(range(200_000)))
+    big = values.summed_plain(list(range(200_000)))
     ends = [g.same(big.output["terms"][-1]), g.same(big.output["total"])]
     responses = run_flow(Flow([job, big, *ends]), site=site, directory=tmp_path / "c")
     assert [responses[end.uuid][1].output for end in ends] == [199_999, sum(range(200_000))]
@@ -140,7 +142,12 @@ class TestExternalReferences:
 
     def test_are_found_in_the_store(self, tmp_path, site) -> None:
         earlier = Flow(
-            [a := g.same({"x": [1, 2]}), data := g.trajectory(3), many := g.map_reduce(3), g.countdown(2)]
+            [
+                a := g.same({"x": [1, 2]}),
+                data := values.trajectory(3),
+                many := g.map_reduce(3),
+                g.countdown(2),
+            ]
         )
         later = [
             lambda: g.add(a.output["x"][1]),
@@ -190,7 +197,7 @@ def test_responses_are_a_mapping(tmp_path) -> None:
 
 def test_a_reference_in_an_additional_store_does_not_stop_reuse(tmp_path) -> None:
     def graph() -> Flow:
-        job = g.trajectory_by_another(2)
+        job = values.trajectory_by_another(2)
         return Flow([job, g.text_of(job.output)])
 
     earlier = run_flow(graph(), site="inline", directory=tmp_path / "a", ensure_success=True)

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import graphs_for_tests as g
+import jobs_with_values as values
 import pytest
+from compared_graphs import GRAPHS, graph
 from comparing_runs import assert_same, built, memory_store, ours, reference, taken
 from jobflow import Flow, Job, OnMissing
 
 from zonemelt.workflows.engine.run import run_flow
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:Job .* contains an Flow or Job as an input:UserWarning"),
@@ -20,301 +19,13 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:Response.stored_data is not supported:UserWarning"),
 ]
 
-GRAPHS: dict[str, Callable[[], Any]] = {}
-
-
-def graph(build: Callable[[], Any]) -> Callable[[], Any]:
-    """Register a graph: a function without arguments that builds it."""
-    GRAPHS[build.__name__] = build
-    return build
-
-
-def missing(job: Job, how: str) -> Job:
-    job.config.on_missing_references = OnMissing(how)
-    return job
-
-
-# ── static graphs ───────────────────────────────────────────────────────────────────────────────────────
-
-
-@graph
-def single_job() -> Any:
-    return g.add(1, b=2)
-
-
-@graph
-def chain() -> Any:
-    jobs = [g.add(1)]
-    for _ in range(5):
-        jobs.append(g.add(jobs[-1].output))
-    return Flow(jobs, output=jobs[-1].output, name="a chain")
-
-
-@graph
-def fan_and_join() -> Any:
-    fan = [g.add(i) for i in range(12)]
-    join = g.total([job.output for job in fan])
-    return [join, *fan]  # children before their parents
-
-
-@graph
-def diamond() -> Any:
-    top = g.same({"a": [1, 2], "b": 3})
-    left, right = g.add(top.output["a"][1]), g.add(top.output["b"], b=top.output["a"][0])
-    return Flow([top, left, right, g.total([left.output, right.output])])
-
-
-@graph
-def same_reference_twice() -> Any:
-    top = g.add(1)
-    return Flow([top, g.add(top.output, top.output), g.same({"x": top.output, "y": [top.output]})])
-
-
-@graph
-def nested_flows() -> Any:
-    a = g.add(1)
-    inner = Flow([a, b := g.add(a.output)], output=b.output, name="inner")
-    middle = Flow([inner, c := g.add(inner.output)], output={"b": b.output, "c": c.output}, name="middle")
-    return Flow([middle, g.same(middle.output), g.add(middle.output["c"])], name="outer")
-
-
-@graph
-def linear() -> Any:
-    return Flow([g.add(1), g.fail(), g.add(2), g.add(3)], order="linear")
-
-
-@graph
-def linear_nested() -> Any:
-    first = Flow([g.add(1), a := g.add(2), g.add(a.output)], name="first")
-    second = Flow([g.add(3), b := g.add(4), g.add(b.output)], order="linear", name="second")
-    return Flow([first, g.add(5), second, missing(g.fail(), "none"), g.add(6)], order="linear")
-
-
-@graph
-def linear_within_auto() -> Any:
-    a = g.add(1)
-    inner = Flow([b := g.add(a.output), c := g.add(2)], order="linear", output=c.output)
-    return Flow([a, inner, g.add(inner.output, b.output)])
-
-
-@graph
-def references() -> Any:
-    top = g.same({"deep": [{"value": 5, "list": [1, 2, 3]}], "text": "ü"})
-    model = g.summed([1.0, 2.0])
-    return Flow(
-        [
-            top,
-            model,
-            g.add(top.output["deep"][0]["value"]),
-            g.same([top.output["deep"], {"k": top.output["text"]}]),
-            g.same(model.output.total),
-            g.same(model.output.terms[1]),
-            g.text_of(model.output),
-            g.text_of((top.output["text"], 1)),
-        ]
-    )
-
-
-@graph
-def wrong_references() -> Any:
-    top = g.same({"a": [1]})
-    return Flow(
-        [
-            top,
-            g.same(top.output["b"]),
-            g.same(top.output["a"][7]),
-            g.same(top.output.nothing),
-            g.add(top.output),
-        ]
-    )
-
-
-# ── failures ────────────────────────────────────────────────────────────────────────────────────────────
-
-
-@graph
-def failing_parent() -> Any:
-    bad, good = g.fail(), g.add(1)
-    jobs = [bad, good]
-    for how in ("error", "none", "pass"):
-        jobs += [
-            missing(g.text_of([bad.output, good.output]), how),
-            missing(g.text_of(bad.output["a"].b), how),
-        ]
-    return Flow(jobs)
-
-
-@graph
-def skip_cascade() -> Any:
-    bad = g.fail()
-    one = g.add(bad.output)
-    two = g.add(one.output)
-    three = missing(g.text_of(two.output), "none")
-    return Flow([bad, one, two, three, g.add(three.output, "!"), g.add(two.output)])
-
-
-@graph
-def not_serialisable_output() -> Any:
-    bad = g.not_serialisable()
-    return Flow([bad, missing(g.text_of(bad.output), "none"), g.add(bad.output)])
-
-
-@graph
-def schemas() -> Any:
-    jobs = [g.summed([1.0, 2.5]), g.summed_model([3.0]), wrong := g.summed_wrongly([1.0])]
-    return Flow(
-        [*jobs, g.same(wrong.output), missing(g.text_of(wrong.output.total), "none"), g.summed("no list")]
-    )
-
-
-@graph
-def schema_after_replace() -> Any:
-    right, wrong = g.summed_by_another([1.0, 2.0]), g.summed_by_another([1.0], wrong=True)
-    return Flow([right, wrong, g.same(right.output.total), g.same(wrong.output)])
-
-
-# ── dynamic graphs ──────────────────────────────────────────────────────────────────────────────────────
-
-
-def brought(way: str, shape: str, *jobs: dict[str, Any], **top: Any) -> Flow:
-    """A job that brings others, its parent, its child and grandchild."""
-    parent = g.same("parent")
-    bringer = g.act({"value": 1, way: {"jobs": list(jobs), "shape": shape}, **top}, parent.output)
-    child = g.act({"value": "child"}, bringer.output)
-    spared = missing(g.act({"value": "spared"}, bringer.output), "none")
-    grandchild = g.act({"value": "grandchild"}, child.output)
-    return Flow([parent, bringer, child, spared, grandchild, g.same("aside")], name="host", metadata={"m": 1})
-
-
-SHAPES = ["job", "flow", "plain", "list", "dict"]
-for _way in ("replace", "detour", "addition"):
-    for _shape in SHAPES if _way == "replace" else SHAPES[:-1]:
-        GRAPHS[f"{_way}_by_{_shape}"] = lambda w=_way, s=_shape: brought(
-            w, s, {"value": 2}, {"value": 3, "after": [0]}
-        )
-    for _shape in ("job", "flow", "plain"):
-        GRAPHS[f"{_way}_by_{_shape}_fails"] = lambda w=_way, s=_shape: brought(
-            w, s, {"value": 2, "fails": True}, {"value": 3, "after": [0]}, {"value": 4}
-        )
-    GRAPHS[f"{_way}_within_{_way}"] = lambda w=_way: brought(
-        w,
-        "flow",
-        {"value": 2, w: {"jobs": [{"value": 3}, {"value": 4, w: {"jobs": [{"value": 5}], "shape": "job"}}]}},
-    )
-    GRAPHS[f"{_way}_linear"] = lambda w=_way: Flow(
-        [
-            top := g.act(
-                {
-                    "value": 0,
-                    w: {"jobs": [{"value": 1}, {"value": 2, "fails": True}, {"value": 3}], "order": "linear"},
-                }
-            ),
-            g.act({"value": "child"}, top.output),
-        ]
-    )
-for _shape in ("job", "list", "tuple", "dict", "flow"):
-    GRAPHS[f"returned_{_shape}"] = lambda s=_shape: Flow(
-        [a := g.bare(s), g.same(a.output), g.text_of(a.output)]
-    )
-
-
-@graph
-def recursion() -> Any:
-    down = g.countdown(6)
-    return Flow([down, g.text_of(down.output), g.countdown(0)])
-
-
-@graph
-def detour_of_a_replacement() -> Any:
-    return brought(
-        "replace", "job", {"value": 2, "detour": {"jobs": [{"value": 3}, {"value": 4, "after": [0]}]}}
-    )
-
-
-@graph
-def detour_held_across_a_replacement() -> Any:
-    return brought(
-        "detour",
-        "flow",
-        {"value": 2, "seconds": 0.05},
-        {"value": 3, "after": [0]},
-        replace={"jobs": [{"value": 5, "replace": {"jobs": [{"value": 6}], "shape": "job"}}], "shape": "job"},
-    )
-
-
-@graph
-def all_three_ways() -> Any:
-    plan = {"jobs": [{"value": 2}, {"value": 3, "after": [0]}]}
-    return brought("replace", "flow", {"value": 9}, detour=plan, addition={**plan, "shape": "list"})
-
-
-@graph
-def all_three_ways_fail() -> Any:
-    plan = {"jobs": [{"value": 2, "fails": True}, {"value": 3, "after": [0]}]}
-    return brought("replace", "flow", {"value": 9, "fails": True}, detour=plan, addition=plan)
-
-
-@graph
-def replaced_map_reduce() -> Any:
-    jobs = [g.map_reduce(6), g.map_reduce(3, fails=[1]), g.map_reduce(3, fails=[1], on_missing="none")]
-    return Flow(
-        [*jobs, *(g.same(job.output) for job in jobs), *(missing(g.text_of(j.output), "none") for j in jobs)]
-    )
-
-
-# ── stops ───────────────────────────────────────────────────────────────────────────────────────────────
-
-
-@graph
-def stops_children() -> Any:
-    top = g.act({"value": 1, "stop_children": True})
-    child = g.act({"value": 2}, top.output)
-    spared = missing(g.act({"value": 3}, top.output), "none")
-    grandchild = missing(g.act({"value": 4}, [child.output, spared.output]), "none")
-    bad = g.fail()
-    return Flow([top, child, spared, grandchild, bad, g.same([bad.output, grandchild.output]), g.add(7)])
-
-
-for _way in ("replace", "detour", "addition"):
-    GRAPHS[f"stops_children_with_{_way}"] = lambda w=_way: brought(
-        w, "flow", {"value": 2}, {"value": 3, "after": [0]}, stop_children=True
-    )
-    GRAPHS[f"{_way}_stops_its_children"] = lambda w=_way: brought(
-        w, "flow", {"value": 2, "stop_children": True}, {"value": 3, "after": [0]}
-    )
-
-
-@graph
-def replacement_stops_children() -> Any:
-    return brought("replace", "job", {"value": 2, "stop_children": True})
-
-
-@graph
-def stops_jobflow() -> Any:
-    one = g.add(1)
-    two = g.act({"value": 2, "stop_jobflow": True}, one.output)
-    three = g.add(two.output)
-    return Flow([one, two, three, g.add(three.output)])
-
-
-@graph
-def stops_jobflow_with_replacement() -> Any:
-    top = g.act({"value": 2, "stop_jobflow": True, "replace": {"jobs": [{"value": 3}]}})
-    return Flow([top, g.add(top.output)])
-
-
-@graph
-def replacement_stops_jobflow() -> Any:
-    top = g.act({"value": 2, "replace": {"jobs": [{"value": 3, "stop_jobflow": True}], "shape": "job"}})
-    return Flow([top, g.add(top.output)])
-
 
 # ── data ────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 @graph
 def additional_stores() -> Any:
-    jobs = [g.trajectory(4), g.all_data(3), g.many_data(2), g.trajectory_by_another(2)]
+    jobs = [values.trajectory(4), values.all_data(3), values.many_data(2), values.trajectory_by_another(2)]
     return Flow(
         [
             *jobs,
@@ -329,7 +40,7 @@ def additional_stores() -> Any:
 
 @graph
 def odd_values() -> Any:
-    odd = g.odd_values()
+    odd = values.odd_values()
     return Flow(
         [
             odd,
@@ -338,8 +49,8 @@ def odd_values() -> Any:
             g.same(odd.output),
             g.same(odd.output["enum"]),
             g.same(odd.output["key with spaces"]),
-            g.same(g.Colour.BLUE),
-            g.text_of(g.Colour.BLUE),
+            g.same(values.Colour.BLUE),
+            g.text_of(values.Colour.BLUE),
         ]
     )
 
@@ -359,25 +70,29 @@ def responses_of_all_kinds() -> Any:
 def arrays() -> Any:
     import numpy as np
 
-    jobs = [g.array(n, kind) for n in (0, 3, 1023, 1024, 5000) for kind in ("float64", "int32", "bool")]
-    jobs += [g.bare_array(10), g.bare_array(4000)]
-    means = [g.mean_of(job.output["values"]) for job in jobs[:-2]] + [
-        g.mean_of(job.output) for job in jobs[-2:]
+    jobs = [values.array(n, kind) for n in (0, 3, 1023, 1024, 5000) for kind in ("float64", "int32", "bool")]
+    jobs += [values.bare_array(10), values.bare_array(4000)]
+    means = [values.mean_of(job.output["values"]) for job in jobs[:-2]] + [
+        values.mean_of(job.output) for job in jobs[-2:]
     ]
-    given = [g.mean_of(np.arange(6.0)), g.mean_of(np.arange(6000.0)), g.same({"a": np.arange(6000)})]
+    given = [
+        values.mean_of(np.arange(6.0)),
+        values.mean_of(np.arange(6000.0)),
+        g.same({"a": np.arange(6000)}),
+    ]
     return Flow([*jobs, *means, *given, g.same(jobs[4].output), g.same(jobs[-1].output)])
 
 
 @graph
 def structures() -> Any:
-    jobs = [g.structure(1), g.structure(8)]  # 8 and 512 sites
+    jobs = [values.structure(1), values.structure(8)]  # 8 and 512 sites
     again = [g.same({"s": job.output, "n": [job.output]}) for job in jobs]
     return Flow(
         [
             *jobs,
             *again,
-            *(g.about_structure(job.output) for job in jobs),
-            g.about_structure(again[1].output["n"][0]),
+            *(values.about_structure(job.output) for job in jobs),
+            values.about_structure(again[1].output["n"][0]),
         ]
     )
 
@@ -426,18 +141,20 @@ def manager_configs() -> Any:
             bringer(pass_manager_config=False),
             bringer(response_manager_config={"_b": 2, "walltime": 60}),
             g.respond(1, replace=None),
-            g.current_job(),
+            values.current_job(),
         ]
     )
 
 
 @graph
 def current_jobs() -> Any:
-    job = g.current_job()
+    job = values.current_job()
     job.metadata = {"a": {"b": [1]}}
     job.update_config({"manager_config": {"_x": {"y": 1}}})
     return Flow(
-        [job, Flow([g.current_job()], name="inner"), g.current_job()], name="outer", metadata={"f": 1}
+        [job, Flow([values.current_job()], name="inner"), values.current_job()],
+        name="outer",
+        metadata={"f": 1},
     )
 
 
@@ -447,10 +164,10 @@ def unresolved_references() -> Any:
     return Flow(
         [
             top,
-            g.unresolved(top.output[0]),
-            g.both(top.output[1]),
-            g.unresolved({"x": [top.output]}),
-            g.both([1]),
+            values.unresolved(top.output[0]),
+            values.both(top.output[1]),
+            values.unresolved({"x": [top.output]}),
+            values.both([1]),
         ]
     )
 
@@ -458,8 +175,8 @@ def unresolved_references() -> Any:
 @graph
 def exposed_store() -> Any:
     top = g.same([1, 2])
-    seen = g.look_up(top.uuid)
-    order = Flow([top, seen, g.look_up("nobody")], order="linear")
+    seen = values.look_up(top.uuid)
+    order = Flow([top, seen, values.look_up("nobody")], order="linear")
     return Flow([order, g.same(seen.output)])
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import graphs_for_tests as g
+import jobs_with_values as values
 import pytest
 from jobflow import Flow, job
 
@@ -33,7 +33,7 @@ PARTS = {
 
 @pytest.mark.parametrize("part", PARTS)
 def test_a_large_array_looks_like_a_small_one(tmp_path, part) -> None:
-    seen = {n: g.array(n) for n in (10, 5000)}
+    seen = {n: values.array(n) for n in (10, 5000)}
     texts = {n: types_in(PARTS[part](made.output)) for n, made in seen.items()}
     responses = run_flow(
         Flow([*seen.values(), *texts.values()]), site="inline", directory=tmp_path / "c", ensure_success=True

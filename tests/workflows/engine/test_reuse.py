@@ -7,21 +7,11 @@ import sys
 
 import numpy as np
 import pytest
-from graphs_for_tests import (
-    about_structure,
-    add,
-    array,
-    executions,
-    map_reduce,
-    mean_of,
-    note,
-    structure,
-    total,
-    trajectory,
-    write_file,
-)
-from graphs_for_tests import read_file as read
+from graphs_for_tests import add, executions, map_reduce, note, total
 from jobflow import Flow
+from jobs_for_mishaps import read_file as read
+from jobs_for_mishaps import write_file
+from jobs_with_values import about_structure, array, mean_of, structure, trajectory
 
 from zonemelt import run_flow
 from zonemelt.tasks.errors import InputError

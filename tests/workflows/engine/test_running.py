@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import graphs_for_tests as g
+import jobs_with_values as values
 import pytest
 from jobflow import Flow, Job
 
@@ -206,7 +207,7 @@ class TestBadInput:
     def test_arguments_and_outputs_that_are_no_json(self, tmp_path):
         with pytest.raises((InputError, AttributeError, ValueError)):
             run_flow(g.same(object()), site="inline", directory=tmp_path / "a")
-        run_flow(g.not_serialisable(), site="inline", directory=tmp_path / "b")
+        run_flow(values.not_serialisable(), site="inline", directory=tmp_path / "b")
         assert "not MSONable" in events(tmp_path / "b", "failed")[0]["message"]
 
     def test_resources_that_no_site_has(self, tmp_path):
