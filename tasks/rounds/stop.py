@@ -65,13 +65,20 @@ def reason_to_stop(stop: Stop, history: Sequence[dict[str, Any]]) -> str:
             f"{name} {now['heldout'][name]:.4g}, wanted {most:g}" for name, most in wanted.items()
         )
     if now["exhausted"]:
-        said = now["choice"].get("explored", {})
-        why = ", ".join(f"{key}: {count}" for key, count in said.items() if key != "kept" and count)
-        return f"exhausted: nothing is left to be chosen{f' ({why})' if why else ''}"
+        return f"exhausted: nothing is left to be chosen{_why_nothing(now['choice'])}"
     promise = now["choice"].get("promise")
     if stop.promise is not None and promise is not None and promise < stop.promise:
         return f"no candidate left is among the best with a probability above {promise:.3g}"
     return _certain(stop, now)
+
+
+def _why_nothing(choice: dict[str, Any]) -> str:
+    """What became of what was found, in brackets: refused, off target, without a place on the hull …"""
+    said = {key: count for key, count in choice.get("explored", {}).items() if key != "kept"}
+    verdicts = {key: count for key, count in choice.get("counts", {}).items() if key.startswith("verdict ")}
+    said |= {key.removeprefix("verdict "): count for key, count in verdicts.items()}
+    why = ", ".join(f"{key}: {count}" for key, count in said.items() if count)
+    return f" ({why})" if why else ""
 
 
 def _confirmed(now: dict[str, Any]) -> int:

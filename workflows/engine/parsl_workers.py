@@ -207,10 +207,10 @@ class ParslWorkers:
         return nodes
 
     def blocks(self) -> dict[str, list[str]]:
-        """What batch jobs there are for each pool; none for pools on this machine."""
+        """What batch jobs wait or run for each pool; none for pools on this machine."""
         executors: dict[str, Any] = dict(self._kernel.executors) if self._kernel is not None else {}
         return {
-            pool: sorted(map(str, executors[pool].blocks_to_job_id.values()))
+            pool: _jobs_of_blocks(executors[pool])
             for pool in self.pools
             if pool in executors and _is_batch(executors[pool])
         }
@@ -222,6 +222,16 @@ class ParslWorkers:
             if jobs and executor is not None and _is_batch(executor):
                 with contextlib.suppress(Exception):  # they may have ended by themselves
                     executor.provider.cancel(jobs)
+
+
+def _jobs_of_blocks(executor: Any) -> list[str]:
+    """Without those that have ended: Parsl never forgets a block."""
+    known = dict(executor.status_facade)
+    return sorted(
+        str(job)
+        for block, job in dict(executor.blocks_to_job_id).items()
+        if block not in known or not known[block].terminal
+    )
 
 
 def _limit_waiting(executor: Any) -> None:

@@ -97,17 +97,26 @@ def why_idle(
     if not alive:
         return "no head drives it, so nothing runs: `zonemelt resume` goes on"
     if counts["running"]:
-        return "" if begun else f"{counts['running']} jobs are sent and wait for workers to take them"
+        return (
+            ""
+            if begun
+            else f"{_jobs(counts['running'], 'is sent and waits', 'are sent and wait')} for workers"
+        )
     if counts["ready"]:
         first = connection.execute(
             "SELECT MIN(not_before) FROM jobs WHERE state = ?", (int(JobState.READY),)
         ).fetchone()[0]
         if first > time.time():
-            return f"{counts['ready']} jobs rest before another attempt, until {clock(first)}"
+            return f"{_jobs(counts['ready'], 'rests', 'rest')} before another attempt, until {clock(first)}"
         return "the head is about to send jobs out"
     if counts["held"]:
         return _held(counts)
     return ""
+
+
+def _jobs(count: int, one: str, several: str) -> str:
+    """A number of jobs with the verb that suits it."""
+    return f"{count} job {one}" if count == 1 else f"{count:,} jobs {several}"
 
 
 def _held(counts: dict[str, int]) -> str:

@@ -43,6 +43,15 @@ def test_reasons(stop, changes, said):
     assert bool(found) == bool(said)
 
 
+def test_an_exhausted_campaign_says_what_became_of_what_was_found():
+    choice = {
+        "explored": {"proposed": 42, "kept": 42, "refused: asked for already": 0},
+        "counts": {"generated": 42, "verdict off target": 27, "verdict undefined": 13, "verdict stable": 0},
+    }
+    history = now(exhausted=True, choice=choice)
+    assert reason_to_stop(Stop(), history).endswith("(proposed: 42, off target: 27, undefined: 13)")
+
+
 def test_a_committee_that_agrees_on_nonsense_does_not_end_a_campaign_by_its_certainty():
     sure = {"uncertainty": 0.01}
     assert reason_to_stop(Stop(uncertainty=0.3), now(**sure, surprise=1.2))
