@@ -128,6 +128,22 @@ def test_every_page_is_in_the_index():
             assert f"\n{name}\n" in index, f"{name} is in no list of docs/index.md"
 
 
+@pytest.mark.parametrize("name", ["grand-tour", "cluster"])
+def test_the_grand_tour_shows_its_files(name):
+    text = (ROOT / "docs" / "grand-tour" / f"{name}.yaml").read_text(encoding="utf-8")
+    assert f"```yaml\n{text}```" in (ROOT / "docs" / "grand-tour.md").read_text(encoding="utf-8")
+
+
+def test_the_campaign_of_the_grand_tour_fits_its_site():
+    from zonemelt.sites.load import load_site
+    from zonemelt.workflows.campaigns.spec import build_flow, load_campaign
+
+    site = load_site(ROOT / "docs" / "grand-tour" / "cluster.yaml")
+    spec = load_campaign(ROOT / "docs" / "grand-tour" / "grand-tour.yaml", {"oracle": "emt"})
+    assert {wanted["pool"] for wanted in spec.resources.values()} < set(site.pools)
+    assert build_flow(spec).jobs
+
+
 def test_the_citation_is_of_this_version():
     """The fields that the Citation File Format 1.2 requires, and none that it does not know."""
     said = read_yaml(ROOT / "CITATION.cff")

@@ -41,8 +41,7 @@ def run_checks(read: Callable[[], Plan] | None, directory: Path, *, site: str = 
         else:
             yield Check(what="campaign", ok=True, found=plan.name)
             yield _tried("graph", lambda: f"{_jobs(plan.build())} jobs to begin with")
-    options = plan.site_options if plan is not None else {}
-    yield _tried("site", lambda: pools(site or (plan.site if plan is not None else ""), options))
+    yield _tried("site", lambda: pools(site, plan))
     yield writable(directory)
     yield file_system(directory)
     yield _tried("store", lambda: store(plan, directory))
@@ -83,20 +82,23 @@ def packages() -> Check:
     )
 
 
-def pools(site: str, options: dict[str, Any]) -> str:
-    """The pools of a site; of the settings' one if it is not named.
+def pools(site: str, plan: Plan | None) -> str:
+    """The pools of a site, and what the campaign sends to which; of the settings' one if it is not named.
 
     Raises:
-        ZonemeltError: it cannot be read, or lacks what only its user knows.
+        ZonemeltError: it cannot be read, lacks what only its user knows, or what the campaign asks for.
     """
-    from zonemelt.workflows.cli.plans import complete_site, resolved_site
+    from zonemelt.workflows.cli.plans import complete_site, pools_of_steps, resolved_site
+    from zonemelt.workflows.cli.site_checks import workers_of
     from zonemelt.workflows.settings import load_settings
 
-    name = resolved_site(site or load_settings().site)
+    name = resolved_site(site or (plan.site if plan is not None else load_settings().site))
     if name == "inline":
         return "inline: jobs run in the head, one after the other"
-    found = complete_site(name, options).pools.items()
-    return f"{name}: {', '.join(f'{label} with {pool.capacity} workers' for label, pool in found)}"
+    found = complete_site(name, plan.site_options if plan is not None else {})
+    steps = pools_of_steps(plan.spec, found) if plan is not None else {}
+    said = "".join(f"; {step} jobs in {pool}" for step, pool in sorted(steps.items()))
+    return f"{name}: {workers_of(found)}{said}"
 
 
 def writable(directory: Path) -> Check:

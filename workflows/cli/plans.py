@@ -204,9 +204,30 @@ def site_of(plan: Plan) -> Any:
     """Where a campaign runs, as ``run_flow`` takes it.
 
     Raises:
-        InputError: a value of the site is wrong, or missing and known to its user only.
+        InputError: a value of the site is wrong, or missing and known to its user only; or the campaign asks
+            for what it has not.
     """
-    return plan.site if plan.site == "inline" else complete_site(plan.site, plan.site_options)
+    if plan.site == "inline":
+        return plan.site
+    site = complete_site(plan.site, plan.site_options)
+    pools_of_steps(plan.spec, site)
+    return site
+
+
+def pools_of_steps(spec: Any, site: Site) -> dict[str, str]:
+    """The pool of each step whose ``resources`` a campaign names.
+
+    Raises:
+        InputError: the site has no such pool, or no block of it can run what is asked for.
+    """
+    from zonemelt.workflows.engine.pools import offer_of
+    from zonemelt.workflows.engine.resources import pool_for, read_resources
+
+    offers = {name: offer_of(site, pool) for name, pool in site.pools.items()}
+    return {
+        step: pool_for(read_resources(wanted), offers, where=f"resources.{step}")
+        for step, wanted in getattr(spec, "resources", {}).items()
+    }
 
 
 def complete_site(name: str, options: dict[str, Any]) -> Site:

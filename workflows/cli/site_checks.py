@@ -28,13 +28,20 @@ def on_paper(site: Site, values: list[Value]) -> Iterator[Check]:
         )
     if not missing:
         yield Check(what="complete", ok=True, found="everything is given that only you know")
-    pools = ", ".join(f"{name} with {pool.capacity} workers" for name, pool in site.pools.items())
-    yield Check(what="consistent", ok=True, found=f"its values fit each other: {pools}")
+    yield Check(what="consistent", ok=True, found=f"its values fit each other: {workers_of(site)}")
     unsure = [value.path for value in values if value.confidence is Confidence.UNVERIFIED]
     if unsure:
         more = f" and {len(unsure) - _FEW} more" if len(unsure) > _FEW else ""
         found = f"unverified defaults, {len(unsure)} of them: {', '.join(unsure[:_FEW])}{more}"
         yield Check(what="certain", ok=None, found=f"{found} (`zonemelt sites show {site.name}`)")
+
+
+def workers_of(site: Site) -> str:
+    """How many workers each pool has, in words."""
+    return ", ".join(
+        f"{name} with {pool.capacity} worker{'s' if pool.capacity > 1 else ''}"
+        for name, pool in site.pools.items()
+    )
 
 
 def from_here(site: Site, values: list[Value]) -> Iterator[Check]:  # noqa: ARG001 (a producer is called so)

@@ -21,7 +21,14 @@ import orjson
 
 from zonemelt.tasks.errors import InputError
 from zonemelt.tasks.sqlite import connect, create_collection, quote, upsert
-from zonemelt.workflows.engine.resources import Offer, Resources, WholeBlock, quorum_count, read_resources
+from zonemelt.workflows.engine.resources import (
+    Offer,
+    Resources,
+    WholeBlock,
+    pool_for,
+    quorum_count,
+    read_resources,
+)
 from zonemelt.workflows.engine.schema import (
     BLOB_KEY,
     CIRCUMSTANCES,
@@ -221,16 +228,7 @@ class Ledger:
     def _pool(self, row: JobRow, resources: Resources) -> str:
         if row.expose_store:
             return HEAD_POOL
-        if resources.pool and resources.pool not in self.pools:
-            raise InputError(
-                f"the site has no pool '{resources.pool}'",
-                where=f"job '{row.name}' manager_config.pool",
-                remedy=f"its pools are: {', '.join(self.pools)}",
-            )
-        pool = resources.pool or self.pools[0]
-        if (offer := self._offers[pool]) is not None:
-            offer.check(resources, pool, where=f"job '{row.name}'")
-        return pool
+        return pool_for(resources, self._offers, where=f"job '{row.name}' manager_config")
 
     # ── jobs go out ─────────────────────────────────────────────────────────────────────────────────
 

@@ -99,16 +99,37 @@ class Offer:
         if resources.nodes > self.nodes:
             raise InputError(
                 f"the job asks for {resources.nodes} nodes, a block of '{pool}' gives a job {self.nodes}",
-                where=f"{where} manager_config.nodes",
+                where=f"{where}.nodes",
                 remedy="raise nodes_per_block of the pool (with whole_block: true), or ask for fewer",
             )
         if resources.walltime > self.seconds:
             raise InputError(
                 f"the job's walltime of {resources.walltime:g} s does not fit a block of '{pool}', which "
                 f"has {self.seconds:g} s for jobs",
-                where=f"{where} manager_config.walltime",
+                where=f"{where}.walltime",
                 remedy="raise the pool's walltime, or ask for less",
             )
+
+
+def pool_for(resources: Resources, offers: Mapping[str, Offer | None], *, where: str) -> str:
+    """The pool of a job: the one that it names, else the first.
+
+    Args:
+        resources: what the job asks for.
+        offers: of each pool, where they are known.
+        where: what says so, such as ``job 'relax' manager_config``.
+
+    Raises:
+        InputError: there is no such pool, or no block of it can ever run the job.
+    """
+    pool = resources.pool or next(iter(offers))
+    if pool not in offers:
+        raise InputError(
+            f"the site has no pool '{pool}'", where=f"{where}.pool", remedy=f"its pools: {', '.join(offers)}"
+        )
+    if (offer := offers[pool]) is not None:
+        offer.check(resources, pool, where=where)
+    return pool
 
 
 _DEFAULT = Resources()

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from zonemelt.sites.clock import clock_seconds
-from zonemelt.tasks.errors import InputError
 from zonemelt.workflows.engine.pools import offer_of
+from zonemelt.workflows.engine.resources import pool_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,20 +23,12 @@ def check_graph(graph: Graph, site: Site) -> None:
         InputError: the job, what it asks for, what there is.
     """
     offers = {name: offer_of(site, pool) for name, pool in site.pools.items()}
-    default = next(iter(offers))
     for number, (resources, beside_head) in enumerate(graph.requests):
         if beside_head:
             continue
         job = graph.request.index(number)
         where = f"job '{graph.names[job]}'" if graph.names else f"job {job}"
-        pool = resources.pool or default
-        if pool not in offers:
-            raise InputError(
-                f"the site has no pool '{pool}'",
-                where=f"{where} manager_config.pool",
-                remedy=f"its pools are: {', '.join(offers)}",
-            )
-        offers[pool].check(resources, pool, where=where)
+        pool_for(resources, offers, where=f"{where} manager_config")
 
 
 def warnings(graph: Graph, site: Site, times: Times) -> Iterator[str]:

@@ -166,6 +166,21 @@ def test_check_of_what_is_there(zonemelt, home: Path):
     assert list(home.iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    ("wanted", "said"),
+    [
+        ("{label: {pool: dft}}", "resources.label.pool: the site has no pool 'dft'"),
+        ("{train: {nodes: 2}}", "resources.train.nodes: the job asks for 2 nodes"),
+    ],
+)
+def test_what_the_site_has_not_is_said_before_anything_begins(zonemelt, home: Path, wanted: str, said: str):
+    words = ["quickstart", "--oracle", "emt", "--set", f"resources={wanted}"]
+    assert said in " ".join(zonemelt.refused("run", *words).split())
+    found = zonemelt.json("check", *words, code=1)
+    assert [one["what"] for one in found["checks"] if one["ok"] is False] == ["site"]
+    assert list(home.iterdir()) == []
+
+
 def test_check_of_what_is_not(zonemelt, monkeypatch: pytest.MonkeyPatch):
     crosses = {
         ("nothing.yaml",): "campaign",
