@@ -73,7 +73,7 @@ def reason_to_stop(stop: Stop, history: Sequence[dict[str, Any]]) -> str:
 
 
 def _why_nothing(choice: dict[str, Any]) -> str:
-    """What became of what was found, in brackets: refused, off target, without a place on the hull …"""
+    """What became of what was found, in brackets: refused, off target, or without a place on the hull."""
     said = {key: count for key, count in choice.get("explored", {}).items() if key != "kept"}
     verdicts = {key: count for key, count in choice.get("counts", {}).items() if key.startswith("verdict ")}
     said |= {key.removeprefix("verdict "): count for key, count in verdicts.items()}

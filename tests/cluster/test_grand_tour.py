@@ -32,6 +32,7 @@ def tours(slurm):
         yield lambda directory: stack.enter_context(Tour(slurm, directory))
 
 
+@pytest.mark.timeout(1800)
 def test_a_short_one_outlives_its_head_and_a_node(tours, tmp_path):
     tour = tours(tmp_path / "tour")
     tour.submit(*SHORT)
