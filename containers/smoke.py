@@ -50,7 +50,7 @@ def potential() -> None:
     from zonemelt.tasks.potentials.load import load_potential
 
     salt = bulk("NaCl", "rocksalt", a=5.64)
-    salt.calc = calculator(load_potential("chgnet"))
+    salt.calc = calculator(load_potential("chgnet-0.3.0"))
     energy = float(salt.get_potential_energy()) / len(salt)
     assert -4.5 < energy < -2.5, f"{energy} eV/atom"  # noqa: PLR2004 (near -3.4)
     say(f"CHGNet gives NaCl {energy:.3f} eV/atom")

@@ -38,7 +38,7 @@ def section(gathered: Gathered) -> Section | None:
         parts.append(Table(caption="round by round", columns=("round", *names), rows=rows))
     if words := gathered.outputs.candidates.counts:
         rows = [[word, number] for word, number in words.most_common()]
-        caption = "verdicts on all that was judged: repeats, known crystals and an unfinished round among them"
+        caption = "verdicts on all that was judged, repeats, known ones and an open round among them"
         parts.append(Table(caption=caption, columns=("verdict", "candidates"), rows=rows))
     if proposed := gathered.outputs.proposed:
         rows = [[what, number] for what, number in sorted(proposed.items(), key=_kept_last)]
