@@ -120,7 +120,7 @@ def _pace(summary: Summary) -> str:
     if summary.rate is not None:
         parts.append(rate(summary.rate))
     if summary.seconds_left is not None:
-        parts.append(f"about {duration(summary.seconds_left)} left")
+        parts.append(f"about {duration(summary.seconds_left)} left for the jobs so far")
     parts.append(f"{summary.node_hours:.2g} node-hours")
     if summary.undelivered:
         parts.append(f"{summary.undelivered:,} outputs on their way to the store")
@@ -226,7 +226,7 @@ def plain_line(summary: Summary) -> str:
     if summary.rate is not None:
         parts.append(rate(summary.rate))
     if summary.seconds_left is not None:
-        parts.append(f"about {duration(summary.seconds_left)} left")
+        parts.append(f"about {duration(summary.seconds_left)} left for the jobs so far")
     if summary.waits_for:
         parts.append(summary.waits_for)
     return f"{time.strftime('%H:%M:%S')}  {', '.join(parts)}"

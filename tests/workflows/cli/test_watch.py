@@ -46,7 +46,7 @@ def test_a_picture_tells_everything():
     for part in (
         "oxides  running  runs/x  process 7 on login1",
         "1,000 jobs: 50 done · 1 failed · 4 running · 945 waiting",
-        "2.0/s · about 3 min 20 s left · 1.2 node-hours · 3 outputs on their way",
+        "2.0/s · about 3 min 20 s left for the jobs so far · 1.2 node-hours · 3 outputs on their way",
         "relax Fe2O3", "2 min 5 s", "node7",
         "and 3 more, on workers or on their way", "OracleError: no convergence", "`zonemelt show 2`",
     ):  # fmt: skip

@@ -46,7 +46,7 @@
     }));
     const pace = [`${count(look.finished)} of ${count(look.total)} jobs ended`];
     if (look.rate) pace.push(look.rate >= 1 ? `${look.rate.toPrecision(3)}/s` : `${(60 * look.rate).toPrecision(3)}/min`);
-    if (look.seconds_left) pace.push(`about ${duration(look.seconds_left)} left`);
+    if (look.seconds_left) pace.push(`about ${duration(look.seconds_left)} left for the jobs so far`);
     pace.push(`${look.node_hours.toPrecision(3)} node-hours`);
     if (look.hours_left) pace.push(`about ${look.hours_left.toPrecision(2)} more`);
     if (look.budget) pace.push(`${Math.max(0, look.budget - look.node_hours).toPrecision(3)} left of ${look.budget}`);
