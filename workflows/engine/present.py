@@ -106,7 +106,7 @@ def why_idle(
         first = connection.execute(
             "SELECT MIN(not_before) FROM jobs WHERE state = ?", (int(JobState.READY),)
         ).fetchone()[0]
-        if first > time.time():
+        if first is not None and first > time.time():  # None: it was sent out just now
             return f"{_jobs(counts['ready'], 'rests', 'rest')} before another attempt, until {clock(first)}"
         return "the head is about to send jobs out"
     if counts["held"]:
