@@ -36,16 +36,16 @@ CAMPAIGN: Final = "quickstart"
 CLOSED: Final[dict[str, Any]] = {
     "oracle": ORACLE, "refine": 0, "batch": BATCH,
     "target": "above_hull < 0.01, at least 2 elements, at most 6 atoms",
-    "seeds": [{"orderings": ["Al", "Ni", "Pt"], "lattices": ["fcc", "bcc"], "sizes": [2]}],
+    "seeds": [{"orderings": ["Al", "Ni", "Pt"], "lattices": ["fcc", "bcc"], "sizes": [2, 3]}],
     "initial": 120,
     "start": {"displacement": 0.2, "strain": 0.06, "volume": [-0.15, 0.25]},
     "sample": [
-        {"count": 80, "atoms": [3, 4, 5, 6], "guided": True}, {"count": 40, "near": 8, "strength": 0.5},
+        {"count": 60, "atoms": [3, 4, 5, 6], "guided": True}, {"count": 60, "near": 12, "strength": 0.5},
     ],
     "committee": {"members": 3, "kind": "linear", "basis": {"cutoff": 4.5, "radial": 4, "degree": 2}},
     "generator": {
         "architecture": {"width": 64, "layers": 3, "frequencies": 4},
-        "settings": {"epochs": 40, "batch_size": 32, "learning_rate": 0.003, "ema": 0.99},
+        "settings": {"epochs": 80, "batch_size": 32, "learning_rate": 0.003, "ema": 0.99},
         "within": 0.3, "most_atoms": 6, "cells": 2,
     },
     "relax": {"force": 0.05, "steps": 60, "method": "lbfgs"},

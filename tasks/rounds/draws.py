@@ -15,7 +15,7 @@ from zonemelt.tasks.generate.generator import load_generator
 from zonemelt.tasks.generate.reduced import reduced
 from zonemelt.tasks.generate.sampling import SampleSettings
 from zonemelt.tasks.quality.composition import reduced_formula
-from zonemelt.tasks.rounds.near_hull import ABOVE_HULL
+from zonemelt.tasks.rounds.near_hull import ABOVE_HULL, known_as
 from zonemelt.tasks.theory import Document
 
 if TYPE_CHECKING:
@@ -96,13 +96,41 @@ def draw_near_job(
         ``candidates`` and ``counts``, as :func:`.sample_job`.
     """
     asked = Draw.model_validate(draw)
-    every = [one for one in open_dataset(dataset, version).records() if "-cell" not in one.identifier]
-    parents = best_of(every, asked.near)
+    begun = beginnings(list(open_dataset(dataset, version).records()), asked.near, count=asked.count)
     return draw_near(
         load_generator(generator), SampleSettings(**asked.settings, seed=seed), number=asked.count,
-        parents=reduced(Crystals.of(one.geometry for one in parents)),
-        names_M=[one.identifier for one in parents], strength=asked.strength, species=asked.species,
+        parents=reduced(Crystals.of(one.geometry for _, one in begun)),
+        names_M=[name for name, _ in begun], strength=asked.strength, species=asked.species,
     ).document()  # fmt: skip
+
+
+def beginnings(records: Sequence[Record], near: int, *, count: int) -> list[tuple[str, Record]]:
+    """What each draw begins with: the best known crystals in turn, each in one of its cells after the other.
+
+    In a cell of two atoms there is no other ordering near a known one; in a larger cell of it there is.
+
+    Args:
+        records: crystals, and the same in larger cells, see :func:`.larger_cells`.
+        near: how many of the best.
+        count: draws.
+
+    Returns:
+        Name of the known crystal, and what the draw begins with.
+    """
+    cells: dict[str, list[Record]] = {}
+    for one in records:
+        cells.setdefault(known_as(one.identifier), []).append(one)
+    best = best_of([one for one in records if known_as(one.identifier) == one.identifier], near)
+    return [
+        (parent.identifier, some[turn % len(some)])
+        for turn in range(-(-count // max(1, len(best))))
+        for parent in best
+        for some in [sorted(cells[parent.identifier], key=_size, reverse=True)]
+    ][:count]
+
+
+def _size(record: Record) -> tuple[int, str]:
+    return len(record.geometry.symbols), record.identifier
 
 
 def best_of(records: Sequence[Record], count: int) -> list[Record]:

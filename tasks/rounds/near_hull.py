@@ -28,6 +28,8 @@ FORCE: Final = 0.1
 """eV/Å: largest component at rest."""
 STRESS: Final = 0.01
 """eV/Å³: likewise; 0.01 is 1.6 GPa, half its square over a bulk modulus of 160 GPa is 0.8 meV an atom."""
+_CELL: Final = "-cell"
+"""What stands between the name of a crystal and the number of a larger cell of it."""
 _ENOUGH: Final = 12
 """Crystals that are of what the target allows: of fewer a generator would learn nothing."""
 _LEAST: Final = 2
@@ -134,11 +136,16 @@ def larger_cells(geometry: Geometry, *, most_atoms: int, each: int, seed: int) -
     return found
 
 
+def known_as(identifier: str) -> str:
+    """The name of a crystal, whatever cell of it this is the name of."""
+    return identifier.partition(_CELL)[0]
+
+
 def _in_cell(record: Record, geometry: Geometry, number: int) -> Record:
     """The record in another cell, without what is of the whole cell."""
     return record.model_copy(
         update={
-            "identifier": f"{record.identifier}-cell{number}", "geometry": geometry, "energy_free": None,
+            "identifier": f"{record.identifier}{_CELL}{number}", "geometry": geometry, "energy_free": None,
             "energy_sigma0": None, "forces": None, "stress": None, "magmoms": None, "correction": None,
         }
     )  # fmt: skip

@@ -78,3 +78,19 @@ def test_the_loop_beside_chance(monkeypatch, hull):
         assert 0 <= row.ours <= 1
         assert "1 seeds, labels [" in row.note
         assert row.quick
+
+
+@pytest.mark.slow
+def test_a_whole_judgement_beside_the_way_by_hand(monkeypatch, hull):
+    del hull
+    from benchmarks import discovery_screen
+
+    monkeypatch.setattr(discovery_screen, "CANDIDATES", 2000)
+    monkeypatch.setattr(discovery_screen, "LABELS", 40)
+    rate, shape, memory, among = discovery_screen.rows(quick=True)
+    assert rate.ours > 0
+    assert rate.peer > 0
+    assert "20 candidates" in rate.note
+    assert shape.ours > 0
+    assert memory.ours > 100
+    assert among.ours > 0
