@@ -6,6 +6,8 @@ The data are looked for in ``$ZONEMELT_DATA``, else in ``../shared/data``.
 from __future__ import annotations
 
 import argparse
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarks import discovery_hull, discovery_loop, discovery_screen
@@ -25,9 +27,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument(
         "--only", nargs="+", choices=list(PARTS), default=list(PARTS), help="parts to measure"
     )
+    parser.add_argument("--keep", type=Path, help="directory of the loop's campaigns, ended or not")
     given = parser.parse_args(arguments)
     about = machine()
-    found = [row for part in given.only for row in PARTS[part](quick=given.quick)]
+    parts = {**PARTS, "loop": partial(discovery_loop.rows, keep=given.keep)}
+    found = [row for part in given.only for row in parts[part](quick=given.quick)]
     print(as_json(found, about=about) if given.json else as_table(found))
 
 

@@ -41,7 +41,9 @@ class Proposing(Selecting):
         description="change in a relaxation, a fraction: what it carries farther gets no label",
     )
     reach: float = Field(
-        default=0.3, gt=0, description="eV/atom above the hull: what is predicted farther gets no label"
+        default=0.3,
+        gt=0,
+        description="eV/atom: what is predicted farther above the hull, or less surely, gets no label",
     )
 
 
@@ -121,7 +123,7 @@ def proposed(
             "deviation": np.array([one.deviation or 0.0 for one in fit]),
         },
     )
-    near = {"stability": (-settings.reach, None), **settings.windows}
+    near = {"stability": (-settings.reach, None), "deviation": (None, settings.reach), **settings.windows}
     best = settings.model_copy(update={"windows": near})
     unsure = 0 if settings.strategy == "random" else int(settings.unsure * count)
     first = select(pool, best, count=count - unsure, seed=seed)

@@ -68,6 +68,15 @@ def test_what_is_predicted_far_above_the_hull_gets_no_label():
     assert summary["chosen"] == 0
 
 
+def test_what_the_committee_knows_nothing_of_gets_no_label():
+    some = [verdict("known", 0.04), verdict("blind", -0.4, deviation=1.1)]
+    chosen, summary = proposed(some, TARGET, proposing_of({"unsure": 0.5}), count=2, seed=0)
+    assert [one.identifier for one in chosen] == ["known"]
+    assert summary["refused"] == {"deviation above 0.3": 1}
+    chosen, _ = proposed(some, TARGET, proposing_of({"reach": 2.0}), count=2, seed=0)
+    assert len(chosen) == 2
+
+
 def test_what_a_relaxation_carried_far_away_gets_no_label():
     some = [verdict("near", volume_change=-0.1), verdict("far", volume_change=0.5)]
     chosen, _ = proposed(some, TARGET, proposing_of({}), count=4, seed=0)
