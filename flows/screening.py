@@ -18,8 +18,9 @@ from zonemelt.tasks.explore.sources import Sources
 from zonemelt.tasks.explore.substitutions import Substitutions
 from zonemelt.tasks.judge.competitors import known_elements
 from zonemelt.tasks.judge.confirm import confirm_job
+from zonemelt.tasks.judge.lots import lot_job, merge_job, read_lot_job, write_lots
 from zonemelt.tasks.judge.verdict import Verdict
-from zonemelt.tasks.judge.verdict_jobs import references_of, short_list, target_of
+from zonemelt.tasks.judge.verdict_jobs import judging_of, references_of, short_list, target_of
 from zonemelt.tasks.label.jobs import label_job
 from zonemelt.tasks.structure_files import read_below
 
@@ -41,6 +42,8 @@ class ScreeningMaker(Maker):
         parents: structures that explorers start from: documents with ``identifier`` and ``geometry``.
         judge: how candidates are judged.
         short_list: how many of the best the oracle labels.
+        lot: candidates that are judged together, where all are read from files and only references span the
+            hull, see :mod:`.lots`; 0 for all.
         oracle: that labels them.
         settings: of the oracle.
         resources: of labels: what ``manager_config`` takes.
@@ -52,6 +55,7 @@ class ScreeningMaker(Maker):
     parents: list[dict[str, Any]] = field(default_factory=list)
     judge: JudgeMaker = field(default_factory=JudgeMaker)
     short_list: int = 0
+    lot: int = 10_000
     oracle: str = ""
     settings: dict[str, Any] = field(default_factory=dict)
     resources: dict[str, Any] = field(default_factory=dict)
@@ -134,6 +138,25 @@ class ScreeningMaker(Maker):
         Raises:
             InputError: a setting makes no sense.
         """
+        self.judge.metadata = {"campaign": self.name, **self.judge.metadata}
+        jobs: list[Flow | Job]
+        if self.in_lots:
+            plan = self._step(plan_lots_job(maker=self.as_dict()), "plan lots")
+            plan.config.manager_config = {"cache": False}  # files may have changed
+            jobs, explored = [plan], plan.output["explored"]
+        else:
+            found = self._proposals()
+            jobs = [*found, self.judge.make(found[-1].output["candidates"])]
+            explored = found[-1].output["counts"]
+        if self.short_list:
+            jobs.append(
+                self._step(plan_labels_job(maker=self.as_dict(), judged=jobs[-1].output), "plan labels")
+            )
+        last = self._step(screened_job(judged=jobs[-1].output, explored=explored), VERDICTS)
+        return Flow([*jobs, last], output=last.output, name=self.name)
+
+    def _proposals(self) -> list[Job]:
+        """What explorers propose, and all of it together."""
         proposals: list[Job] = []
         for place, (name, one) in enumerate(self.explore.items()):
             explorer_of(one)
@@ -143,22 +166,36 @@ class ScreeningMaker(Maker):
                 potential=self.judge.potential if moving else None, device=self.judge.device,
             )  # fmt: skip
             proposals.append(self._step(made, f"explore {name}", step="explore"))
-        together = self._step(
-            joined_job(
-                documents=[one.output for one in proposals], parents=[] if proposals else self.parents
-            ),
-            "candidates",
+        together = joined_job(
+            documents=[one.output for one in proposals], parents=[] if proposals else self.parents
         )
-        self.judge.metadata = {"campaign": self.name, **self.judge.metadata}
-        judged = self.judge.make(together.output["candidates"])
-        jobs: list[Flow | Job] = [*proposals, together, judged]
-        output: Any = judged.output
-        if self.short_list:
-            labels = self._step(plan_labels_job(maker=self.as_dict(), judged=output), "plan labels")
-            jobs.append(labels)
-            output = labels.output
-        last = self._step(screened_job(judged=output, explored=together.output["counts"]), VERDICTS)
-        return Flow([*jobs, last], output=last.output, name=self.name)
+        return [*proposals, self._step(together, "candidates")]
+
+    @property
+    def in_lots(self) -> bool:
+        """Whether candidates can be judged lot by lot: they are in files, and do not compete."""
+        explorers = [explorer_of(one) for one in self.explore.values()]
+        return (
+            self.lot > 0
+            and bool(explorers)
+            and all(isinstance(one, Sources) and not one.queries for one in explorers)
+            and judging_of(self.judge.judging).hull == "references"
+        )
+
+    def lots(self) -> Flow:
+        """Judgements of lots, and what they come to; writes the files of the lots."""
+        sources = [one for one in map(explorer_of, self.explore.values()) if isinstance(one, Sources)]
+        written = write_lots(sources, Path(self.judge.directory) / "lots", size=self.lot)
+        jobs: list[Flow | Job] = []
+        parts = []
+        for file in written["lots"]:
+            read = self._step(read_lot_job(file=file), "read lot")
+            judged = self.judge.make(read.output)
+            kept = self._step(lot_job(judged=judged.output, whole=len(written["lots"]) == 1), "lot")
+            jobs += [read, judged, kept]
+            parts.append(kept.output)
+        last = self._step(merge_job(parts=parts, explored=written["counts"]), "lots together")
+        return Flow([*jobs, last], output=last.output, name="lots")
 
     def labels(self, judged: dict[str, Any]) -> Flow | None:
         """Labels of the best, and of what these would fall apart into; None where nothing is good enough."""
@@ -272,6 +309,13 @@ def joined_job(*, documents: list[dict[str, Any]], parents: list[dict[str, Any]]
     if documents:
         return joined(documents)
     return {"candidates": parents, "counts": {"proposed": len(parents), "kept": len(parents)}}
+
+
+@job
+def plan_lots_job(*, maker: dict[str, Any]) -> Any:
+    """Replace this job by the judgements of lots."""
+    made: ScreeningMaker = MontyDecoder().process_decoded(maker)
+    return Response(replace=made.lots())
 
 
 @job

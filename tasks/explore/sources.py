@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -13,6 +14,8 @@ from zonemelt.tasks.structure_files import Read, read_below
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from zonemelt.tasks.explore.candidate import Candidate
 
 
 class Query(BaseModel):
@@ -53,11 +56,58 @@ def explore(settings: Sources) -> Found:
         for one in read_below(Path(path)):
             _add(found, one, settings)
         if len(found.candidates) == before and not found.counts:
-            raise InputError("there is no structure in it", where=path, remedy="name another place")
+            raise _nothing(path)
     for query in settings.queries:
         for one in _of_query(query):
             _add(found, one, settings)
     return found
+
+
+def read_all(settings: Sources) -> Iterator[Read]:
+    """All structures of the paths, one after the other.
+
+    Raises:
+        InputError: a path is not there.
+    """
+    for path in settings.paths:
+        yield from read_below(Path(path))
+
+
+class Collected:
+    """What several sources held, one at a time: what was there before is known by its name alone."""
+
+    def __init__(self) -> None:
+        self._names: set[str] = set()
+        self._counts: Counter[str] = Counter()
+
+    def read(self, settings: Sources) -> Iterator[Candidate]:
+        """The candidates of a source that none before it held.
+
+        Raises:
+            InputError: see :func:`read_all`, or there is nothing in it.
+        """
+        before = sum(self._counts.values())
+        for one in read_all(settings):
+            found = Found(explorer=settings.explorer, closest=settings.closest)
+            _add(found, one, settings)
+            for name, candidate in found.candidates.items():
+                if name in self._names:
+                    found.counts["refused: the same as another"] += 1
+                else:
+                    self._names.add(name)
+                    yield candidate
+            self._counts.update(found.counts)
+        if sum(self._counts.values()) == before:
+            raise _nothing(", ".join(settings.paths))
+
+    @property
+    def counted(self) -> dict[str, int]:
+        """See :meth:`.Found.document`."""
+        return {"proposed": 0, **self._counts, "kept": len(self._names)}
+
+
+def _nothing(where: str) -> InputError:
+    return InputError("there is no structure in it", where=where, remedy="name another place")
 
 
 def _add(found: Found, one: Read, settings: Sources) -> None:

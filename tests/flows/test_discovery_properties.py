@@ -12,14 +12,20 @@ from relabelling_for_tests import result
 
 from zonemelt import run_flow
 from zonemelt.tasks.crystals import Crystals
-from zonemelt.tasks.datasets import open_dataset
+from zonemelt.tasks.datasets import commit, open_dataset, write_part
 from zonemelt.tasks.errors import InputError, UnknownKeyError
+from zonemelt.tasks.explore.deform import Deform
+from zonemelt.tasks.explore.explorers import explore
+from zonemelt.tasks.explore.orderings import ordered_crystals
 from zonemelt.tasks.judge.verdict import Verdict
 from zonemelt.tasks.label.by_ase import emt
+from zonemelt.tasks.label.jobs import label_job
 from zonemelt.tasks.label.measured import bulk_modulus
 from zonemelt.tasks.label.settings import EmtSettings
+from zonemelt.tasks.records import Record
 from zonemelt.tasks.rounds.discovered import Outcome
 from zonemelt.tasks.train.predictor import open_model
+from zonemelt.workflows.campaigns.spec import build_flow, load_campaign
 from zonemelt.workflows.verdicts import read_verdicts
 
 PROPERTY: dict[str, Any] = {
@@ -29,13 +35,59 @@ PROPERTY: dict[str, Any] = {
 }
 
 
+TINY: dict[str, Any] = {
+    **PROPERTY,
+    "seeds": [], "initial": 0, "seed": 1, "batch": 3, "refine": 1, "stop": {"rounds": 1},
+    "committee": {"members": 2, "basis": {"cutoff": 4.5, "radial": 4, "degree": 1}},
+    "generator": {
+        "architecture": {"width": 16, "layers": 1, "frequencies": 2}, "settings": {"epochs": 3},
+        "within": 1.0, "most_atoms": 2, "cells": 1,
+    },
+    "sample": [{"count": 6, "near": 4, "strength": 0.2, "steps": 10}],
+    "relax": {"force": 0.2, "steps": 15, "method": "lbfgs"},
+    "acquire": {"reach": 1.0},
+}  # fmt: skip
+
+
 @pytest.fixture(scope="module")
-def campaign(tmp_path_factory) -> tuple[Path, dict[str, Any]]:
+def known(tmp_path_factory) -> Path:
+    """Labels that are there already: deformed orderings of aluminium and gold, with their bulk moduli."""
+    place = tmp_path_factory.mktemp("known") / "labels"
+    orderings = ordered_crystals(["Al", "Au"], lattices=["fcc"], sizes=[2])
+    deform = Deform(copies=3, displacement=0.1, strain=0.04, volume=(-0.2, 0.2))
+    some = [*orderings, *explore(deform, orderings, seed=0)["candidates"]][:12]
+    records = [
+        Record.model_validate(
+            label_job.original(
+                identifier=one["identifier"], geometry=one["geometry"], oracle="emt", settings={},
+                measure=["bulk_modulus"],
+            )
+        )
+        for one in some
+    ]  # fmt: skip
+    commit(place, [write_part(place, records)], message="known")
+    return place
+
+
+@pytest.fixture(scope="module")
+def campaign(tmp_path_factory, known) -> tuple[Path, dict[str, Any]]:
+    """The campaign of the catalog, made small, beginning with what is known."""
     place = tmp_path_factory.mktemp("properties") / "campaign"
-    made = small(**PROPERTY, seed=1)
-    made.check()
-    run_flow(made.make(), site="inline", directory=place, ensure_success=True)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(tmp_path_factory.mktemp("here"))
+        flow = build_flow(load_campaign("stiff_alloys", {**TINY, "known": str(known)}))
+    run_flow(flow, site="inline", directory=place, ensure_success=True)
     return place, result(place)
+
+
+def test_what_is_known_is_what_it_begins_with(campaign, known):
+    _, said = campaign
+    first = said["rounds"][0]
+    assert first["records"] == len(open_dataset(known)) == 12
+    assert first["spent"]["labels"] == 0  # none was asked for
+    assert said["records"] > 12
+    theories = open_dataset(said["dataset"], said["version"]).theories
+    assert len(theories) == 1
 
 
 def test_labels_hold_what_is_measured_and_models_learn_it(campaign):

@@ -6,6 +6,7 @@ import json
 
 import pytest
 from ase.build import bulk
+from ase.io import write
 from jobflow import OutputReference
 from potentials_for_tests import Morse
 from typer.testing import CliRunner
@@ -117,6 +118,30 @@ def test_those_that_are_found_together_compete_and_their_labels_too(tmp_path):
     labelled = [one.label for one in among.values() if one.label]
     assert len(labelled) == 3
     assert all(one.above_hull is not None for one in labelled)  # what it falls apart into has a label too
+
+
+def test_lots_give_the_verdicts_that_all_together_have(tmp_path):
+    made = [bulk(name, "cesiumchloride", a=2.9) for name in ("NiAl", "CuAl", "CuNi", "AuAl")]
+    write(tmp_path / "new.extxyz", [*made, made[0].repeat((2, 1, 1)), bulk("NiAl", "rocksalt", a=4.6)])
+    source = {"new": {"explorer": "sources", "paths": [str(tmp_path / "new.extxyz")]}}
+    outputs, every = {}, {}
+    for lot in (0, 2, 100):
+        place = tmp_path / str(lot)
+        maker = screening(place, explore=source, parents=[], lot=lot, oracle="emt", short_list=1)
+        maker.check()
+        outputs[lot] = output_of(maker.make(), place / "c")
+        every[lot] = {one.verdict.identifier: one.verdict for one in read_verdicts(place / "c")}
+    assert outputs[2]["counts"] == outputs[0]["counts"] == outputs[100]["counts"]
+    assert outputs[2]["explored"] == outputs[0]["explored"]
+    assert outputs[100]["verdicts"] == outputs[0]["verdicts"]
+    assert len(every[0]) == 6
+    assert every[2] == every[0]
+    kept = [one for one in outputs[2]["verdicts"] if one["verdict"] in {"stable", "metastable"}]
+    assert kept == outputs[2]["verdicts"]  # of several lots, the good ones are what is left together
+    assert sum(one.label is not None for one in every[2].values()) == 1
+    competing = screening(tmp_path, explore=source, parents=[], lot=2)
+    competing.judge.judging = {"hull": "everything"}
+    assert not competing.in_lots
 
 
 def test_candidates_on_the_console(tmp_path, monkeypatch):

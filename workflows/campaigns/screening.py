@@ -65,6 +65,9 @@ class ScreeningSpec(ApplicationSpec, OracleSpec):
         default=None, description="of relaxations; what is usual where empty"
     )
     structures: int = Field(default=200, ge=1, description="that are relaxed in one job")
+    lot: int = Field(
+        default=10_000, ge=0, description="candidates judged together, where all are in files; 0 for all"
+    )
     short_list: int = Field(default=0, ge=0, description="how many of the best the oracle labels")
     label: dict[str, Any] = Field(
         default_factory=dict, description="pool, ranks_per_node, walltime … of each label"
@@ -136,7 +139,7 @@ def maker_of(spec: ScreeningSpec) -> ScreeningMaker:
     )  # fmt: skip
     maker = ScreeningMaker(
         name=spec.name, explore=spec.explore, parents=_read(spec.parents, where="parents"), judge=judge,
-        short_list=spec.short_list, oracle=spec.oracle if spec.short_list else "",
+        lot=spec.lot, short_list=spec.short_list, oracle=spec.oracle if spec.short_list else "",
         resources=LoopSpec.with_program("label", dict(spec.label)), seed=spec.seed,
     )  # fmt: skip
     maker.check()
