@@ -9,7 +9,7 @@ from jobflow import job
 
 from zonemelt.tasks.errors import InputError
 from zonemelt.tasks.judge.judged import on_target
-from zonemelt.tasks.judge.verdict import Confirmation, Verdict
+from zonemelt.tasks.judge.verdict import Confirmation, Verdict, counted
 from zonemelt.tasks.judge.verdict_jobs import judgement, target_of
 from zonemelt.tasks.records import Record, one_theory
 
@@ -79,8 +79,8 @@ def confirm_job(
     """
     known = {name: Record.model_validate(one) for name, one in phases.items() if one is not None}
     wanted, verdicts = target_of(target), []
-    for document in judged["verdicts"]:
-        one = Verdict.model_validate(document)
+    before = [Verdict.model_validate(document) for document in judged["verdicts"]]
+    for one in before:
         if one.identifier in candidates:
             label = candidates[one.identifier]
             found = (
@@ -88,6 +88,9 @@ def confirm_job(
                 if label is None
                 else confirmation(one, Record.model_validate(label), known, oracle=oracle)
             )
-            one = on_target(one.model_copy(update={"label": found}), wanted)
-        verdicts.append(one)
-    return judgement(verdicts, references=judged["references"])
+            verdicts.append(on_target(one.model_copy(update={"label": found}), wanted))
+        else:
+            verdicts.append(one)
+    now, then = counted(verdicts), counted(before)  # of lots, not all verdicts are here
+    counts = {name: number + now[name] - then[name] for name, number in judged["counts"].items()}
+    return {**judgement(verdicts, references=judged["references"]), "counts": counts}
