@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 METALS: Final = ("Al", "Ni", "Cu", "Pd", "Ag", "Pt", "Au")
-CANDIDATES: Final = 10_000
-BY_HAND: Final = 60
-LABELS: Final = 200
+CANDIDATES: Final = 2_000
+BY_HAND: Final = 40
+LABELS: Final = 100
 RELAX: Final[dict[str, Any]] = {"force": 0.1, "steps": 12, "method": "lbfgs"}
 BASIS: Final[dict[str, Any]] = {"cutoff": 4.0, "radial": 4, "degree": 1}
 
@@ -154,7 +154,7 @@ def by_hand(count: int, folder: str) -> float:
 
 def rows(*, quick: bool) -> Iterator[Row]:
     """Rate, memory and shape."""
-    count = CANDIDATES // (100 if quick else 1)
+    count = CANDIDATES // (20 if quick else 1)
     with tempfile.TemporaryDirectory() as text:
         folder = potential(Path(text))
         hand = by_hand(BY_HAND // (10 if quick else 1), folder)

@@ -63,8 +63,8 @@ def write_lots(sources: Sequence[Sources], directory: Path, *, size: int) -> dic
         InputError: a path is not there, or holds no structure.
     """
     formulas: Counter[str] = Counter()
-    for one in sources:
-        formulas.update(reduced_formula(read.geometry.symbols) for read in read_all(one) if read.geometry)
+    for source in sources:
+        formulas.update(reduced_formula(read.geometry.symbols) for read in read_all(source) if read.geometry)
     lot_of = parted(formulas, size)
     directory.mkdir(parents=True, exist_ok=True)
     partial = directory / f"partial-{os.getpid()}"

@@ -85,7 +85,7 @@ def test_a_whole_judgement_beside_the_way_by_hand(monkeypatch, hull):
     del hull
     from benchmarks import discovery_screen
 
-    monkeypatch.setattr(discovery_screen, "CANDIDATES", 2000)
+    monkeypatch.setattr(discovery_screen, "CANDIDATES", 400)
     monkeypatch.setattr(discovery_screen, "LABELS", 40)
     rate, shape, memory, among = discovery_screen.rows(quick=True)
     assert rate.ours > 0
