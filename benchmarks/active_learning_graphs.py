@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from jobflow import Flow, job
 
 from zonemelt.flows.relabel import RelabelMaker
-from zonemelt.tasks.rounds.judge import round_document
+from zonemelt.tasks.rounds.judge import Round, round_document
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -68,9 +68,9 @@ class SleepyLoop(RelabelMaker):
         together = self._step(join([one.output for one in members]), "committee", round=number)
         return Flow([*members, together], output=together.output)
 
-    def judge(self, **arguments: Any) -> Job:
+    def judge(self, done: dict[str, Any]) -> Job:
         """A round's document without errors."""
-        return judge_nothing(**arguments)
+        return judge_nothing(done=done)
 
     def choose(
         self, number: int, now: Mapping[str, Any], *, waiting: list[Any], asked: Any, without: list[str]
@@ -137,16 +137,9 @@ def gather_names(*, labels: dict[str, Any], waiting: dict[str, Any], last: bool)
 
 
 @job
-def judge_nothing(
-    *, number: int, gathered: dict[str, Any], committee: dict[str, Any], heldout: dict[str, Any],
-    choices: list[dict[str, Any]], before: dict[str, Any] | None, steered: dict[str, Any], nodes: int,
-) -> dict[str, Any]:  # fmt: skip
+def judge_nothing(*, done: dict[str, Any]) -> dict[str, Any]:
     """A round's document."""
-    del heldout
-    return round_document(
-        number=number, gathered=gathered, committee=committee["folder"], heldout={}, choices=choices,
-        before=before, surprised=None, steered=steered, nodes=nodes,
-    )  # fmt: skip
+    return round_document(Round(**done), {})
 
 
 @job

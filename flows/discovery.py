@@ -27,7 +27,7 @@ from zonemelt.tasks.judge.verdict_jobs import judging_of
 from zonemelt.tasks.label.measured import MEASURES, check_measures
 from zonemelt.tasks.learn.shallow import ModelSpec
 from zonemelt.tasks.rounds.adopt import adopt, known_symbols
-from zonemelt.tasks.rounds.discovery import gather_found_job, judge_discovery_job
+from zonemelt.tasks.rounds.discovery import judge_discovery_job
 from zonemelt.tasks.rounds.draws import draw_near_job, read_draws
 from zonemelt.tasks.rounds.near_hull import ABOVE_HULL, near_hull_job
 from zonemelt.tasks.rounds.propose import candidates_job, propose_job, proposing_of
@@ -219,10 +219,6 @@ class DiscoveryMaker(RelabelCommitteeMaker):
             made.function_kwargs["measure"] = list(self.measure)
         return made
 
-    def gather(self, **arguments: Any) -> Job:
-        """See :func:`.gather_found_job`."""
-        return gather_found_job(**arguments)
-
     def learn(self, number: int, gathered: OutputReference, history: Sequence[Any], place: Path) -> Flow:
         """A committee, a generator of what is near the hull, and models of properties."""
         dataset, version = str(place / DATASET), gathered["version"]
@@ -265,9 +261,9 @@ class DiscoveryMaker(RelabelCommitteeMaker):
             [committee, near, teach, *fits.values(), learnt], output=learnt.output, name=f"train {number}"
         )
 
-    def judge(self, **arguments: Any) -> Job:
+    def judge(self, done: dict[str, Any]) -> Job:
         """See :func:`.judge_discovery_job`."""
-        return judge_discovery_job(**arguments, target=self.target, oracle=self.oracle)
+        return judge_discovery_job(done=done, target=self.target, oracle=self.oracle)
 
     def choose(
         self, number: int, now: Mapping[str, Any], *, waiting: list[Any], asked: Any, without: list[str]

@@ -76,10 +76,11 @@ class RelabelMaker(Maker):
         """Train on a version of the dataset; the output names what was trained."""
         raise NotImplementedError
 
-    def judge(self, **arguments: Any) -> Job:
-        """Judge what was trained: a job that returns a document of the round, see :mod:`.judge`.
+    def judge(self, done: dict[str, Any]) -> Job:
+        """Judge what was trained: a job that returns a document of the round, see :func:`.round_document`.
 
-        Among the arguments are ``choices``, the outputs of those that were made in the round.
+        Args:
+            done: a :class:`.Round`, its fields by name.
         """
         raise NotImplementedError
 
@@ -273,10 +274,10 @@ class RelabelMaker(Maker):
         training = self.learn(number, gathered, history, place)
         before = history[-1] if history else None
         judged = self._step(
-            self.judge(
-                number=number, gathered=gathered, committee=training.output, heldout=heldout, choices=choices,
-                before=before, steered=self.steered, nodes=self.nodes,
-            ),
+            self.judge({
+                "number": number, "gathered": gathered, "committee": training.output, "heldout": heldout,
+                "choices": choices, "before": before, "steered": self.steered, "nodes": self.nodes,
+            }),
             "judge", round=number,
         )  # fmt: skip
         return Flow([training, judged], output=judged.output, name=f"lesson {number}")

@@ -35,9 +35,9 @@ class RelabelPotentialMaker(RelabelCommitteeMaker):
     walkers: int = 1
     acquire: dict[str, Any] = field(default_factory=dict)
 
-    def judge(self, **arguments: Any) -> Job:
+    def judge(self, done: dict[str, Any]) -> Job:
         """See :func:`.judge_job`."""
-        return judge_job(**arguments)
+        return judge_job(done=done)
 
     def choose(
         self, number: int, now: Mapping[str, Any], *, waiting: list[Any], asked: Any, without: list[str]

@@ -109,11 +109,9 @@ class RelabelScreeningMaker(RelabelMaker):
         )  # fmt: skip
         return Flow([fitted], output=fitted.output, name=f"train {number}")
 
-    def judge(self, **arguments: Any) -> Job:
+    def judge(self, done: dict[str, Any]) -> Job:
         """See :func:`.judge_screening_job`."""
-        return judge_screening_job(
-            **arguments, target=self.target, wanted=self.acquire.get("wanted", "lowest")
-        )
+        return judge_screening_job(done=done, target=self.target, wanted=self.acquire.get("wanted", "lowest"))
 
     def choose(
         self, number: int, now: Mapping[str, Any], *, waiting: list[Any], asked: Any, without: list[str]

@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 from zonemelt.tasks.errors import InputError, UnknownKeyError
+from zonemelt.tasks.settings import read_mapping
 from zonemelt.tasks.store_specs import redact
 
 if TYPE_CHECKING:
@@ -26,23 +27,9 @@ def read_file(path: Path) -> dict[str, Any]:
     Raises:
         InputError: it cannot be read, or holds no mapping.
     """
-    import yaml
-
-    from zonemelt.plain_yaml import read_yaml
-
-    try:
-        document = read_yaml(path)
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise InputError(
-            f"the store file cannot be read: {redact(str(error)):.300}",
-            where=str(path),
-            remedy="give a readable YAML file, as for jobflow's JOB_STORE",
-        ) from None
-    if isinstance(document, dict) and isinstance(document.get("JOB_STORE"), dict):
-        document = document["JOB_STORE"]  # a whole jobflow.yaml
-    if not isinstance(document, dict):
-        raise InputError("a store file holds a mapping", where=str(path), remedy="see docs/stores.md")
-    return document
+    document = read_mapping(path, of="a store", remedy="write one as for jobflow's JOB_STORE: docs/stores.md")
+    inner = document.get("JOB_STORE")  # of a whole jobflow.yaml
+    return inner if isinstance(inner, dict) else document
 
 
 def decode(spec: dict[str, Any], *, where: str) -> JobStore:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
-from zonemelt.tasks.errors import InputError, UnknownKeyError
+from zonemelt.tasks.errors import InputError
 from zonemelt.tasks.records import Geometry
+from zonemelt.tasks.settings import read_settings
 from zonemelt.tasks.theory import Document
 
 if TYPE_CHECKING:
@@ -46,23 +47,8 @@ def written(document: Mapping[str, Any] | Written, *, where: str) -> Geometry:
         UnknownKeyError: a key that no structure has; with the nearest.
         InputError: it cannot be made; with what is wrong.
     """
-    found = document if isinstance(document, Written) else _read(document, where)
+    found = document if isinstance(document, Written) else read_settings(Written, document, where=where)
     return _of_file(found.file) if found.file else _of_group(found, where)
-
-
-def _read(document: Mapping[str, Any], where: str) -> Written:
-    for key in document:
-        if key not in Written.model_fields:
-            raise UnknownKeyError.of(key, Written.model_fields, where=where)
-    try:
-        return Written.model_validate(dict(document))
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise InputError(
-            f"{'.'.join(map(str, first['loc']))}: {first['msg'].removeprefix('Value error, ')}".lstrip(": "),
-            where=where,
-            remedy="write such as {space_group: Fm-3m, cell: {a: 5.64}, sites: {Na: [[0, 0, 0]], …}}",
-        ) from None
 
 
 def _of_file(file: str) -> Geometry:

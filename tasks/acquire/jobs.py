@@ -12,7 +12,8 @@ from zonemelt.tasks.acquire.of_model import Aim, Wanted, scores_of
 from zonemelt.tasks.acquire.of_potential import described, kernel_of_spread, pool_of
 from zonemelt.tasks.acquire.select import Pool, Selecting, select
 from zonemelt.tasks.errors import InputError
-from zonemelt.tasks.explore.candidate import Parent, read_parents, read_settings
+from zonemelt.tasks.explore.candidate import Parent, read_parents
+from zonemelt.tasks.settings import read_settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from zonemelt.tasks.errors import InputError, UnknownKeyError
+from zonemelt.tasks.errors import InputError
 from zonemelt.tasks.quality.contacts import too_close
 from zonemelt.tasks.records import Geometry
 from zonemelt.tasks.theory import Document
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -48,36 +48,6 @@ class Explorer(BaseModel):
     closest: float = Field(
         default=CLOSEST, gt=0, lt=1, description="of the sum of covalent radii: nearer atoms are refused"
     )
-
-
-def read_settings(
-    model: type[M], document: Mapping[str, Any], *, where: str, page: str = "docs/selection.md"
-) -> M:
-    """Settings of a model from a document.
-
-    Args:
-        model: that they are of.
-        document: as a person gave them.
-        where: for messages.
-        page: that tells of them.
-
-    Raises:
-        InputError: a key is unknown, with the nearest that exists, or a value cannot be used.
-    """
-    from pydantic import ValidationError
-
-    try:
-        return model.model_validate(dict(document))
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        field = ".".join(str(part) for part in first["loc"])
-        if first["type"] == "extra_forbidden" and len(first["loc"]) == 1:
-            raise UnknownKeyError.of(field, model.model_fields, where=where) from None
-        raise InputError(
-            f"{first['input']!r:.60} cannot be used",
-            where=f"{where}, {field}",
-            remedy=f"{first['msg'].removeprefix('Value error, ')}; see {page}",
-        ) from None
 
 
 @dataclass(frozen=True, kw_only=True)

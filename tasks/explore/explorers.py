@@ -18,7 +18,8 @@ from zonemelt.tasks.explore import (
     substitutions,
     surfaces,
 )
-from zonemelt.tasks.explore.candidate import read_parents, read_settings
+from zonemelt.tasks.explore.candidate import read_parents
+from zonemelt.tasks.settings import read_settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -21,7 +21,8 @@ from zonemelt.tasks.generate.reduced import reduced
 from zonemelt.tasks.generate.training import train_generator
 from zonemelt.tasks.generate.wishes import Wish
 from zonemelt.tasks.models.denoiser import DenoiserArchitecture
-from zonemelt.tasks.train.documents import checked, settings_of
+from zonemelt.tasks.settings import read_settings
+from zonemelt.tasks.train.documents import settings_of
 from zonemelt.tasks.train.jobs import check_world_size, train_in_time
 
 if TYPE_CHECKING:
@@ -42,12 +43,12 @@ def denoiser_of(document: Mapping[str, Any]) -> DenoiserArchitecture:
         UnknownKeyError: it has no such setting; with the nearest name.
         InputError: a value cannot be used.
     """
-    return checked(DenoiserArchitecture, document, where="architecture of the generator")
+    return read_settings(DenoiserArchitecture, document, where="architecture of the generator")
 
 
 def flow_terms_of(document: Mapping[str, Any]) -> FlowTerms:
     """The loss of a generator from what a person says of it; errors as above."""
-    return checked(FlowTerms, document, where="loss of the generator")
+    return read_settings(FlowTerms, document, where="loss of the generator")
 
 
 def wish_of(document: Mapping[str, Any], *, number: int) -> Wish:

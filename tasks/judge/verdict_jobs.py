@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 from jobflow import job
 
 from zonemelt.tasks.errors import InputError
-from zonemelt.tasks.explore.candidate import Candidate, read_settings
+from zonemelt.tasks.explore.candidate import Candidate
 from zonemelt.tasks.judge.competitors import (
     Competitor,
     check_kind,
@@ -25,6 +25,7 @@ from zonemelt.tasks.judge.target import Target
 from zonemelt.tasks.judge.verdict import Verdict, Word, counted
 from zonemelt.tasks.potentials.load import load_potential
 from zonemelt.tasks.records import Geometry
+from zonemelt.tasks.settings import read_settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

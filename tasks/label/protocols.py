@@ -6,11 +6,9 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-import yaml
-
-from zonemelt.plain_yaml import read_yaml
 from zonemelt.tasks.errors import InputError
 from zonemelt.tasks.label.protocol import Protocol, protocol_from
+from zonemelt.tasks.settings import read_mapping
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -45,7 +43,7 @@ def find_protocol(given: str | Mapping[str, Any], *, code: str, where: str = "pr
 def _fields(given: str | Mapping[str, Any], *, code: str, where: str) -> dict[str, Any]:
     if isinstance(given, str):
         if given.endswith((".yaml", ".yml")):
-            return _fields(_read(Path(given)), code=code, where=given)
+            return _fields(read_mapping(Path(given)), code=code, where=given)
         if given not in protocol_names(code):
             raise InputError(
                 f"there is no protocol '{given}' of {code}",
@@ -68,18 +66,4 @@ def _fields(given: str | Mapping[str, Any], *, code: str, where: str) -> dict[st
 
 @cache
 def _ready(code: str, name: str) -> dict[str, Any]:
-    return {"code": code, "name": name} | _read(CATALOG / f"{code}_{name}.yaml")
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        found = read_yaml(path)
-    except OSError as error:
-        raise InputError(
-            f"cannot be read: {error.strerror}", where=str(path), remedy="give the path of a protocol file"
-        ) from None
-    except yaml.YAMLError as error:
-        raise InputError(f"is not YAML: {error}", where=str(path), remedy="correct it") from None
-    if not isinstance(found, dict):
-        raise InputError("it holds no fields", where=str(path), remedy="see docs/oracles.md for the fields")
-    return found
+    return {"code": code, "name": name} | read_mapping(CATALOG / f"{code}_{name}.yaml")

@@ -50,11 +50,6 @@ class Duplicates:
     only_exact: Mapping[str, str] = field(default_factory=dict)
 
     @property
-    def group_of(self) -> dict[str, str]:
-        """Identifier of each member of a group → its representative."""
-        return {member: group.representative for group in self.groups for member in group.members}
-
-    @property
     def surplus(self) -> tuple[str, ...]:
         """All that can be left out: the members but the representatives."""
         return tuple(member for group in self.groups for member in group.members[1:])

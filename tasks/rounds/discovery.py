@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from jobflow import job
 
 from zonemelt.tasks.crystals import Crystals
-from zonemelt.tasks.datasets import open_dataset
 from zonemelt.tasks.judge.target import Target
 from zonemelt.tasks.judge.verdict import Verdict
 from zonemelt.tasks.potentials.load import load_potential
 from zonemelt.tasks.records import Property
 from zonemelt.tasks.rounds.discovered import Discovery, Funnel, HullPoint, Lesson, Outcome
-from zonemelt.tasks.rounds.gather import settled
-from zonemelt.tasks.rounds.judge import judge_committee, round_document
+from zonemelt.tasks.rounds.judge import Round, judge_committee, round_document
 from zonemelt.tasks.rounds.near_hull import REFINED, placed
 from zonemelt.tasks.train.predictor import open_model
 
@@ -31,38 +28,6 @@ SHOWN: Final = 0.1
 _MOST_POINTS: Final = 200
 
 
-def asked_for(waiting: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """What was proposed among the labels that are waited for: with ``label``, a uuid, and ``verdict``."""
-    return [
-        {"identifier": name, "label": one["label"], "verdict": one["verdict"]}
-        for name, one in sorted(waiting.items())
-        if one.get("verdict") and f"-{REFINED}-" not in name
-    ]
-
-
-@job
-def gather_found_job(
-    *,
-    labels: dict[str, Any],
-    waiting: dict[str, dict[str, Any]],
-    dataset: str,
-    message: str,
-    need: list[str],
-    most_failed: float,
-    last: bool = False,
-) -> dict[str, Any]:
-    """Add the labels of a round to the dataset; see :func:`.settled`.
-
-    Returns:
-        What :func:`.settled` does, and ``found``: see :func:`asked_for`, of what was accepted.
-    """
-    done = settled(
-        labels, waiting, Path(dataset), message=message, need=need, most_failed=most_failed, last=last
-    )
-    accepted = set(done["accepted"])
-    return {**done, "found": [one for one in asked_for(waiting) if one["identifier"] in accepted]}
-
-
 def discoveries(
     found: Sequence[Mapping[str, Any]],
     records: Mapping[str, Record],
@@ -74,7 +39,7 @@ def discoveries(
     """What the labels say of proposed crystals, on the hull of all labels; the most stable first.
 
     Args:
-        found: see :func:`asked_for`; those of earlier rounds have their ``round``.
+        found: see :func:`.asked_for`; those of earlier rounds have their ``round``.
         records: identifier → label.
         where: identifier → its place on the hull.
         target: what is looked for.
@@ -221,52 +186,28 @@ def _finite(values: Mapping[str, Any]) -> dict[str, float]:
 
 
 @job
-def judge_discovery_job(
-    *,
-    number: int,
-    gathered: dict[str, Any],
-    committee: dict[str, Any],
-    heldout: dict[str, Any] | None,
-    choices: list[dict[str, Any]],
-    before: dict[str, Any] | None,
-    steered: dict[str, Any],
-    nodes: int,
-    target: Any,
-    oracle: str,
-) -> dict[str, Any]:
+def judge_discovery_job(*, done: dict[str, Any], target: Any, oracle: str) -> dict[str, Any]:
     """A round's document, see :func:`.round_document`, with models and :class:`.Outcome`.
 
     Args:
-        number: of the round.
-        gathered: labels of the round, of :func:`gather_found_job`.
-        committee: what was learnt: ``folder``, ``generator`` and ``models``.
-        heldout: ``dataset`` and ``version`` of labels that are never learnt from, if there are any.
-        choices: those made in the round.
-        before: the document of the round before.
-        steered: see :func:`.round_document`.
-        nodes: of each label.
+        done: a :class:`.Round`; its committee has ``folder``, ``generator``, ``near`` and ``models``.
         target: what is looked for.
         oracle: name of what labels.
     """
-    wanted = Target.of(target)
-    records = {
-        one.identifier: one for one in open_dataset(gathered["dataset"], gathered["version"]).records()
-    }
+    this, wanted = Round(**done), Target.of(target)
+    number, gathered, committee, before = this.number, this.gathered, this.committee, this.before
+    records = {one.identifier: one for one in this.labels().records()}
     where = placed(records.values())
     errors: dict[str, float] = {}
-    if heldout is not None:
-        held = list(open_dataset(heldout["dataset"], heldout["version"]).records())
+    if (held := this.held()) is not None:
         judged: Any = load_potential(committee["folder"], dtype="float64")
-        errors = judge_committee(judged, held)
-    document = round_document(
-        number=number, gathered=gathered, committee=committee["folder"], heldout=errors, choices=choices,
-        before=before, surprised=None, steered=steered, nodes=nodes,
-    )  # fmt: skip
+        errors = judge_committee(judged, list(held.records()))
+    document = round_document(this, errors)
     earlier = before["found"] if before else []
     found = [*earlier, *({**one, "round": number} for one in gathered.get("found", []))]
     made = discoveries(found, records, where, wanted, number=number)
     now = [one for one in made if one.round == number]
-    funnel = Funnel.sum_of(Funnel.model_validate(one["summary"]["funnel"]) for one in choices)
+    funnel = Funnel.sum_of(Funnel.model_validate(one["summary"]["funnel"]) for one in this.choices)
     funnel = funnel.model_copy(update={"labelled": len(now), "confirmed": sum(one.confirmed for one in now)})
     learnt, factor = lessons(gathered, committee, before, records)
     outcome = Outcome(

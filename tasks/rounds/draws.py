@@ -9,13 +9,13 @@ from pydantic import Field, model_validator
 
 from zonemelt.tasks.crystals import Crystals
 from zonemelt.tasks.datasets import open_dataset
-from zonemelt.tasks.explore.candidate import read_settings
 from zonemelt.tasks.generate.draw import draw_near
 from zonemelt.tasks.generate.generator import load_generator
 from zonemelt.tasks.generate.reduced import reduced
 from zonemelt.tasks.generate.sampling import SampleSettings
 from zonemelt.tasks.quality.composition import reduced_formula
 from zonemelt.tasks.rounds.near_hull import ABOVE_HULL, known_as
+from zonemelt.tasks.settings import read_settings
 from zonemelt.tasks.theory import Document
 
 if TYPE_CHECKING:

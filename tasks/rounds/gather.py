@@ -13,6 +13,7 @@ from zonemelt.tasks.errors import InputError, OracleError
 from zonemelt.tasks.quality.judge import POTENTIAL, judged
 from zonemelt.tasks.records import Record
 from zonemelt.tasks.rounds.contradictions import TOLERANCE, perhaps_the_same, without_contradictions
+from zonemelt.tasks.rounds.near_hull import REFINED
 from zonemelt.tasks.theory import OneTheory
 
 if TYPE_CHECKING:
@@ -177,6 +178,15 @@ def settled(
     }
 
 
+def asked_for(waiting: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """What was proposed among the labels that are waited for: with ``label``, a uuid, and ``verdict``."""
+    return [
+        {"identifier": name, "label": one["label"], "verdict": one["verdict"]}
+        for name, one in sorted(waiting.items())
+        if one.get("verdict") and f"-{REFINED}-" not in name
+    ]
+
+
 @job
 def gather_job(
     *,
@@ -188,7 +198,13 @@ def gather_job(
     most_failed: float,
     last: bool = False,
 ) -> dict[str, Any]:
-    """Add the labels of a round that have arrived to the dataset; see :func:`settled`."""
-    return settled(
+    """Add the labels of a round that have arrived to the dataset; see :func:`settled`.
+
+    Returns:
+        What :func:`settled` does, and ``found``: see :func:`asked_for`, of what was accepted.
+    """
+    done = settled(
         labels, waiting, Path(dataset), message=message, need=need, most_failed=most_failed, last=last
     )
+    accepted = set(done["accepted"])
+    return {**done, "found": [one for one in asked_for(waiting) if one["identifier"] in accepted]}

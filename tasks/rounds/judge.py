@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from zonemelt.tasks.potentials.load import load_potential
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from zonemelt.tasks.datasets import Dataset
     from zonemelt.tasks.potentials.committee import Committee
     from zonemelt.tasks.records import Record
 
@@ -69,39 +71,60 @@ def surprise(committee: Committee, records: list[Record], factor: float) -> floa
     return float(np.sqrt(np.mean(errors_G / np.maximum(deviations_G, _LEAST**2))))
 
 
+@dataclass(frozen=True, kw_only=True)
+class Round:
+    """What there is of a round when what it learnt is judged.
+
+    Attributes:
+        number: of the round; 0 is what the campaign begins with.
+        gathered: labels of the round, what :func:`.gather.gather_job` returned.
+        committee: what was trained on them: its ``folder``, and what else was learnt.
+        heldout: ``dataset`` and ``version`` of labels that are never learnt from; None where there are none.
+        choices: what those returned that were made in the round, the last one last.
+        before: the document of the round before.
+        steered: values that a person has changed, in effect in this round.
+        nodes: of each label.
+    """
+
+    number: int
+    gathered: Mapping[str, Any]
+    committee: Mapping[str, Any]
+    heldout: Mapping[str, Any] | None
+    choices: Sequence[Mapping[str, Any]]
+    before: Mapping[str, Any] | None
+    steered: Mapping[str, Any]
+    nodes: int = 1
+
+    def labels(self) -> Dataset:
+        """All that is labelled now."""
+        return open_dataset(self.gathered["dataset"], self.gathered["version"])
+
+    def held(self) -> Dataset | None:
+        """The labels that are never learnt from."""
+        return (
+            None if self.heldout is None else open_dataset(self.heldout["dataset"], self.heldout["version"])
+        )
+
+
 def round_document(
-    *,
-    number: int,
-    gathered: Mapping[str, Any],
-    committee: str,
-    heldout: Mapping[str, float],
-    choices: Sequence[Mapping[str, Any]],
-    before: Mapping[str, Any] | None,
-    surprised: float | None,
-    steered: Mapping[str, Any],
-    nodes: int = 1,
+    done: Round, errors: Mapping[str, float], *, surprised: float | None = None
 ) -> dict[str, Any]:
     """All there is to say about a round: what reports read, and what decides how it goes on.
 
     Args:
-        number: of the round; 0 is what the campaign begins with.
-        gathered: what :func:`.gather.gather_job` returned.
-        committee: folder of what was trained on it.
-        heldout: see :func:`judge_committee`.
-        choices: what those returned that were made in the round, the last one last.
-        before: the document of the round before.
+        done: the round.
+        errors: on held-out labels, see :func:`judge_committee`.
         surprised: see :func:`surprise`.
-        steered: values that a person has changed, in effect in this round.
-        nodes: of each label.
     """
+    gathered, before, choices = done.gathered, done.before, done.choices
     earlier = before["spent"] if before else {"labels": 0, "node_hours": 0.0, "cpu_hours": 0.0, "asked": 0}
     choice = choices[-1] if choices else None
     labels = len(gathered["accepted"]) + len(gathered["refused"])
     first = labels + len(gathered["failed"]) + len(gathered["pending"])
     deviation = (choice or {}).get("summary", {}).get("deviation_95")
-    factor = heldout.get("deviation factor")
+    factor = errors.get("deviation factor")
     return {
-        "round": number,
+        "round": done.number,
         "dataset": gathered["dataset"],
         "version": gathered["version"],
         "records": gathered["records"],
@@ -111,60 +134,39 @@ def round_document(
         "failed": gathered["failed"],
         "pending": gathered["pending"],
         "label_seconds": gathered["seconds"],
-        "committee": committee,
-        "heldout": dict(heldout),
+        "committee": done.committee["folder"],
+        "heldout": dict(errors),
         "choice": (choice or {}).get("summary", {}),
         "exhausted": choice is not None and not choice["chosen"],
         "uncertainty": None if deviation is None or factor is None else factor * deviation,
         "surprise": surprised,
-        "steered": dict(steered),
+        "steered": dict(done.steered),
         "spent": {
             "labels": earlier["labels"] + labels,
             "asked": max(earlier["asked"], (choice or gathered).get("asked", first)),
-            "node_hours": earlier["node_hours"] + nodes * gathered["seconds"] / 3600,
+            "node_hours": earlier["node_hours"] + done.nodes * gathered["seconds"] / 3600,
             "cpu_hours": earlier["cpu_hours"] + gathered["cpu_seconds"] / 3600,
         },
     }
 
 
 @job
-def judge_job(
-    *,
-    number: int,
-    gathered: dict[str, Any],
-    committee: dict[str, Any],
-    heldout: dict[str, Any],
-    choices: list[dict[str, Any]],
-    before: dict[str, Any] | None,
-    steered: dict[str, Any],
-    nodes: int = 1,
-) -> dict[str, Any]:
-    """Judge the committee of a round; see :func:`round_document`.
+def judge_job(*, done: dict[str, Any]) -> dict[str, Any]:
+    """Judge the committee of a round on held-out labels; see :func:`round_document`.
 
     Args:
-        number: of the round.
-        gathered: labels of the round.
-        committee: what :func:`.committee_job` returned.
-        heldout: ``dataset`` and ``version`` of labels that are never learnt from.
-        choices: those made in the round, the last one last.
-        before: the document of the round before.
-        steered: see :func:`round_document`.
-        nodes: of each label.
+        done: a :class:`Round`.
     """
-    judged = load_potential(committee["folder"], dtype="float64")
-    records = list(open_dataset(heldout["dataset"], heldout["version"]).records())
+    this = Round(**done)
+    held, before, accepted = this.held(), this.before, set(this.gathered["accepted"])
+    assert held is not None
+    judged: Any = load_potential(this.committee["folder"], dtype="float64")
     surprised = None
-    if before is not None and gathered["accepted"]:
-        new = set(gathered["accepted"])
-        dataset = open_dataset(gathered["dataset"], gathered["version"])
-        earlier = load_potential(before["committee"], dtype="float64")
+    if before is not None and accepted:
+        earlier: Any = load_potential(before["committee"], dtype="float64")
         surprised = surprise(
-            earlier,  # type: ignore[arg-type]
-            [record for record in dataset.records() if record.identifier in new],
+            earlier,
+            [record for record in this.labels().records() if record.identifier in accepted],
             before["heldout"]["deviation factor"],
         )
-    return round_document(
-        number=number, gathered=gathered, committee=committee["folder"],
-        heldout=judge_committee(judged, records),  # type: ignore[arg-type]
-        choices=choices, before=before, surprised=surprised, steered=steered, nodes=nodes,
-    )  # fmt: skip
+    return round_document(this, judge_committee(judged, list(held.records())), surprised=surprised)

@@ -10,12 +10,13 @@ from pydantic import Field
 
 from zonemelt.tasks.acquire.select import Pool, Selecting, select
 from zonemelt.tasks.datasets import open_dataset
-from zonemelt.tasks.explore.candidate import Found, read_settings
+from zonemelt.tasks.explore.candidate import Found
 from zonemelt.tasks.judge.target import Target
 from zonemelt.tasks.judge.verdict import Verdict, Word, counted
 from zonemelt.tasks.rounds.choose import new_candidates
 from zonemelt.tasks.rounds.discovered import Funnel
 from zonemelt.tasks.rounds.near_hull import REFINED, restless
+from zonemelt.tasks.settings import read_settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -19,7 +19,7 @@ from zonemelt.tasks.errors import InputError
 from zonemelt.tasks.learn.fit_property import fit_property
 from zonemelt.tasks.learn.nested import Protocol
 from zonemelt.tasks.records import Geometry
-from zonemelt.tasks.rounds.judge import round_document
+from zonemelt.tasks.rounds.judge import Round, round_document
 from zonemelt.tasks.train.predictor import open_model
 from zonemelt.tasks.train.property_values import read_properties
 
@@ -190,43 +190,34 @@ def choose_of_pool_job(
 
 
 @job
-def judge_screening_job(
-    *,
-    number: int,
-    gathered: dict[str, Any],
-    committee: dict[str, Any],
-    heldout: dict[str, Any] | None,
-    choices: list[dict[str, Any]],
-    before: dict[str, Any] | None,
-    steered: dict[str, Any],
-    nodes: int,
-    target: str,
-    wanted: str,
-) -> dict[str, Any]:
+def judge_screening_job(*, done: dict[str, Any], target: str, wanted: str) -> dict[str, Any]:
     """A round's document, see :func:`.round_document`, with ``best``: the best that are labelled.
 
     Errors are those on held-out labels whose elements are known, where there are any.
+
+    Args:
+        done: a :class:`.Round`.
+        target: the property.
+        wanted: its lowest values, or its highest.
     """
-    errors: dict[str, float] = {}
-    if heldout is not None:
-        held = open_dataset(heldout["dataset"], heldout["version"])
+    this = Round(**done)
+    labels, errors = this.labels(), dict[str, float]()
+    if (held := this.held()) is not None:
         values = values_of(held, target)
-        seen = elements_of(open_dataset(gathered["dataset"], gathered["version"]))
+        seen = elements_of(labels)
         records = [
             one
             for one in held.records()
             if one.identifier in values and seen.issuperset(one.geometry.symbols)
         ]
         if records:
-            predicted = open_model(committee["folder"]).predict(Crystals.of(one.geometry for one in records))
+            predicted = open_model(this.committee["folder"]).predict(
+                Crystals.of(one.geometry for one in records)
+            )
             unit = predicted.properties[0][1]
             off = predicted.mean_NP[:, 0] - np.array([values[one.identifier] for one in records])
             errors[f"{target} mae ({unit})"] = float(np.abs(off).mean())
-    document = round_document(
-        number=number, gathered=gathered, committee=committee["folder"], heldout=errors,
-        choices=choices, before=before, surprised=None, steered=steered, nodes=nodes,
-    )  # fmt: skip
-    known = values_of(open_dataset(gathered["dataset"], gathered["version"]), target)
+    known = values_of(labels, target)
     sign = SIGNS[wanted]
     best = sorted(known, key=lambda name: (-sign * known[name], name))[:_SHOWN]
-    return {**document, "best": {name: known[name] for name in best}}
+    return {**round_document(this, errors), "best": {name: known[name] for name in best}}

@@ -11,10 +11,11 @@ from pathlib import Path  # noqa: TC003 (pydantic reads it)
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import numpy as np
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, field_validator
 
 from zonemelt.tasks.errors import InputError, UnknownKeyError
 from zonemelt.tasks.quality.splits import SHOWN, split_groups
+from zonemelt.tasks.settings import read_settings
 from zonemelt.tasks.theory import Document
 from zonemelt.tasks.train.labelled import Labelled, check_split
 from zonemelt.tasks.train.property_values import read_properties
@@ -84,7 +85,7 @@ def read_collection(document: Mapping[str, Any]) -> Labelled:
 
     if "joined" in document:
         return read_joined(document)
-    collection = _checked(document)
+    collection = read_settings(Collection, document, where="collection")
     dataset = open_dataset(collection.dataset, collection.version)
     shards = ShardSet(collection.shards)
     found = read_properties(dataset, collection.properties, ignoring=collection.ignoring)
@@ -148,21 +149,6 @@ def split_of(document: Mapping[str, Any], labelled: WithLabels) -> dict[str, NDA
         )
     check_split(split, labelled.names_N)
     return split
-
-
-def _checked(document: Mapping[str, Any]) -> Collection:
-    for key in document:
-        if key not in Collection.model_fields:
-            raise UnknownKeyError.of(key, Collection.model_fields, where="collection")
-    try:
-        return Collection.model_validate(dict(document))
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise InputError(
-            f"{'.'.join(map(str, first['loc']))}: {first['msg']}",
-            where="collection",
-            remedy="give shards, dataset, version and properties",
-        ) from None
 
 
 def _same_atoms(natoms_N: NDArray[np.int64], atoms_G: NDArray[np.int64], collection: Collection) -> None:

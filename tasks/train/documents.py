@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
-from zonemelt.tasks.errors import InputError, UnknownKeyError
+from zonemelt.tasks.errors import UnknownKeyError
 from zonemelt.tasks.models.registry import AnyArchitecture
+from zonemelt.tasks.settings import read_settings
 from zonemelt.tasks.train.settings import TrainSettings
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def architecture_of(document: Mapping[str, Any] | Architecture) -> Architecture:
     name = document.get("architecture")
     if name not in KINDS:
         raise UnknownKeyError.of(str(name), KINDS, where="architecture")
-    return checked(KINDS[name], document, where=f"architecture {name}")
+    return read_settings(KINDS[name], document, where=f"architecture {name}")
 
 
 def settings_of(document: Mapping[str, Any] | TrainSettings) -> TrainSettings:
@@ -49,27 +50,4 @@ def settings_of(document: Mapping[str, Any] | TrainSettings) -> TrainSettings:
     """
     if isinstance(document, TrainSettings):
         return document
-    return checked(TrainSettings, document, where="train settings")
-
-
-def checked(kind: type[Model], document: Mapping[str, Any], *, where: str) -> Model:
-    """Plain JSON as a model.
-
-    Raises:
-        UnknownKeyError: it has no such key; with the nearest name.
-        InputError: a value cannot be used, or one is missing.
-    """
-    for key in document:
-        if key not in kind.model_fields:
-            raise UnknownKeyError.of(key, kind.model_fields, where=where)
-    try:
-        return kind.model_validate(dict(document))
-    except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(map(str, first["loc"]))
-        known = kind.model_fields.get(str(first["loc"][0])) if first["loc"] else None
-        raise InputError(
-            f"{key}: {first['msg']}" + ("" if first["type"] == "missing" else f" (it is {first['input']!r})"),
-            where=where,
-            remedy=f"give {key}{f', {known.description}' if known and known.description else ''}",
-        ) from None
+    return read_settings(TrainSettings, document, where="train settings")

@@ -21,13 +21,15 @@ if TYPE_CHECKING:
 
 TESTS = Path(__file__).parents[1]
 PATIENCE = 300.0  # seconds for anything to happen
+WORKERS = 2
+"""Of a block: each costs seconds of processor time to start, and blocks start often here."""
 
 
 def slurm_site(scheduler: str = "slurm", **pool: Any) -> Site:
-    """Two nodes of the cluster with two workers each; values of its one pool on top."""
+    """Two nodes of the cluster with a worker each; values of its one pool on top."""
     values = {
         "partition": "cpu", "nodes_per_block": 2, "max_blocks": 1, "walltime": "00:20:00",
-        "drain": "00:00:30", "workers": 2, "exclusive": False, "launch": Launch(program="srun"),
+        "drain": "00:00:30", "workers": 1, "exclusive": False, "launch": Launch(program="srun"),
     }  # fmt: skip
     return Site(
         name="testcluster",

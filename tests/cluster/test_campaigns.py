@@ -13,6 +13,7 @@ import pytest
 import yaml
 from cluster.campaigns_on_slurm import (
     TESTS,
+    WORKERS,
     begun,
     busy_work,
     gated_work,
@@ -62,7 +63,7 @@ def disturbed(slurm, path, harm, **pool):
     """Run a campaign; once all workers are at work, do the harm."""
 
     def act():
-        poll(lambda: begun(path / "notes") >= 4)
+        poll(lambda: begun(path / "notes") >= WORKERS)
         harm(running_block(slurm))
         open_gate(path / "notes")
 

@@ -6,6 +6,7 @@ import os
 
 import pytest
 from cluster.campaigns_on_slurm import (
+    WORKERS,
     begun,
     busy_work,
     gated_work,
@@ -58,7 +59,7 @@ CASES = [
 @pytest.mark.parametrize(("scheduler", "switch"), CASES)
 def test_a_campaign_outlives_its_block(slurm, batch_site, tmp_path, scheduler, switch):
     def act():
-        poll(lambda: begun(tmp_path / "notes") >= 4)
+        poll(lambda: begun(tmp_path / "notes") >= WORKERS)
         slurm.run("scancel", block := blocks(slurm, "R")[0])
         poll(lambda: block not in blocks(slurm, "R"))
         open_gate(tmp_path / "notes")
@@ -79,7 +80,7 @@ def test_a_campaign_outlives_its_block(slurm, batch_site, tmp_path, scheduler, s
 @pytest.mark.parametrize("scheduler", ["pbspro", "pjm"])
 def test_the_walltime_of_a_block_ends_in_the_middle_of_jobs(slurm, batch_site, tmp_path, scheduler):
     def act():
-        poll(lambda: begun(tmp_path / "notes") >= 4)
+        poll(lambda: begun(tmp_path / "notes") >= WORKERS)
         block = blocks(slurm, "R")[0]
         slurm.run("scontrol", "update", f"jobid={block}", "EndTime=now+5")
         poll(lambda: block not in blocks(slurm, "R"))

@@ -20,7 +20,7 @@ CLI = [sys.executable, "-m", "zonemelt.workflows.cli"]
 
 
 def site_file(path, **pool):
-    site = slurm_site(**pool).model_dump(mode="json", exclude_defaults=True)
+    site = slurm_site(**{"workers": 2, **pool}).model_dump(mode="json", exclude_defaults=True)
     (path / "testcluster.yaml").write_text(yaml.safe_dump(site))
     return str(path / "testcluster.yaml")
 

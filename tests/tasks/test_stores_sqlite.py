@@ -27,10 +27,6 @@ def store(tmp_path):
         yield store
 
 
-def rows(store: SQLiteStore) -> list[str]:
-    return [text for (text,) in store._collection.execute("SELECT doc FROM outputs ORDER BY id")]
-
-
 def plan(store: SQLiteStore, criteria: dict) -> str:
     condition, parameters = where(criteria, store._key)
     statement = f"EXPLAIN QUERY PLAN SELECT id FROM outputs WHERE {condition}"

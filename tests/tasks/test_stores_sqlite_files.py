@@ -18,7 +18,6 @@ from zonemelt.tasks import sqlite as module
 from zonemelt.tasks.blobs import MARK, BlobDirectory, offload, put_json
 from zonemelt.tasks.documents import dumps
 from zonemelt.tasks.errors import StoreError
-from zonemelt.tasks.pushdown import where
 from zonemelt.tasks.sqlite import connect, create_collection, journal_mode, upsert
 from zonemelt.tasks.sqlite_store import SQLiteStore
 
@@ -31,12 +30,6 @@ def store(tmp_path):
 
 def rows(store: SQLiteStore) -> list[str]:
     return [text for (text,) in store._collection.execute("SELECT doc FROM outputs ORDER BY id")]
-
-
-def plan(store: SQLiteStore, criteria: dict) -> str:
-    condition, parameters = where(criteria, store._key)
-    statement = f"EXPLAIN QUERY PLAN SELECT id FROM outputs WHERE {condition}"
-    return "\n".join(row[3] for row in store._collection.execute(statement, parameters))
 
 
 WRITER = """

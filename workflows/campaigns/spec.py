@@ -9,16 +9,15 @@ kind. Overrides replace single fields; a dot reaches into a mapping (``oracles.g
 
 from __future__ import annotations
 
-import typing
 from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import yaml
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
-from zonemelt.plain_yaml import read_yaml
-from zonemelt.tasks.errors import InputError, UnknownKeyError
+from zonemelt.tasks.errors import InputError
+from zonemelt.tasks.settings import problem_of, read_mapping
 from zonemelt.workflows.campaigns.graph import document_of
 from zonemelt.workflows.campaigns.registry import kind_named
 
@@ -62,7 +61,7 @@ def load_campaign(source: str | Path, overrides: Mapping[str, Any] | None = None
         where, document = str(source), document_of(str(source))
     else:
         where = str(find(source))
-        document = read(Path(where))
+        document = read_mapping(Path(where))
     for key, value in (overrides or {}).items():
         override(document, key, value, where=where)
     return parse(document, where=where)
@@ -74,7 +73,8 @@ def parse(document: dict[str, Any], *, where: str) -> CampaignSpec:
     try:
         return kind.spec.model_validate(document)
     except ValidationError as error:
-        raise _translated(error, kind.spec, where) from error
+        # an address to tell of milestones may hold a key
+        raise problem_of(error, kind.spec, where=where, secret=("notify",)) from error
 
 
 def build_flow(spec: CampaignSpec) -> Flow:
@@ -106,32 +106,6 @@ def find(source: str | Path) -> Path:
     )
 
 
-def read(path: Path) -> dict[str, Any]:
-    """Read a YAML mapping.
-
-    Raises:
-        InputError: the file cannot be read, or is not a YAML mapping; syntax errors name the line.
-    """
-    try:
-        document = read_yaml(path)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f"{path}:{mark.line + 1}" if mark else str(path)
-        problem = getattr(error, "problem", None) or str(error)
-        raise InputError(
-            f"not YAML: {problem}", where=where, remedy="check indentation, colons and quotes there"
-        ) from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(
-            f"cannot be read: {error}", where=str(path), remedy="check the file's rights and encoding"
-        ) from error
-    if not isinstance(document, dict) or not all(isinstance(key, str) for key in document):
-        raise InputError(
-            "not a mapping of fields", where=str(path), remedy="write lines of the form 'field: value'"
-        )
-    return document
-
-
 def override(document: dict[str, Any], key: str, value: Any, *, where: str) -> None:
     """Set a field of a campaign, in place; a dot reaches into a mapping.
 
@@ -150,32 +124,3 @@ def override(document: dict[str, Any], key: str, value: Any, *, where: str) -> N
             )
         target = inner
     target[last] = value
-
-
-def _translated(error: ValidationError, spec: type[BaseModel], where: str) -> InputError:
-    """The first problem pydantic found, as an error of ours."""
-    problem = error.errors(include_url=False)[0]
-    names = [str(part) for part in problem["loc"]]
-    field = ".".join(names)
-    if problem["type"] == "extra_forbidden":
-        return UnknownKeyError.of(names[-1], _fields(spec, names[:-1]), where=f"{where}: {field}")
-    if problem["type"] == "missing":
-        return InputError(f"'{field}' is missing", where=where, remedy=f"add a line '{field}: …'")
-    value = problem["input"]
-    if names[:1] == ["notify"]:
-        value = "***"  # an address may hold a key
-    given = f"{value!r:.60} cannot be used" if field else "the fields do not agree"
-    said = problem["msg"].removeprefix("Value error, ")
-    return InputError(given, where=f"{where}: {field}" if field else where, remedy=said)
-
-
-def _fields(spec: type[BaseModel], path: list[str]) -> list[str]:
-    """Names of the fields at ``path`` below a model."""
-    model: Any = spec
-    for name in path:
-        if typing.get_origin(model) is dict:
-            model = typing.get_args(model)[1]
-        else:
-            field = getattr(model, "model_fields", {}).get(name)
-            model = field.annotation if field else None
-    return list(getattr(model, "model_fields", {}))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from zonemelt.tasks.errors import CampaignError, InputError
+from zonemelt.tasks.errors import CampaignError
 from zonemelt.workflows.cli.app import DATA, command
 from zonemelt.workflows.cli.places import Json  # noqa: TC001 (typer reads the annotations)
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from zonemelt.workflows.cli.plans import Plan
 
 GRAPH = "zonemelt.flows.ingest:IngestMaker"
+REMEDY = "write columns: and theory:, as docs/ingest.md shows"
 
 
 @command(
@@ -69,6 +70,7 @@ def ingest(
 
 def _plan(paths: list[str], out: str, *, site: str, batch: int, table: str) -> Plan:
     from zonemelt.tasks.ingest.sources import absolute
+    from zonemelt.tasks.settings import read_mapping
     from zonemelt.workflows.cli.plans import read_plan
 
     settings: dict[str, Any] = {
@@ -76,29 +78,9 @@ def _plan(paths: list[str], out: str, *, site: str, batch: int, table: str) -> P
         "arguments.sources": absolute(paths),
         "arguments.dataset": str(Path(out).absolute()),
         "arguments.batch_files": batch,
-        "arguments.table": _read_table(table) if table else {},
+        "arguments.table": read_mapping(Path(table), of="columns", remedy=REMEDY) if table else {},
     }
     return read_plan(GRAPH, settings | ({"site": site} if site else {}))
-
-
-def _read_table(path: str) -> dict[str, Any]:
-    """What a person has written about tables.
-
-    Raises:
-        InputError: the file cannot be read, or holds no mapping.
-    """
-    import yaml
-
-    from zonemelt.plain_yaml import read_yaml
-
-    remedy = "write columns: and theory:, as docs/ingest.md shows"
-    try:
-        found = read_yaml(Path(path))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise InputError(str(error), where=path, remedy=remedy) from None
-    if not isinstance(found, dict):
-        raise InputError("it holds no mapping", where=path, remedy=remedy)
-    return found
 
 
 def _outcome(place: Path) -> dict[str, Any]:

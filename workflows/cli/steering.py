@@ -99,7 +99,7 @@ def _document(place: Path) -> dict[str, Any]:
     Raises:
         CampaignError: a program started it, so nothing says what its values are.
     """
-    from zonemelt.workflows.campaigns.spec import read
+    from zonemelt.tasks.settings import read_mapping
     from zonemelt.workflows.engine.schema import SPEC_FILE
 
     path = place / SPEC_FILE
@@ -109,7 +109,7 @@ def _document(place: Path) -> dict[str, Any]:
             where=str(place),
             remedy="start it from a campaign file with `zonemelt run`",
         )
-    return read(path)
+    return read_mapping(path)
 
 
 def _list(place: Path, document: dict[str, Any]) -> None:

@@ -6,7 +6,6 @@ The page gets what it shows by server-sent events. Nothing can be changed throug
 from __future__ import annotations
 
 import hmac
-import ipaddress
 import json
 import secrets
 import socket
@@ -17,8 +16,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qs, urlsplit
 
-from zonemelt.tasks.errors import InputError, ZonemeltError
+from zonemelt.tasks.errors import ZonemeltError
 from zonemelt.workflows.progress import Follower
+from zonemelt.workflows.serve.address import OPEN, is_loopback, listening_at
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,14 +28,6 @@ _EVERY: Final = 1.0  # seconds between looks
 _BEAT: Final = 15.0  # seconds after which a silent line says that it lives
 _MOST: Final = 32  # pages that follow at once
 _TIMEOUT: Final = 20.0  # seconds that a request may take to arrive
-
-
-def is_loopback(host: str) -> bool:
-    """Whether an address can be reached from this machine alone."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 class Watcher(threading.Thread):
@@ -310,17 +302,11 @@ def serve_live(directory: Path, *, host: str, port: int, say: Callable[[str], No
     Raises:
         InputError: it cannot listen there.
     """
-    try:
+    with listening_at(host, port):
         server = Live(directory, host=host, port=port)
-    except OSError as error:
-        raise InputError(
-            f"it cannot listen there: {error.strerror or error}",
-            where=f"--host {host} --port {port}",
-            remedy="--port 0 takes one that is free",
-        ) from None
     say(f"{server.address}\nwhoever has this address can see the campaign; Ctrl-C ends it")
     if server.anywhere:
-        say("it can be reached from other machines, and what it says is not encrypted: an SSH tunnel is")
+        say(OPEN)
     try:
         server.serve_forever(poll_interval=0.2)
     except KeyboardInterrupt:

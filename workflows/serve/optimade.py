@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from zonemelt import __version__
 from zonemelt.tasks.errors import InputError
+from zonemelt.workflows.serve.address import OPEN, is_loopback, listening_at
 from zonemelt.workflows.serve.published import PROPERTIES
 
 if TYPE_CHECKING:
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     App = Callable[[dict[str, Any], Any, Any], Awaitable[None]]
 
 PREFIX: Final = "zonemelt"
-LOOPBACK: Final = ("127.0.0.1", "::1", "localhost")
 _LARGEST_PAGE: Final = 500
 
 
@@ -108,7 +108,7 @@ def _guarded(app: Any, *, token: str, host: str) -> App:
             headers = {
                 key.decode("latin-1").lower(): value.decode("latin-1") for key, value in scope["headers"]
             }
-            if host in LOOPBACK and _name_of(headers.get("host", "")) not in LOOPBACK:
+            if is_loopback(host) and not is_loopback(_name_of(headers.get("host", ""))):
                 await _refuse(send, 421, "this is not the name of this server")
                 return
             shown = headers.get("authorization", "").removeprefix("Bearer ")
@@ -153,26 +153,20 @@ def serve_optimade(
     Raises:
         InputError: it cannot listen there, or optimade's server is not installed.
     """
-    token = secrets.token_urlsafe(32) if protected or host not in LOOPBACK else ""
+    token = secrets.token_urlsafe(32) if protected or not is_loopback(host) else ""
     app = make_app(structures, name=name, token=token, host=host)
     import uvicorn
 
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    try:
+    with listening_at(host, port):
         listening = socket.create_server((host, port), family=family)
-    except OSError as error:
-        raise InputError(
-            f"it cannot listen there: {error.strerror or error}",
-            where=f"--host {host} --port {port}",
-            remedy="--port 0 takes one that is free",
-        ) from None
     shown = f"[{host}]" if ":" in host else host
     say(f"http://{shown}:{listening.getsockname()[1]}\n{len(structures):,} structures; Ctrl-C ends it")
     if token:
         say(f"Authorization: Bearer {token}")
     else:
         say("whoever has an account on this machine can read them: --token asks for one")
-    if host not in LOOPBACK:
-        say("it can be reached from other machines, and what it says is not encrypted: an SSH tunnel is")
+    if not is_loopback(host):
+        say(OPEN)
     server = uvicorn.Server(uvicorn.Config(app, log_level="error", access_log=False, lifespan="off"))
     server.run(sockets=[listening])

@@ -6,12 +6,10 @@ import math
 from array import array
 from dataclasses import dataclass, field
 from random import Random
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import yaml
-
-from zonemelt.plain_yaml import read_yaml
 from zonemelt.tasks.errors import InputError, UnknownKeyError
+from zonemelt.tasks.settings import read_mapping
 from zonemelt.workflows.simulate.amounts import Amount, read_amount
 
 if TYPE_CHECKING:
@@ -78,11 +76,8 @@ def read_times(path: Path) -> Times:
     Raises:
         InputError: it cannot be read as such.
     """
-    try:
-        content: Any = read_yaml(path)
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise InputError(f"cannot be read: {error}", where=str(path), remedy="give YAML or JSON") from None
-    if not isinstance(content, dict) or not isinstance(content.get("kinds", {}), dict):
+    content = read_mapping(path, of="durations", remedy="e.g. 'kinds: {my_flows.relax: 1200}'")
+    if not isinstance(content.get("kinds", {}), dict):
         raise InputError("holds no durations", where=str(path), remedy="e.g. 'kinds: {my_flows.relax: 1200}'")
     for key in content:
         if key not in {"default", "kinds"}:

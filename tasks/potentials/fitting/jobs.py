@@ -14,8 +14,9 @@ from zonemelt.tasks.potentials.fitting.linear_fit import fit_linear
 from zonemelt.tasks.potentials.fitting.objective import Terms
 from zonemelt.tasks.potentials.fitting.training import train_potential
 from zonemelt.tasks.potentials.linear import Basis
+from zonemelt.tasks.settings import read_settings
 from zonemelt.tasks.train.collection import split_of
-from zonemelt.tasks.train.documents import checked, settings_of
+from zonemelt.tasks.train.documents import settings_of
 from zonemelt.tasks.train.jobs import (
     check_directory,
     check_edges,
@@ -43,7 +44,7 @@ def potential_of(document: Mapping[str, Any] | PotentialArchitecture) -> Potenti
     """
     if isinstance(document, PotentialArchitecture):
         return document
-    return checked(PotentialArchitecture, document, where="architecture of the potential")
+    return read_settings(PotentialArchitecture, document, where="architecture of the potential")
 
 
 def terms_of(document: Mapping[str, Any] | Terms) -> Terms:
@@ -53,9 +54,9 @@ def terms_of(document: Mapping[str, Any] | Terms) -> Terms:
         UnknownKeyError: it has no such setting; with the nearest name.
         InputError: a value cannot be used.
     """
-    return (
-        document if isinstance(document, Terms) else checked(Terms, document, where="loss of the potential")
-    )
+    if isinstance(document, Terms):
+        return document
+    return read_settings(Terms, document, where="loss of the potential")
 
 
 def basis_of(document: Mapping[str, Any] | Basis) -> Basis:
@@ -67,7 +68,7 @@ def basis_of(document: Mapping[str, Any] | Basis) -> Basis:
     """
     if isinstance(document, Basis):
         return document
-    return checked(Basis, document, where="basis of the potential")
+    return read_settings(Basis, document, where="basis of the potential")
 
 
 @job

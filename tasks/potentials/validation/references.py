@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
-from zonemelt.tasks.errors import InputError, UnknownKeyError
+from zonemelt.tasks.errors import InputError
+from zonemelt.tasks.settings import read_mapping, read_settings
 from zonemelt.tasks.theory import Document
 from zonemelt.tasks.written_structures import Written, written
 
@@ -55,16 +56,9 @@ def read_references(path: Path) -> dict[str, Reference]:
     Raises:
         InputError: it is no such file; with the crystal and the field.
     """
-    import yaml
-
-    from zonemelt.plain_yaml import read_yaml
-
     remedy = "write such as `Si: {structure: {file: Si.cif}, source: …, volume: 20.4}`"
-    try:
-        document = read_yaml(path)
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise InputError(f"it cannot be read: {error}", where=str(path), remedy=remedy) from None
-    if not isinstance(document, dict) or not document:
+    document = read_mapping(path, of="crystals", remedy=remedy)
+    if not document:
         raise InputError("it names no crystals", where=str(path), remedy=remedy)
     return {str(name): reference_of(one, where=f"{path}: {name}") for name, one in document.items()}
 
@@ -76,19 +70,9 @@ def reference_of(document: Any, *, where: str) -> Reference:
         UnknownKeyError: a key that no reference has; with the nearest.
         InputError: a value cannot be used, or nothing is said of the crystal.
     """
-    if isinstance(document, dict):
-        for key in document:
-            if key not in Reference.model_fields:
-                raise UnknownKeyError.of(str(key), Reference.model_fields, where=where)
-    try:
-        found = Reference.model_validate(document)
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise InputError(
-            f"{'.'.join(map(str, first['loc']))}: {first['msg']}",
-            where=where,
-            remedy="give structure, source and the numbers, in the units of docs/potentials.md",
-        ) from None
+    if not isinstance(document, dict):
+        raise InputError(f"{document!r:.60} is no reference", where=where, remedy="see docs/potentials.md")
+    found = read_settings(Reference, document, where=where, page="docs/potentials.md")
     for name in found.elastic:
         _place(name, where=where)
     if not found.needs:

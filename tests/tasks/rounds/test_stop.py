@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from zonemelt.tasks.rounds.judge import round_document
+from zonemelt.tasks.rounds.judge import Round, round_document
 from zonemelt.tasks.rounds.stop import ENERGY, FORCES, Stop, reason_to_stop
 
 
@@ -63,7 +63,9 @@ def test_what_was_spent_adds_up():
         "dataset": "d", "version": "v", "records": 3, "quarantine": 1, "accepted": ["a", "b"],
         "refused": {"c": "why"}, "failed": [], "pending": {}, "seconds": 3600.0, "cpu_seconds": 1800.0,
     }  # fmt: skip
-    common = {"committee": "c", "heldout": {}, "choices": [], "surprised": None, "steered": {}, "nodes": 2}
-    first = round_document(number=0, gathered=gathered, before=None, **common)
-    second = round_document(number=1, gathered=gathered, before=first, **common)
+    common = {
+        "gathered": gathered, "committee": {"folder": "c"}, "heldout": None, "choices": [], "steered": {},
+    }  # fmt: skip
+    first = round_document(Round(number=0, before=None, nodes=2, **common), {})
+    second = round_document(Round(number=1, before=first, nodes=2, **common), {})
     assert second["spent"] == {"labels": 6, "asked": 3, "node_hours": 4.0, "cpu_hours": 1.0}

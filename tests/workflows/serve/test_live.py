@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from zonemelt.tasks.errors import InputError
-from zonemelt.workflows.serve.live import Live, Watcher, is_loopback, live_page, serve_live
+from zonemelt.workflows.serve.address import is_loopback
+from zonemelt.workflows.serve.live import Live, Watcher, live_page, serve_live
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
