@@ -27,7 +27,7 @@ def read_file(path: Path) -> dict[str, Any]:
     Raises:
         InputError: it cannot be read, or holds no mapping.
     """
-    document = read_mapping(path, of="a store", remedy="write one as for jobflow's JOB_STORE: docs/stores.md")
+    document = read_mapping(path, of="stores", remedy="write one as for jobflow's JOB_STORE: docs/stores.md")
     inner = document.get("JOB_STORE")  # of a whole jobflow.yaml
     return inner if isinstance(inner, dict) else document
 

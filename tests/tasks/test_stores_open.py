@@ -224,8 +224,8 @@ class TestFiles:
             ("a.yaml", "docs_store: {type: MongoStor}", UnknownKeyError, "did you mean 'MongoStore'"),
             ("b.yaml", "docs_store: {type: MemoryStore}\nsav: {}", UnknownKeyError, "did you mean 'save'"),
             ("c.yaml", "docs_store: {type: MongoStore, collection: d}", InputError, "cannot be made"),
-            ("d.yaml", "- 1", InputError, "holds a mapping"),
-            ("e.yaml", "a: [", InputError, "cannot be read"),
+            ("d.yaml", "- 1", InputError, "not a mapping of stores"),
+            ("e.yaml", "a: [", InputError, "not YAML"),
             ("f.yaml", '{"@module": "maggma.stores", "@class": "Nothing"}', InputError, "not a Maggma store"),
             ("g.yaml", '{"@module": "maggma.stores", "@class": "MongoStore"}', InputError, "be decoded"),
         ]:  # fmt: skip

@@ -85,7 +85,7 @@ def test_what_a_person_knows_of_tables(zonemelt, home):
     (home / "t.yaml").write_text("columns: {targets: {a: {column: 1}}}")
     assert "columns.targets.a.unit" in zonemelt.refused(*words, "t.yaml")
     (home / "t.yaml").write_text("- x")
-    assert "holds no mapping" in zonemelt.refused(*words, "t.yaml")
+    assert "not a mapping of columns" in zonemelt.refused(*words, "t.yaml")
 
 
 def test_an_address_that_is_none_is_refused_before_anything_starts(zonemelt, home):

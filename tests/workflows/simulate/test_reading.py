@@ -62,7 +62,7 @@ def test_kinds_are_found_by_the_last_parts_of_their_names(tmp_path):
     with pytest.raises(UnknownKeyError):
         read_times(path)
     path.write_text("[1, 2]\n")
-    with pytest.raises(InputError, match="holds no durations"):
+    with pytest.raises(InputError, match="not a mapping of durations"):
         read_times(path)
 
 

@@ -162,6 +162,7 @@ def test_references_that_cannot_be(document, error, match):
 
 
 def test_a_file_of_references_that_is_none(tmp_path):
-    (tmp_path / "a.yaml").write_text("[1, 2]")
-    with pytest.raises(InputError, match="names no crystals"):
-        read_references(tmp_path / "a.yaml")
+    for text, said in (("[1, 2]", "not a mapping of crystals"), ("{}", "names no crystals")):
+        (tmp_path / "a.yaml").write_text(text)
+        with pytest.raises(InputError, match=said):
+            read_references(tmp_path / "a.yaml")
