@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from cluster.campaigns_on_slurm import retries
 from cluster.modes import needs_slurm
-from cluster.touring import ROOT, Tour, assert_nothing_lost_or_doubled, energies
+from cluster.touring import ROOT, Tour, assert_nothing_lost_or_doubled, energies, models
 
 from zonemelt.tasks.datasets import open_dataset
 
@@ -88,6 +88,7 @@ def compared(calm: Tour, tour: Tour) -> None:
     assert_nothing_lost_or_doubled(tour.directory, labels=labels)
     assert set(retries(tour.directory)) == {"infrastructure"}
     assert energies(tour.directory) == pytest.approx(energies(calm.directory), abs=1e-6)
+    assert models(tour.directory) == models(calm.directory)
     tour.zonemelt("diff", calm.directory, tour.directory)
     tour.zonemelt("candidates", tour.directory)
     tour.zonemelt("why", tour.directory, max(energies(tour.directory)))

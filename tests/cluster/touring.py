@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import signal
@@ -215,6 +216,15 @@ def labels_recorded(connection: Any) -> dict[str, int]:
 def energies(directory: Path) -> dict[str, float]:
     """Of every label of the dataset: identifier → eV."""
     return {one.identifier: one.energy_free for one in open_dataset(directory / "dataset").records()}
+
+
+def models(directory: Path) -> dict[str, str]:
+    """Generators and potentials of all rounds: their place → SHA-256 of their weights."""
+    return {
+        str(path.relative_to(directory)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for folder in ("generators", "committees")
+        for path in sorted((directory / folder).rglob("model.safetensors"))
+    }
 
 
 def assert_nothing_lost_or_doubled(directory: Path, *, labels: int) -> None:

@@ -60,12 +60,16 @@ class Content:
         ).fetchone()
         return None if row is None else str(row[0])
 
+    def placed(self, text: str) -> str:
+        """A text in which folders of the campaign are told by their place in it."""
+        return self._folders.sub("", text)
+
     def _normal(self, uuid: str) -> str | None:
         """A document without what is its campaign's own."""
         text = self.text(uuid)
         if text is None:
             return None
-        text = self._folders.sub("", text)
+        text = self.placed(text)
         if BLOB not in text and not any(f'"{key}"' in text for key in self.ignore):
             return text
         document = json.loads(text)
@@ -91,7 +95,7 @@ class Content:
 
     def given(self, body: str, kind: str) -> str:
         """The digest of what a job was given, references followed; its function's source does not count."""
-        return job_digest(self._folders.sub("", body), kind, "", self.outputs)
+        return job_digest(self.placed(body), kind, "", self.outputs)
 
     def value(self, uuid: str) -> Any:
         """What a uuid's job made as plain values: files read, references followed, volatile keys left out."""
@@ -102,7 +106,7 @@ class Content:
         return self._lasting(self._followed(output, {uuid}))
 
     def _read(self, text: str) -> Any:
-        output = self._with_additional(loads(self._folders.sub("", text))["output"])
+        output = self._with_additional(loads(self.placed(text))["output"])
         return hydrate(output, self.blobs)
 
     def _followed(self, value: Any, above: set[str]) -> Any:

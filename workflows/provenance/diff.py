@@ -112,9 +112,12 @@ def diff(
         read: list[tuple[Content, dict[tuple[str, str, int], _Job]]] = []
         try:
             found.code = _pairs(*map(_code, connections))
-            found.data = _pairs(*map(_data, connections))
-            for connection, place in zip(connections, places, strict=True):
-                content = Content(connection, place, ignore=frozenset(ignore))
+            contents = [
+                Content(connection, place, ignore=frozenset(ignore))
+                for connection, place in zip(connections, places, strict=True)
+            ]
+            found.data = _pairs(*map(_data, connections, contents))
+            for connection, content in zip(connections, contents, strict=True):
                 read.append((content, dict(_jobs(connection, content))))
             _results(found, *read, rtol=rtol, atol=atol)
             found.links = sorted({link for connection in connections for link in _links(connection)})
@@ -160,13 +163,13 @@ def _code(connection: sqlite3.Connection) -> dict[str, Any]:
     return {key: ", ".join(sorted(values)) for key, values in found.items()}
 
 
-def _data(connection: sqlite3.Connection) -> dict[str, Any]:
-    """Datasets, models and seeds among the arguments; of many of one name all values."""
+def _data(connection: sqlite3.Connection, content: Content) -> dict[str, Any]:
+    """Datasets, models and seeds among the arguments; folders by their place, of one name all values."""
     found: dict[str, set[str]] = {}
     for kind, body in connection.execute("SELECT kind, body FROM jobs JOIN bodies ON job = id"):
         if not any(name in body for name in _NAMES):
             continue
-        things = named_things(json.loads(body), None)
+        things = named_things(json.loads(content.placed(body)), None)
         for label in ("seeds", "datasets", "models"):
             for path, value in things[label].items():
                 found.setdefault(f"{kind.rpartition('.')[2]} {path.removeprefix('given.')}", set()).add(

@@ -26,6 +26,15 @@ JSON = st.recursive(
 )
 
 
+def test_a_dataset_at_the_same_place_in_two_campaigns_is_no_difference(tmp_path):
+    for name in ("a", "b"):
+        counted = same({"dataset": str(tmp_path / name / "dataset"), "version": "1"})
+        run_flow(Flow([counted]), site="inline", directory=tmp_path / name)
+    found = diff(tmp_path / "a", tmp_path / "b")
+    assert not found.data
+    assert found.counts == {"same": 1}
+
+
 @pytest.mark.parametrize(
     "name", ["collect", "mean", "read", "after trajectory", "many", "after many", "total", "countdown"]
 )
