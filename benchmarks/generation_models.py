@@ -49,7 +49,7 @@ class Parts:
 
 def there(kind: str) -> bool:
     """Whether the data are on this machine."""
-    return _file(kind).exists()
+    return data(*FILES[kind]).exists()
 
 
 @cache
@@ -60,7 +60,7 @@ def parts(kind: str) -> Parts:
     from zonemelt.tasks.crystals import Crystals
     from zonemelt.tasks.generate.reduced import reduced
 
-    with gzip.open(_file(kind), "rt", encoding="utf-8") as lines:
+    with gzip.open(data(*FILES[kind]), "rt", encoding="utf-8") as lines:
         found = [json.loads(line) for line in lines]
     crystals = Crystals.of_atoms(
         Atoms(one["Z"], scaled_positions=one["frac"], cell=one["lattice"], pbc=True) for one in found
@@ -86,10 +86,10 @@ def trained(kind: str, *, quick: bool, scratch: Path) -> tuple[Generator, dict[s
     folder = Path(kept) / kind if kept and not quick else scratch / kind
     spent = folder / SPENT
     if not (folder / "card.json").exists():
-        data = parts(kind)
-        rows = {"train": data.rows["train"][:: 40 if quick else 1], "validation": data.rows["val"][:HELD]}
+        given = parts(kind)
+        rows = {"train": given.rows["train"][:: 40 if quick else 1], "validation": given.rows["val"][:HELD]}
         if quick:
-            rows = {"train": data.rows["train"]}
+            rows = {"train": given.rows["train"]}
         settings = TrainSettings(
             seed=0, epochs=1 if quick else EPOCHS[kind], batch_size=BATCH, learning_rate=RATE,
             schedule="cosine", clip_norm=1.0, ema=0.9 if quick else AVERAGE, precision="bf16", keep=1,
@@ -99,7 +99,7 @@ def trained(kind: str, *, quick: bool, scratch: Path) -> tuple[Generator, dict[s
         began = time.process_time()
         with joined(device="cpu") as ranks:
             outcome, _ = train_generator(
-                data.crystals, data.names_M, rows,
+                given.crystals, given.names_M, rows,
                 DenoiserArchitecture(width=WIDTH, layers=LAYERS, frequencies=WAVES),
                 settings=settings, terms=FlowTerms(), ranks=ranks, directory=folder,
             )  # fmt: skip
@@ -130,6 +130,7 @@ def said_of(about: dict[str, Any]) -> str:
     )
 
 
-def _file(kind: str) -> Path:
+def data(*parts: str) -> Path:
+    """A file of the collection."""
     root = Path(__file__).resolve().parents[2]
-    return Path(os.environ.get("ZONEMELT_DATA", root / "shared" / "data")).joinpath(*FILES[kind])
+    return Path(os.environ.get("ZONEMELT_DATA", root / "shared" / "data")).joinpath(*parts)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from benchmarks import generation_models as models
+from benchmarks import generation_sun
 from benchmarks.report import Row
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ DIFFCSP: Final = "DiffCSP on MP-20 whole, as reprinted in EquiCSP (ICML 2024)"
 
 
 def rows(quick: bool) -> Iterator[Row]:
-    """Validity, uniqueness and speed."""
+    """Validity, uniqueness, speed and stability."""
     if not models.there("mp"):
         yield Row(
             name="MP, up to 20 atoms", unit="", quick=quick, note="the data are absent: set ZONEMELT_DATA"
@@ -55,3 +56,4 @@ def rows(quick: bool) -> Iterator[Row]:
         seconds=took, quick=quick,
         note=f"{10 if quick else STEPS} steps, 128 together, bf16",
     )  # fmt: skip
+    yield from generation_sun.rows(drawn, quick=quick)

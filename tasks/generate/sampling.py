@@ -36,7 +36,8 @@ class SampleSettings:
         guidance: how much more than it would a wish for a value counts (J. Ho & T. Salimans, 2022); 0 for as
             much as it would.
         hurry: atoms move the faster the nearer the end is, by 1 + hurry · t, which leaves less of the noise
-            (B. K. Miller et al., FlowMM, ICML 2024: anti-annealing).
+            (B. K. Miller et al., FlowMM, ICML 2024: anti-annealing), but in no step beyond where they are
+            said to end. 0 draws from what was learned as it is; more draws nearer to its likeliest places.
         temperature: of the choice of species; 0 for the likeliest.
         precision: of the network; ``bf16`` is faster where the processor or accelerator computes in it, and
             numbers of cells and places stay in fp32.
@@ -199,7 +200,9 @@ class _State:
             without = self._said(now, torch.full_like(self.wish, torch.nan))
             said = {name: value + settings.guidance * (value - without[name]) for name, value in said.items()}
         self.cells = self.cells + (after - now) * said["cells"]
-        self.places = self.places + (after - now) * (1 + settings.hurry * now) * said["places"]
+        # A whole way is 1 - now: more would put atoms on the other side of their place.
+        share = min((after - now) * (1 + settings.hurry * now), 1 - now)
+        self.places = self.places + share * said["places"]
         hidden = self.there & (self.tokens == self.hidden)
         due = hidden & (self.shown < after)
         sooner = (due[:, None] & (self.shown[:, None] < self.shown[:, :, None])).sum(dim=-1)

@@ -53,14 +53,15 @@ class Exact(torch.nn.Module):
         }
 
 
-def test_with_the_exact_velocities_every_noise_becomes_the_crystal():
+@pytest.mark.parametrize("hurry", [0.0, 5.0, 50.0, 1e6])
+def test_with_the_exact_velocities_every_noise_becomes_the_crystal(hurry):
     places = np.array([[0.0, 0.0, 0.0], [0.5, 0.5, 0.5]])
     card = GeneratorCard(
         network=DenoiserArchitecture(), elements=("Na", "Cl"), sizes={2: 1},
         stretch_mean=(1.2,) * 3 + (0.0,) * 3, stretch_deviation=0.1,
     )  # fmt: skip
     exact = Generator(name="exact", network=Exact([0.5, -0.5, 0.0, 0.1, 0.0, 0.0], places), card=card)
-    found = sample(exact, [Wish()] * 20, SampleSettings(steps=40, hurry=0.0, seed=1))
+    found = sample(exact, [Wish()] * 20, SampleSettings(steps=40, hurry=hurry, seed=1))
     expected = found.atoms(0)
     for index in range(20):
         atoms = found.atoms(index)
@@ -86,6 +87,27 @@ class Gaussian(torch.nn.Module):
             "cells": self.mean + share * (batch["cells"] - time * self.mean),
             "places": torch.zeros(*shape, 3),
             "species": torch.tensor([0.2, 0.5, 0.3]).log().expand(*shape, 3),
+        }
+
+
+class Blurred(torch.nn.Module):
+    """The exact velocity where two atoms are apart by a normal number of mean 0; see the test."""
+
+    def __init__(self, deviation):
+        super().__init__()
+        self.none, self.deviation = torch.nn.Parameter(torch.zeros(6)), deviation
+
+    def share(self, time):
+        variance = (1 - time) ** 2 + (time * self.deviation) ** 2
+        return (time * self.deviation**2 - (1 - time)) / variance
+
+    def forward(self, batch):
+        places = batch["places"]
+        time = batch["time"][:, None, None]
+        return {
+            "cells": self.none.expand(len(places), 6),
+            "places": self.share(time) * (places - places.mean(dim=1, keepdim=True)),
+            "species": torch.zeros(*batch["tokens"].shape, 3),
         }
 
 
@@ -129,6 +151,25 @@ def test_of_a_known_velocity_the_moments_come_out():
     np.testing.assert_allclose(values.std(axis=0), deviation, rtol=0.1)
     shares = [(found.numbers_A == number).mean() for number in (8, 11, 17)]
     np.testing.assert_allclose(shares, [0.2, 0.5, 0.3], atol=0.035)
+
+
+@pytest.mark.parametrize("hurry", [0.0, 5.0, 50.0])
+def test_atoms_in_a_hurry_come_nearer_to_the_likeliest_place_and_never_pass_it(hurry):
+    """The velocity is linear, so each step multiplies the distance of the atoms by what is known."""
+    network, steps, noise = Blurred(0.05), 60, [Wish(atoms=2)] * 40
+    found = sample(known(network, sizes={2: 1}), noise, SampleSettings(steps=steps, seed=4, hurry=hurry))
+    begun = sample(known(Copying(), sizes={2: 1}), noise, SampleSettings(steps=1, seed=4))
+    left = 1.0
+    for step in range(steps):
+        now = step / steps
+        left *= 1 + min((1 + hurry * now) / steps, 1 - now) * network.share(now)
+        assert left > 0
+    apart, before = (
+        np.array([np.diff(one.atoms(row).get_scaled_positions(), axis=0)[0] for row in range(40)])
+        for one in (found, begun)
+    )
+    np.testing.assert_allclose(wrapped(apart), wrapped(left * before), atol=1e-5)
+    assert left == pytest.approx(0.05, rel=0.2) if hurry == 0 else left < 1e-6
 
 
 def test_each_species_is_chosen_knowing_those_before_it():
