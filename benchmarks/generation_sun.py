@@ -121,7 +121,7 @@ def _phases(kind: str, crystals: Crystals, energies_G: Any) -> list[Phase]:
 
 def _elements(potential: Potential, symbols: set[str]) -> list[Phase]:
     """The crystal of each element that is the lowest in PBE."""
-    from pymatgen.core import Structure
+    from pymatgen.core.structure import Structure
     from pymatgen.io.ase import AseAtomsAdaptor
 
     from zonemelt.tasks.crystals import Crystals
