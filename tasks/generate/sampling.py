@@ -47,7 +47,7 @@ class SampleSettings:
 
     steps: int = 100
     guidance: float = 0.0
-    hurry: float = 5.0
+    hurry: float = 50.0
     temperature: float = 1.0
     precision: Precision = "fp32"
     together: int = 256
