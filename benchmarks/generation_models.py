@@ -26,8 +26,10 @@ if TYPE_CHECKING:
 KEEP: Final = "ZONEMELT_GENERATORS"
 SPENT: Final = "processor-seconds.json"
 WIDTH, LAYERS, WAVES = 128, 4, 16
-BATCH, RATE, AVERAGE = 256, 3e-3, 0.998
-EPOCHS: Final = {"perov": 600, "mp": 60}
+AVERAGE: Final = 0.998
+EPOCHS: Final = {"perov": 600, "mp": 20}
+BATCH: Final = {"perov": 256, "mp": 64}
+RATE: Final = {"perov": 3e-3, "mp": 2e-3}
 HELD: Final = 500  # crystals of the validation part that the trained network is judged on
 FILES: Final = {
     "perov": ("03_generative", "perov_5.jsonl.gz"), "mp": ("06_mp_hull", "mp_20_biternary_val_test.jsonl.gz"),
@@ -91,7 +93,7 @@ def trained(kind: str, *, quick: bool, scratch: Path) -> tuple[Generator, dict[s
         if quick:
             rows = {"train": given.rows["train"]}
         settings = TrainSettings(
-            seed=0, epochs=1 if quick else EPOCHS[kind], batch_size=BATCH, learning_rate=RATE,
+            seed=0, epochs=1 if quick else EPOCHS[kind], batch_size=BATCH[kind], learning_rate=RATE[kind],
             schedule="cosine", clip_norm=1.0, ema=0.9 if quick else AVERAGE, precision="bf16", keep=1,
         )  # fmt: skip
         say(f"training on {kind}, {settings.epochs} epochs: {folder}")

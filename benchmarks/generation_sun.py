@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from zonemelt.tasks.potentials.potential import Potential
 
 POTENTIAL: Final = "sevennet-0"
-NUMBER: Final = 256
+NUMBER: Final = 128
 FORCE, STEPS = 0.05, 200
 STABLE: Final = 0.1
 """eV/atom above the hull, as C. Zeni et al., Nature 639, 624 (2025)."""

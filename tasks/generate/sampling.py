@@ -38,6 +38,8 @@ class SampleSettings:
         hurry: atoms move the faster the nearer the end is, by 1 + hurry · t, which leaves less of the noise
             (B. K. Miller et al., FlowMM, ICML 2024: anti-annealing), but in no step beyond where they are
             said to end. 0 draws from what was learned as it is; more draws nearer to its likeliest places.
+            While a share s of the species is shown only, it is 1 + hurry · t · s³: atoms that settle before
+            they know their neighbours would change which species are drawn.
         temperature: of the choice of species; 0 for the likeliest.
         precision: of the network; ``bf16`` is faster where the processor or accelerator computes in it, and
             numbers of cells and places stay in fp32.
@@ -200,10 +202,11 @@ class _State:
             without = self._said(now, torch.full_like(self.wish, torch.nan))
             said = {name: value + settings.guidance * (value - without[name]) for name, value in said.items()}
         self.cells = self.cells + (after - now) * said["cells"]
-        # A whole way is 1 - now: more would put atoms on the other side of their place.
-        share = min((after - now) * (1 + settings.hurry * now), 1 - now)
-        self.places = self.places + share * said["places"]
         hidden = self.there & (self.tokens == self.hidden)
+        shown_G = 1 - hidden.sum(dim=-1) / self.there.sum(dim=-1)
+        # A whole way is 1 - now: more would put atoms on the other side of their place.
+        steps_G = ((after - now) * (1 + settings.hurry * now * shown_G**3)).clamp(max=1 - now)
+        self.places = self.places + steps_G[:, None, None] * said["places"]
         due = hidden & (self.shown < after)
         sooner = (due[:, None] & (self.shown[:, None] < self.shown[:, :, None])).sum(dim=-1)
         quota = (hidden.sum(dim=-1, keepdim=True) / left).ceil().clamp(min=1)

@@ -96,6 +96,7 @@ class Blurred(torch.nn.Module):
     def __init__(self, deviation):
         super().__init__()
         self.none, self.deviation = torch.nn.Parameter(torch.zeros(6)), deviation
+        self.shown = []
 
     def share(self, time):
         variance = (1 - time) ** 2 + (time * self.deviation) ** 2
@@ -104,6 +105,7 @@ class Blurred(torch.nn.Module):
     def forward(self, batch):
         places = batch["places"]
         time = batch["time"][:, None, None]
+        self.shown.append((batch["tokens"] < 3).numpy().mean(axis=1))
         return {
             "cells": self.none.expand(len(places), 6),
             "places": self.share(time) * (places - places.mean(dim=1, keepdim=True)),
@@ -153,23 +155,34 @@ def test_of_a_known_velocity_the_moments_come_out():
     np.testing.assert_allclose(shares, [0.2, 0.5, 0.3], atol=0.035)
 
 
+@pytest.mark.parametrize("wish", [Wish(composition={"Na": 1, "Cl": 1}), Wish(atoms=2)])
 @pytest.mark.parametrize("hurry", [0.0, 5.0, 50.0])
-def test_atoms_in_a_hurry_come_nearer_to_the_likeliest_place_and_never_pass_it(hurry):
+def test_atoms_in_a_hurry_come_nearer_to_the_likeliest_place_and_never_pass_it(hurry, wish):
     """The velocity is linear, so each step multiplies the distance of the atoms by what is known."""
-    network, steps, noise = Blurred(0.05), 60, [Wish(atoms=2)] * 40
-    found = sample(known(network, sizes={2: 1}), noise, SampleSettings(steps=steps, seed=4, hurry=hurry))
-    begun = sample(known(Copying(), sizes={2: 1}), noise, SampleSettings(steps=1, seed=4))
-    left = 1.0
-    for step in range(steps):
+    network, steps = Blurred(0.05), 60
+    found = sample(
+        known(network, sizes={2: 1}), [wish] * 40, SampleSettings(steps=steps, seed=4, hurry=hurry)
+    )
+    begun = sample(known(Copying(), sizes={2: 1}), [wish] * 40, SampleSettings(steps=1, seed=4))
+    left = np.ones(40)
+    for step, shown in enumerate(network.shown):
         now = step / steps
-        left *= 1 + min((1 + hurry * now) / steps, 1 - now) * network.share(now)
-        assert left > 0
+        factor = np.minimum((1 + hurry * now * shown**3) / steps, 1 - now)
+        left *= 1 + factor * network.share(now)
+        assert (left > 0).all()
     apart, before = (
         np.array([np.diff(one.atoms(row).get_scaled_positions(), axis=0)[0] for row in range(40)])
         for one in (found, begun)
     )
-    np.testing.assert_allclose(wrapped(apart), wrapped(left * before), atol=1e-5)
-    assert left == pytest.approx(0.05, rel=0.2) if hurry == 0 else left < 1e-6
+    np.testing.assert_allclose(wrapped(apart), wrapped(left[:, None] * before), atol=1e-5)
+    if hurry == 0:
+        assert left == pytest.approx(0.05, rel=0.2)
+    elif wish.composition:
+        assert (network.shown[0] == 1).all()
+        assert (left < 1e-6).all()
+    else:
+        assert (network.shown[0] == 0).all()
+        assert (left < 0.05).all()
 
 
 def test_each_species_is_chosen_knowing_those_before_it():
