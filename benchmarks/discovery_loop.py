@@ -101,12 +101,16 @@ def row(
     def varied(values: Sequence[float]) -> str:
         return f"{statistics.mean(values):.2f} ± {statistics.stdev(values) if len(values) > 1 else 0.0:.2f}"
 
+    def each(values: Sequence[float]) -> str:
+        return ", ".join(f"{value:.3f}" for value in values)
+
     return Row(
-        name=f"new crystals within {1000 * limit:g} meV/atom of the hull, per label of {ORACLE}",
+        name=f"Al-Ni-Pt: crystals within {1000 * limit:g} meV/atom of the hull, per label of {ORACLE}",
         unit="", ours=mean, peer=control or None,
         peer_name="drawn once, labelled at random, as many labels", target="ratio >= 2",
         spread=(max(closed) - min(closed)) / mean if mean else None, seconds=seconds, quick=quick,
-        note=f"{len(closed)} seeds, labels {labels}; {varied(closed)} and {varied(once)}, mean and deviation",
+        note=f"{len(closed)} seeds, labels {labels}; {varied(closed)} and {varied(once)}, mean and deviation;"
+        f" each seed {each(closed)} and {each(once)}",
     )  # fmt: skip
 
 
