@@ -148,7 +148,7 @@ def progress_line(name: str, lines: Sequence[Mapping[str, float]], epochs: int) 
     """
     last = lines[-1]
     errors = [key for key in last if key.startswith("mae ") or " mae (" in key]
-    deciding = [key for key in ("scaled mae", "validation loss") if key in last]
+    deciding = [key for key in ("scaled mae", "weighted scaled mae", "validation loss") if key in last]
     said = [
         f"{key} {last[key]:.4g} (best {min(line[key] for line in lines if key in line):.4g})"
         for key in deciding or [key for key in last if key.endswith("loss") and not errors][:1]

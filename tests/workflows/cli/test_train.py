@@ -10,7 +10,7 @@ from properties_for_tests import TINY, dataset_of, records
 
 from zonemelt.tasks.records import Property
 from zonemelt.tasks.train.predictor import open_model
-from zonemelt.workflows.cli.training_run import progress
+from zonemelt.workflows.cli.training_run import progress, progress_line
 
 METALS = ("train", "metals", "--site", "inline", "-p")
 
@@ -155,3 +155,20 @@ def test_how_far_it_is_is_said_in_a_line(tmp_path):
         (place / "metrics.jsonl").write_text("".join(f"{json.dumps(line)}\n" for line in lines) + '{"epo')
     said = "epoch 2 of 50: scaled mae 0.5 (best 0.4), mae gap (eV) 1"
     assert look() == [said, f"member-1: {said}"]
+
+
+@pytest.mark.parametrize(
+    ("last", "said"),
+    [
+        ({"train energy": 2.0, "validation loss": 0.3}, "epoch 8 of 9: validation loss 0.3 (best 0.25)"),
+        ({"train loss": 0.5}, "epoch 8 of 9: train loss 0.5 (best 0.5)"),
+        (
+            {"train forces": 0.5, "weighted scaled mae": 0.2, "forces mae (eV/Å)": 0.04},
+            "epoch 8 of 9: weighted scaled mae 0.2 (best 0.2), forces mae (eV/Å) 0.04",
+        ),
+    ],
+)
+def test_every_kind_of_training_says_how_far_it_is(last, said):
+    """A generator, one without a validation part, a potential."""
+    lines = [{"epoch": 6, "validation loss": 0.25} if "validation loss" in last else {"epoch": 6}]
+    assert progress_line("", [*lines, {"epoch": 7, **last}], 9) == said
