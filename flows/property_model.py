@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,9 +16,11 @@ from zonemelt.tasks.errors import InputError, UnknownKeyError
 from zonemelt.tasks.learn.fit_property import fit_property_job
 from zonemelt.tasks.learn.nested import Protocol
 from zonemelt.tasks.learn.shallow import ModelSpec
+from zonemelt.tasks.models.registry import OwnArchitecture
 from zonemelt.tasks.train.collection import split_of
 from zonemelt.tasks.train.documents import architecture_of, settings_of
 from zonemelt.tasks.train.evaluate import judge_job
+from zonemelt.tasks.train.heads import head_of
 from zonemelt.tasks.train.property_values import read_properties
 
 if TYPE_CHECKING:
@@ -100,6 +103,8 @@ class PropertyModelMaker(RanksMaker):
 
     def _network(self) -> list[Job | Flow]:
         architecture, settings = architecture_of(self.model), settings_of(self.settings)
+        if isinstance(architecture, OwnArchitecture):
+            self._try(architecture)
         shards = ShardsMaker(
             directory=self.graphs or str(Path(self.directory, GRAPHS)),
             cutoff=architecture.cutoff,
@@ -122,6 +127,16 @@ class PropertyModelMaker(RanksMaker):
             trained = EnsembleMaker(train=alone, members=self.members, directory=self.directory)
         made = trained.make(collection, self.split)
         return [shards, made]
+
+    def _try(self, architecture: OwnArchitecture) -> None:
+        """Ask a network of one's own about the first crystals."""
+        from zonemelt.tasks.crystals import Crystals
+        from zonemelt.tasks.datasets import open_dataset
+        from zonemelt.tasks.models.own import try_on
+
+        records = islice(open_dataset(self.dataset, self.version).records(), 2)
+        crystals = Crystals.of_atoms([record.geometry.atoms() for record in records])
+        try_on(architecture, crystals, outputs=len(self.properties) * head_of(self.loss).outputs)
 
     def _classical(self) -> list[Job | Flow]:
         ModelSpec.of(self.model)

@@ -65,6 +65,8 @@ def merged_layers(found: list[Layer]) -> dict[str, Any]:
     for layer in found:
         evidence = [*_list(layer.content.get("evidence")), *_list(content.get("evidence"))]
         content = {**_merged(content, layer.content), **({"evidence": evidence} if evidence else {})}
+    if isinstance(content.get("pools"), dict):
+        content["pools"] = {name: pool for name, pool in content["pools"].items() if pool is not None}
     return copy.deepcopy(content)
 
 
@@ -105,7 +107,9 @@ def _layers_of(path: Path, *, seen: tuple[Path, ...]) -> list[Layer]:
     for layer in below:
         inherited = _merged(inherited, layer.defaults)
     pools = {
-        name: _merged(defaults if name in known else _merged(inherited, defaults), given.get(name) or {})
+        name: None
+        if name in known and given.get(name, ...) is None  # taken away
+        else _merged(defaults if name in known else _merged(inherited, defaults), given.get(name) or {})
         for name in {**known, **given}
         if defaults or name in given
     }

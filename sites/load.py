@@ -22,6 +22,7 @@ from zonemelt.sites.site import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from pathlib import Path
 
     from zonemelt.sites.layers import Layer
@@ -32,6 +33,7 @@ __all__ = [
     "load_site",
     "missing_values",
     "own_sites",
+    "pools_without",
     "site_names",
     "site_of",
 ]
@@ -76,7 +78,8 @@ def site_of(found: list[Layer]) -> Site:
     try:
         return Site.model_validate(content)
     except ValidationError as error:
-        problems = "\n  ".join(_problem(one) for one in error.errors())
+        everywhere = {key for layer in found for key in layer.defaults}
+        problems = "\n  ".join(dict.fromkeys(_problem(one, everywhere) for one in error.errors()))
         last = " with --set" if found[-1].origin == OVERRIDE else ""
         raise SiteFileError(f"{files[-1]}{last}: {problems}") from None
 
@@ -102,8 +105,12 @@ def _replaced(text: str, known: dict[str, str]) -> str:
     return text
 
 
-def _problem(found: Any) -> str:
+def _problem(found: Any, everywhere: Collection[str]) -> str:
+    """What is wrong, in words; ``everywhere`` are the keys that a file gives for every pool."""
     where = ".".join(str(part) for part in found["loc"]) or "the site"
+    match found["loc"]:
+        case ("pools", _, str(key)) if key in everywhere:
+            where = f"defaults.{key}"
     if found["type"] == "extra_forbidden":
         near = difflib.get_close_matches(str(found["loc"][-1]), _known(found["loc"]), 1)
         return f"{where}: there is no such key" + (f", did you mean '{near[0]}'?" if near else "")
@@ -124,20 +131,33 @@ def _known(where: tuple[int | str, ...]) -> list[str]:
 
 def missing_values(site: Site) -> dict[str, str]:
     """The values that only the user knows and has not given → what they are."""
-    return {key: what for key, what in site.requires.items() if not _given(site, key)}
+    return {
+        key: f"{what}{_of_pools(site, key)}" for key, what in site.requires.items() if not _given(site, key)
+    }
+
+
+def pools_without(site: Site, key: str) -> list[str]:
+    """The pools that lack a value that each should have; empty where it is none of pools."""
+    if key not in _POOL_FIELDS:
+        return []
+    return [name for name, pool in site.pools.items() if getattr(pool, key) in {None, ""}]
 
 
 def _given(site: Site, key: str) -> bool:
     if key in _POOL_FIELDS:
-        return all(getattr(pool, key) not in {None, ""} for pool in site.pools.values())
+        return not pools_without(site, key)
     place: Any = site
     for part in key.split("."):
         place = place.get(part) if isinstance(place, dict) else getattr(place, part, None)
     return place not in {None, ""}
 
 
-def check_complete(site: Site) -> None:
+def check_complete(site: Site, *, file: str = "") -> None:
     """Refuse a site whose user has not said what only they know.
+
+    Args:
+        site: the site.
+        file: that it was read from; its place among a person's own sites, where it has none.
 
     Raises:
         SiteFileError: naming each value and how to give it.
@@ -146,15 +166,26 @@ def check_complete(site: Site) -> None:
         lines = [f"site '{site.name}' needs values that only you know:"]
         lines += [f"  {key}: {what}" for key, what in missing.items()]
         first = next(iter(missing))
-        where = own_sites() / f"{site.name}.yaml"
-        lines.append(f"  → write `{_as_yaml(first)}` into {where};")
-        lines.append(f"    to try a value: `zonemelt sites check {site.name} --set {first}=VALUE`")
+        where = file or own_sites() / f"{site.name}.yaml"
+        lines.append(f"  → write `{_as_yaml(site, first)}` into {where};")
+        if _of_pools(site, first):
+            lacking = pools_without(site, first)[0]
+            lines.append(f"    a pool that you do not need is taken away by `pools: {{{lacking}: null}}`;")
+        lines.append(f"    to try a value: `zonemelt sites check {file or site.name} --set {first}=VALUE`")
         raise SiteFileError("\n".join(lines))
 
 
-def _as_yaml(key: str) -> str:
+def _of_pools(site: Site, key: str) -> str:
+    """Which pools lack a value, where others have it."""
+    lacking = pools_without(site, key)
+    return f"; not given for {', '.join(lacking)}" if 0 < len(lacking) < len(site.pools) else ""
+
+
+def _as_yaml(site: Site, key: str) -> str:
     """How a missing value is written into a file of one's own."""
     parts = key.split(".") if "." in key else ["defaults", key]
+    if _of_pools(site, key):
+        parts = ["pools", pools_without(site, key)[0], key]
     inner = f"{parts[-1]}: VALUE"
     for part in reversed(parts[:-1]):
         inner = f"{part}: {{{inner}}}"

@@ -22,7 +22,14 @@ ALL = [
     *(ROOT / name for name in ROOT_PAGES),
     *(page for page in sorted((ROOT / "docs").rglob("*.md")) if page.parent.name != "reference"),
 ]
-LONG = {"my-dft-code", "my-model", "my-oracle", "from-atomate2", "from-quacc"}  # 10 to 30 s each
+LONG = {
+    "my-campaign",
+    "my-dft-code",
+    "my-model",
+    "my-oracle",
+    "from-atomate2",
+    "from-quacc",
+}  # 10 to 30 s each
 HOW_TO = [page for page in ALL if page.parent.name == "how-to"]
 PAGES = [
     page
@@ -72,9 +79,8 @@ def test_a_how_to_page_works_from_outside(page, tmp_path):
     every line after `$` is run, and must succeed.
     """
     environment = {
-        **os.environ,
+        **{name: value for name, value in os.environ.items() if name != "PYTHONPATH"},
         "HOME": str(tmp_path),
-        "PYTHONPATH": str(tmp_path),
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
         "OMP_NUM_THREADS": "1",
     }

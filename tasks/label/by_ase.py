@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import importlib
 import importlib.metadata
 import json
 import time
@@ -13,7 +12,7 @@ from zonemelt.tasks.convert.atoms import record_of_atoms
 from zonemelt.tasks.errors import InputError, OracleAbsentError, OracleError, UnfitStructureError
 from zonemelt.tasks.label.digest import digest, host
 from zonemelt.tasks.label.static import run_static
-from zonemelt.tasks.own_code import CALCULATORS, listed
+from zonemelt.tasks.own_code import CALCULATORS, imported, listed
 from zonemelt.tasks.quality.judge import Limits, geometry_faults
 from zonemelt.tasks.records import Computed, Convergence
 from zonemelt.tasks.theory import Theory
@@ -49,33 +48,60 @@ def label(geometry: Geometry, settings: AseSettings, *, identifier: str, workdir
         OracleError: it has no answer for this structure.
     """
     del workdir
-    admit(settings)
-    module, _, name = settings.calculator.partition(":")
+    made = calculator_of(settings)
     theory = Theory(
         code=f"ase calculator {settings.calculator}",
-        version=_version(module),
+        version=_version(settings.calculator),
         functional=settings.functional,
         spin=False if settings.is_dft else None,
         protocol=_digest(settings),
         is_dft=settings.is_dft,
     )
+    return _labelled(
+        geometry, made, theory, identifier=identifier, oracle="ase",
+        asked=settings.model_dump(mode="json", exclude={"admitted"}),
+    )  # fmt: skip
+
+
+def calculator_of(settings: AseSettings) -> Any:
+    """The calculator that is named, made with its arguments; nothing is computed.
+
+    Raises:
+        InputError: it is not allowed, its arguments are not its own, or it is no calculator that gives
+            energies and forces.
+        OracleAbsentError: its module is not there or cannot be imported, or it cannot be made.
+    """
+    admit(settings)
+    factory = imported(settings.calculator, where="oracles.ase.calculator", error=OracleAbsentError)
     try:
-        made = getattr(importlib.import_module(module), name)(**settings.arguments)
-    except (ImportError, AttributeError) as error:
-        raise OracleAbsentError(
-            f"{settings.calculator} cannot be imported: {error}",
-            where="oracle ase",
-            remedy="install its package",
-        ) from None
+        made = factory(**settings.arguments)
     except TypeError as error:
         raise InputError(
             f"{settings.calculator} does not take these arguments: {error}", where="oracles.ase.arguments",
             remedy="give the calculator's own keywords",
         ) from None  # fmt: skip
-    return _labelled(
-        geometry, made, theory, identifier=identifier, oracle="ase",
-        asked=settings.model_dump(mode="json", exclude={"admitted"}),
-    )  # fmt: skip
+    except Exception as error:
+        raise OracleAbsentError(
+            f"{settings.calculator} cannot be made: {type(error).__name__}: {error}",
+            where="oracles.ase", remedy="see what it needs: files, a program, other arguments",
+        ) from error  # fmt: skip
+    given = getattr(made, "implemented_properties", None)
+    lacking = [name for name in ("energy", "forces") if name not in (given or ())]
+    if given is None or lacking:
+        raise InputError(
+            f"{settings.calculator} gives no {' and no '.join(lacking)}" if given is not None
+            else f"{settings.calculator} makes no calculator of ASE but {type(made).__name__}",
+            where="oracles.ase.calculator",
+            remedy="name a calculator whose implemented_properties are energy, forces and, better, stress",
+        )  # fmt: skip
+    return made
+
+
+def answer(settings: AseSettings) -> str:
+    """What a calculator is and gives, in words; see :func:`calculator_of`."""
+    given = calculator_of(settings).implemented_properties
+    said = [name for name in ("energy", "forces", "stress") if name in given]
+    return f"{settings.calculator}: {', '.join(said)}" + ("" if "stress" in given else ", no stress")
 
 
 def check_emt(elements: Iterable[str], *, where: str) -> None:
@@ -163,11 +189,16 @@ def _labelled(
     try:
         run_static(atoms, calculator)
     except Exception as error:  # noqa: BLE001 (whatever a calculator raises is its answer)
+        shapes = _wrong_shape(calculator, len(atoms))
         raise OracleError(
-            f"{type(calculator).__name__}: {type(error).__name__}: {error}", where=identifier,
-            remedy="see whether it knows these elements, and its arguments",
+            f"{type(calculator).__name__}: {shapes or f'{type(error).__name__}: {error}'}", where=identifier,
+            remedy="mend its results" if shapes else "see whether it knows these elements, and its arguments",
         ) from None  # fmt: skip
     results = calculator.results
+    if wrong := _wrong_shape(calculator, len(atoms)):
+        raise OracleError(
+            f"{type(calculator).__name__}: {wrong}", where=identifier, remedy="mend its results"
+        )
     record = record_of_atoms(
         atoms,
         identifier=identifier,
@@ -191,8 +222,20 @@ def _digest(settings: AseSettings) -> str:
     return hashlib.sha256(json.dumps(held, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def _version(module: str) -> str | None:
-    package = module.partition(".")[0]
+def _wrong_shape(calculator: Any, atoms: int) -> str:
+    """What is wrong with the shapes of a calculator's results, in words; empty where nothing is."""
+    import numpy as np
+
+    right = {"energy": [()], "forces": [(atoms, 3)], "stress": [(6,), (9,), (3, 3)]}
+    for name, shapes in right.items():
+        value = getattr(calculator, "results", {}).get(name)
+        if value is not None and (shape := np.shape(value)) not in shapes:
+            return f"the shape of its {name} is {shape}, not {' or '.join(map(str, shapes))}"
+    return ""
+
+
+def _version(path: str) -> str | None:
+    package = path.partition(":")[0].partition(".")[0]
     try:
         return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:

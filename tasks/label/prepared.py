@@ -79,10 +79,9 @@ def found(settings: OracleSettings, elements: Iterable[str] | None = None) -> st
 
         return by_atomate2(settings)
     if isinstance(settings, AseSettings):
-        from zonemelt.tasks.label.by_ase import admit
+        from zonemelt.tasks.label.by_ase import answer as by_ase
 
-        admit(settings.model_copy(update={"admitted": ""}))
-        return settings.calculator
+        return by_ase(settings.model_copy(update={"admitted": ""}))
     if isinstance(settings, EmtSettings) and elements is not None:
         from zonemelt.tasks.label.by_ase import check_emt
 

@@ -89,5 +89,31 @@ class CognArchitecture(Architecture):
         )  # fmt: skip
 
 
-AnyArchitecture = Annotated[CgcnnArchitecture | CognArchitecture, Field(discriminator="architecture")]
-architectures: TypeAdapter[CgcnnArchitecture | CognArchitecture] = TypeAdapter(AnyArchitecture)
+class OwnArchitecture(Architecture):
+    """A network of your own for PyTorch Geometric: docs/how-to/my-model.md."""
+
+    architecture: Literal["own"] = "own"
+    network: str = Field(
+        pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$",
+        description="module:name of what makes it; listed in $ZONEMELT_MODELS",
+    )
+    arguments: dict[str, Any] = Field(default_factory=dict, description="of that, besides outputs")
+    source: str = Field(default="", description="written by zonemelt: hash of the file it is written in")
+
+    def make(self, *, outputs: int) -> nn.Module:
+        """The network, with random weights.
+
+        Raises:
+            InputError: see :func:`.own.own_network`.
+        """
+        from zonemelt.tasks.models.own import own_network
+
+        return own_network(self.network, self.arguments, outputs=outputs, source=self.source)
+
+
+AnyArchitecture = Annotated[
+    CgcnnArchitecture | CognArchitecture | OwnArchitecture, Field(discriminator="architecture")
+]
+architectures: TypeAdapter[CgcnnArchitecture | CognArchitecture | OwnArchitecture] = TypeAdapter(
+    AnyArchitecture
+)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, get_args
 from pydantic import BaseModel
 
 from zonemelt.tasks.errors import UnknownKeyError
-from zonemelt.tasks.models.registry import AnyArchitecture
+from zonemelt.tasks.models.registry import AnyArchitecture, OwnArchitecture
 from zonemelt.tasks.settings import read_settings
 from zonemelt.tasks.train.settings import TrainSettings
 
@@ -31,14 +31,19 @@ def architecture_of(document: Mapping[str, Any] | Architecture) -> Architecture:
 
     Raises:
         UnknownKeyError: there is no such architecture, or it has no such setting; with the nearest name.
-        InputError: a value cannot be used.
+        InputError: a value cannot be used, or a network of one's own cannot be imported.
     """
     if not isinstance(document, dict):
         return document  # type: ignore[return-value]
     name = document.get("architecture")
     if name not in KINDS:
         raise UnknownKeyError.of(str(name), KINDS, where="architecture")
-    return read_settings(KINDS[name], document, where=f"architecture {name}")
+    found = read_settings(KINDS[name], document, where=f"architecture {name}")
+    if isinstance(found, OwnArchitecture) and not found.source:
+        from zonemelt.tasks.models.own import source_of
+
+        return found.model_copy(update={"source": source_of(found.network)})
+    return found
 
 
 def settings_of(document: Mapping[str, Any] | TrainSettings) -> TrainSettings:

@@ -161,6 +161,28 @@ def test_a_missing_value_with_a_path_is_asked_for_with_yaml_that_fits(own):
     check_complete(load_site("ours", {"pools.cpu.partition": "main", "network.interface": "ib0"}))
 
 
+def test_an_inherited_pool_is_taken_away_by_null(own):
+    own("ours", "extends: generic_slurm\npools: {cpu: {cores: 4}, gpu: {}, dft: null}\n")
+    assert list(load_site("ours").pools) == ["cpu", "gpu"]
+    own("theirs", "extends: ours\npools: {dft: {cores: 8}}\n")
+    assert load_site("theirs").pools["dft"].cores == 8
+    assert not load_site("theirs").pools["dft"].whole_block  # nothing of the one that was taken away
+
+
+def test_a_value_that_some_pools_lack_names_them(own):
+    own("ours", "extends: generic_slurm\ndefaults: {walltime: 1:00:00}\npools: {cpu: {cores: 4}}\n")
+    assert missing_values(load_site("ours"))["cores"].endswith("not given for gpu, dft")
+    with pytest.raises(SiteFileError, match=r"write `pools: \{gpu: \{cores: VALUE\}\}` into here.yaml"):
+        check_complete(load_site("ours"), file="here.yaml")
+
+
+def test_a_wrong_default_is_told_once(own):
+    own("ours", "extends: generic_slurm\ndefaults: {walltim: 1:00:00}\n")
+    with pytest.raises(SiteFileError, match=r"defaults\.walltim: there is no such key") as caught:
+        load_site("ours")
+    assert str(caught.value).count("walltim:") == 1
+
+
 def test_the_project_is_put_where_directives_name_it():
     site = load_site("gadi", {"project": "ab12"})
     assert "#PBS -l storage=gdata/ab12+scratch/ab12" in site.pools["gpu"].directives

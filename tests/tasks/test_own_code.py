@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import sys
+
 import numpy as np
 import pytest
 from ase.build import bulk
@@ -9,6 +12,7 @@ from ase.build import bulk
 from zonemelt.tasks.crystals import Crystals
 from zonemelt.tasks.errors import InputError
 from zonemelt.tasks.explore.explorers import explore, explorer_of
+from zonemelt.tasks.own_code import imported, listed, lists, look_in, take_lists
 from zonemelt.tasks.potentials.load import load_potential
 from zonemelt.tasks.records import Geometry
 
@@ -103,3 +107,40 @@ def test_a_function_of_ones_own_proposes_candidates():
 def test_functions_that_cannot_be_asked(function, message):
     with pytest.raises(InputError, match=message):
         explore(explorer_of({"explorer": "own", "function": function}), [], seed=0)
+
+
+def test_workers_take_over_the_lists_that_they_lack(monkeypatch):
+    given = lists()
+    assert set(given) == {"ZONEMELT_CALCULATORS", "ZONEMELT_EXPLORERS"}
+    monkeypatch.delenv("ZONEMELT_EXPLORERS")
+    monkeypatch.setenv("ZONEMELT_CALCULATORS", "mine:make")
+    take_lists({**given, "ZONEMELT_MODELS": "m:N", "PATH": "/nowhere"})
+    monkeypatch.delenv("ZONEMELT_MODELS")  # and what the test has set goes with it
+    assert listed("ZONEMELT_CALCULATORS") == ("mine:make",)  # its own machine's
+    assert listed("ZONEMELT_EXPLORERS")[0] == "own_code_of_a_test:propose"
+    assert os.environ["PATH"] != "/nowhere"
+
+
+def test_a_folder_is_looked_in_last_and_only_where_something_is_listed(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    look_in(tmp_path / "more")
+    assert sys.path[-1] == str(tmp_path / "more")
+    for variable in lists():
+        monkeypatch.delenv(variable)
+    look_in(tmp_path / "other")
+    assert sys.path[-1] == str(tmp_path / "more")
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("import no_such_thing_at_all", "cannot be imported: it raises ModuleNotFoundError.*no_such_thing"),
+        ("def f(:", "it raises SyntaxError"),
+        ("raise SystemExit(3)", "it raises SystemExit: 3"),
+    ],
+)
+def test_a_module_whose_import_fails(tmp_path, monkeypatch, content, said):
+    (tmp_path / "failing_code_of_a_test.py").write_text(content)
+    monkeypatch.delitem(sys.modules, "failing_code_of_a_test", raising=False)
+    with pytest.raises(InputError, match=said):
+        imported("failing_code_of_a_test:f", where="here")

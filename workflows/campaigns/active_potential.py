@@ -127,7 +127,8 @@ class ActivePotentialSpec(LoopSpec):
 
     def with_paths_from(self, base: Path) -> Self:
         """Paths relative to the campaign's file, whole."""
-        return self.model_copy(update={"structures": absolute_paths(self.structures, base)})
+        update = {"structures": absolute_paths(self.structures, base)}
+        return super().with_paths_from(base).model_copy(update=update)
 
 
 def build(spec: ActivePotentialSpec) -> Flow:

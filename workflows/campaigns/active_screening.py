@@ -42,7 +42,8 @@ class ActiveScreeningSpec(LoopSpec):
 
     def with_paths_from(self, base: Path) -> Self:
         """The pool's directory, whole."""
-        return self.model_copy(update={"pool": str((base / self.pool).resolve())})
+        pool = str((base / self.pool).resolve())
+        return super().with_paths_from(base).model_copy(update={"pool": pool})
 
 
 def build(spec: ActiveScreeningSpec) -> Flow:

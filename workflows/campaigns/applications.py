@@ -43,7 +43,7 @@ class ApplicationSpec(CampaignSpec):
             for name in ("cathodes", "polymorphs")
             if hasattr(self, name)
         }
-        return self.model_copy(update=update)
+        return super().with_paths_from(base).model_copy(update=update)
 
     def common(self) -> dict[str, Any]:
         """Fields of :class:`.ApplicationMaker`."""

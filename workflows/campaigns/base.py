@@ -46,7 +46,9 @@ class CampaignSpec(BaseModel):
     retry: RetrySpec = Field(default_factory=RetrySpec)
     budget_node_hours: float | None = Field(default=None, gt=0)
     max_jobs_in_flight: int | None = Field(default=None, gt=0)
-
+    import_from: str = Field(
+        default="", description="directory that holds modules of your own; default: that of the file"
+    )
     notify: Notify | None = Field(default=None, description="whom to tell of milestones; see docs/reports.md")
 
     @field_validator("notify")
@@ -59,6 +61,6 @@ class CampaignSpec(BaseModel):
             )
         return notify
 
-    def with_paths_from(self, base: Path) -> Self:  # noqa: ARG002 (kinds with paths use it)
+    def with_paths_from(self, base: Path) -> Self:
         """The campaign with paths that hold everywhere; relative ones are from ``base``."""
-        return self
+        return self.model_copy(update={"import_from": str((base / self.import_from).resolve())})

@@ -104,7 +104,7 @@ class DiscoverySpec(LoopSpec):
         update: dict[str, Any] = {"seeds": absolute_paths(self.seeds, base)}
         if self.known:
             update["known"] = str((base / self.known).resolve())
-        return self.model_copy(update=update)
+        return super().with_paths_from(base).model_copy(update=update)
 
 
 def build(spec: DiscoverySpec) -> Flow:

@@ -10,15 +10,15 @@
 
 from __future__ import annotations
 
-import importlib
 import inspect
 import sys
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Literal
 
 from pydantic import Field
 
 from zonemelt.tasks.errors import InputError
+from zonemelt.tasks.own_code import imported
 from zonemelt.workflows.campaigns.base import CampaignSpec
 
 
@@ -30,11 +30,6 @@ class GraphSpec(CampaignSpec):
         pattern=r"^[\w.]+:[\w.]+$", description="module:function that returns a flow or jobs, or module:Maker"
     )
     arguments: dict[str, Any] = Field({}, description="keyword arguments of the function or the Maker")
-    import_from: str = Field("", description="directory that holds the module; default: the current one")
-
-    def with_paths_from(self, base: Path) -> Self:
-        """The directory of the module, whole."""
-        return self.model_copy(update={"import_from": str((base / self.import_from).resolve())})
 
 
 def document_of(source: str) -> dict[str, Any]:
@@ -56,20 +51,10 @@ def build(spec: GraphSpec) -> Any:
     folder = str(Path(spec.import_from).resolve())
     if folder not in sys.path:
         sys.path.insert(0, folder)  # workers are told the head's path
-    module, _, path = spec.graph.partition(":")
-    try:
-        found: Any = importlib.import_module(module)
-        for part in path.split("."):
-            found = getattr(found, part)
-    except (ImportError, AttributeError) as error:
-        raise InputError(
-            f"it cannot be found: {error}",
-            where=where,
-            remedy=f"give module:function; the module is looked for in {folder}",
-        ) from error
+    found = imported(spec.graph, where=where)
     try:
         inspect.signature(found).bind(**spec.arguments)
     except TypeError as error:
         raise InputError(str(error), where=where, remedy="set them: --set arguments.KEY=VALUE") from None
-    made = found(**spec.arguments)
+    made: Any = found(**spec.arguments)
     return made.make() if isinstance(found, type) else made

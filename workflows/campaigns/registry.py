@@ -69,7 +69,9 @@ def kind_named(name: Any, *, where: str) -> Kind:
         return KINDS[name]
     except (KeyError, TypeError):
         raise InputError(
-            f"there is no kind of campaign {name!r}",
+            "it does not say of which kind it is"
+            if name is None
+            else f"there is no kind of campaign {name!r}",
             where=f"{where}: kind",
-            remedy=f"choose one of: {', '.join(KINDS)}",
+            remedy=f"choose one of: {', '.join(KINDS)} (of your own: docs/how-to/my-campaign.md)",
         ) from None

@@ -95,19 +95,25 @@ class ScreeningSpec(ApplicationSpec, OracleSpec):
             name: {**one, "paths": [whole(path) for path in one["paths"]]} if "paths" in one else one
             for name, one in self.explore.items()
         }
-        return self.model_copy(
-            update={
-                "parents": _absolute(self.parents, base),
-                "explore": explore,
-                "models": [whole(one) for one in self.models],
-                "potential": whole(self.potential) if (base / self.potential).is_dir() else self.potential,
-                "references": known.model_copy(
-                    update={
-                        "dataset": whole(known.dataset) if known.dataset else "",
-                        "structures": _absolute(known.structures, base),
-                    }
-                ),
-            }
+        return (
+            super()
+            .with_paths_from(base)
+            .model_copy(
+                update={
+                    "parents": _absolute(self.parents, base),
+                    "explore": explore,
+                    "models": [whole(one) for one in self.models],
+                    "potential": whole(self.potential)
+                    if (base / self.potential).is_dir()
+                    else self.potential,
+                    "references": known.model_copy(
+                        update={
+                            "dataset": whole(known.dataset) if known.dataset else "",
+                            "structures": _absolute(known.structures, base),
+                        }
+                    ),
+                }
+            )
         )
 
 

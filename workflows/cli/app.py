@@ -12,6 +12,7 @@ from typer.core import TyperGroup
 
 from zonemelt import __version__
 from zonemelt.tasks.errors import JobError, ZonemeltError
+from zonemelt.tasks.own_code import look_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -114,6 +115,7 @@ def zonemelt(
 def main() -> None:
     """What the ``zonemelt`` script calls."""
     try:
+        look_in(".")
         app(prog_name="zonemelt")
     except ZonemeltError:  # with ZONEMELT_DEBUG=1
         traceback.print_exc()

@@ -83,7 +83,7 @@ def notify_of(plan: Plan | None) -> Notify | None:
 def _run(place: Path, plan: Plan, graph: Any, *, anew: bool) -> None:
     from zonemelt.workflows.engine.run import resume, run_flow
 
-    if plan.folder not in {"", *sys.path}:
+    if plan.spec.kind == "graph" and plan.folder not in {"", *sys.path}:
         sys.path.insert(0, plan.folder)  # workers are told the head's path
     common = {"site": site_of(plan), "store": plan.store, **plan.options}
     if anew:

@@ -11,6 +11,7 @@ import yaml
 
 from zonemelt.plain_yaml import parse_yaml
 from zonemelt.tasks.errors import CampaignError, InputError
+from zonemelt.tasks.own_code import look_in
 from zonemelt.tasks.whole_files import write_whole
 from zonemelt.workflows.cli.places import is_campaign
 from zonemelt.workflows.engine.inspect import fact, open_ledger
@@ -66,6 +67,8 @@ def read_plan(campaign: str, overrides: dict[str, Any]) -> Plan:
 
     base = Path(campaign).parent if Path(campaign).is_file() else Path()
     spec = _resolved(load_campaign(campaign, overrides), base)
+    if spec.kind != "graph":  # whose folder comes before all others
+        look_in(spec.import_from)
     return Plan(
         name=spec.name,
         spec=spec,
@@ -74,7 +77,7 @@ def read_plan(campaign: str, overrides: dict[str, Any]) -> Plan:
         site_options=spec.site_options,
         store=spec.store,
         build=lambda: build_flow(spec),
-        folder=getattr(spec, "import_from", ""),
+        folder=spec.import_from,
         options={
             "retry": RetryPolicy(**spec.retry.model_dump()),
             "max_jobs_in_flight": spec.max_jobs_in_flight,
@@ -240,9 +243,9 @@ def complete_site(name: str, options: dict[str, Any]) -> Site:
 
     try:
         site = load_site(name, flat(options))
-        check_complete(site)
+        check_complete(site, file=name if name.endswith((".yaml", ".yml")) else "")
     except SiteFileError as error:
-        raise of_site_file(error, where="site_options") from None
+        raise of_site_file(error, where="site_options" if options else "") from None
     return site
 
 

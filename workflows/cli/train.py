@@ -92,31 +92,20 @@ def _settings(pairs: list[str], model: str, *, seed: int, epochs: int) -> dict[s
     Raises:
         InputError: there is no such model, or a key is none of a training, a model or a site.
     """
-    from zonemelt.tasks.learn.known_models import is_network, model_named, tried_besides
+    from zonemelt.tasks.learn.known_models import model_named
     from zonemelt.workflows.cli.plans import parse_settings
     from zonemelt.workflows.cli.training_run import of_site
 
-    chosen = model_named(model)
+    own = [pair for pair in pairs if pair.startswith(("model.", "settings."))]
+    said = parse_settings(own)
+    of_model = {key.removeprefix("model."): value for key, value in said.items() if key.startswith("model.")}
     found: dict[str, Any] = {
-        f"arguments.model.{'architecture' if is_network(chosen) else 'family'}": chosen,
+        "arguments.model": model_named(model, of_model),
         "arguments.settings.seed": seed,
     }
     if epochs:
         found["arguments.settings.epochs"] = epochs
-    own = [pair for pair in pairs if pair.startswith(("model.", "settings."))]
-    of_model: dict[str, Any] = {}
-    for key, value in parse_settings(own).items():
-        if key.startswith("model."):
-            of_model[key.removeprefix("model.")] = value
-        else:
-            found[f"arguments.{key}"] = value
-    if is_network(chosen):
-        found |= {f"arguments.model.{key}": value for key, value in of_model.items()}
-    elif of_model:
-        found |= {
-            "arguments.model.settings": of_model,
-            "arguments.model.grid": tried_besides(chosen, of_model),
-        }
+    found |= {f"arguments.{key}": value for key, value in said.items() if key.startswith("settings.")}
     return found | of_site(
         (pair for pair in pairs if pair not in own),
         remedy="write settings.KEY for the training, model.KEY for the model",

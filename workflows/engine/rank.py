@@ -39,7 +39,7 @@ def main(path: str) -> None:
             "launcher and mpi4py belong to different MPI installations"
         )
     chunk = Chunk.decode(given["chunk"].encode())
-    sys.path.extend(entry for entry in chunk.importable() if entry not in sys.path)
+    chunk.open_path()
     store = closure_job_store(chunk.outputs, chunk.blobs, known=chunk.additional)
     try:
         result = execute(chunk.tasks[0], BlobDirectory(Path(chunk.directory, "blobs")), store)

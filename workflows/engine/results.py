@@ -5,8 +5,11 @@ from __future__ import annotations
 import enum
 import json
 import os
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict
+
+from zonemelt.tasks.own_code import take_lists
 
 if TYPE_CHECKING:
     from zonemelt.workflows.engine.graph import JobRow
@@ -48,6 +51,7 @@ class Chunk(NamedTuple):
         budget: seconds after which no further job of the chunk is begun.
         additional: names of the additional stores, None where any is allowed.
         path: what the head can import from, for modules beside a user's script.
+        lists: code of a person's own that files may name, see :mod:`zonemelt.tasks.own_code`.
         outputs: uuid → document of everything that references in the jobs reach.
         blobs: blob_uuid → document of additional stores, likewise.
         tasks: the jobs.
@@ -60,6 +64,7 @@ class Chunk(NamedTuple):
     budget: float
     additional: list[str] | None
     path: list[str]
+    lists: dict[str, str]
     outputs: dict[str, str]
     blobs: dict[str, str]
     tasks: list[Task]
@@ -74,11 +79,16 @@ class Chunk(NamedTuple):
         chunk = cls(*json.loads(data))
         return chunk._replace(tasks=[Task(*task) for task in chunk.tasks])
 
-    def importable(self) -> list[str]:
-        """Where a worker may import from; in a container not the head's packages: the image has others."""
-        if not os.environ.get(CONTAINER_VARIABLE):
-            return self.path
-        return [entry for entry in self.path if not _PACKAGES & set(Path(entry).parts)]
+    def open_path(self) -> None:
+        """Let this process import what the head can, and what its lists name.
+
+        In a container not the head's packages: the image has others.
+        """
+        path = self.path
+        if os.environ.get(CONTAINER_VARIABLE):
+            path = [entry for entry in path if not _PACKAGES & set(Path(entry).parts)]
+        sys.path.extend(entry for entry in path if entry not in sys.path)
+        take_lists(self.lists)
 
 
 class Result(TypedDict, total=False):

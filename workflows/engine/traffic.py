@@ -7,6 +7,7 @@ import sys
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from zonemelt.tasks.own_code import lists
 from zonemelt.workflows.engine.dispatch import Room
 from zonemelt.workflows.engine.inputs import Inputs
 from zonemelt.workflows.engine.results import Cause, Chunk, Task
@@ -106,6 +107,7 @@ class Packer:
             budget=BUDGET,
             additional=self._additional,
             path=self._path,
+            lists=lists(),
             outputs=inputs.outputs,
             blobs=inputs.blobs,
             tasks=[self._task(job) for job in jobs],

@@ -68,7 +68,7 @@ def run_jobs(chunk: Chunk, *, store: JobStore | None = None) -> list[Result]:
     from zonemelt.workflows.engine.closure import ClosureStore, closure_job_store
     from zonemelt.workflows.engine.graph import REFERENCE
 
-    sys.path.extend(entry for entry in chunk.importable() if entry not in sys.path)
+    chunk.open_path()
     log = _worker_log(chunk.directory)
     if store is None:
         store = closure_job_store(chunk.outputs, chunk.blobs, known=chunk.additional)

@@ -173,7 +173,7 @@ class Head:
         for job in jobs:
             self._board.mark_running(job.id)
         self._sent += 1
-        chunk = Chunk(str(self._sent), 0, "", 0.0, BUDGET, None, [], {}, {}, [])
+        chunk = Chunk(str(self._sent), 0, "", 0.0, BUDGET, None, [], {}, {}, {}, [])
         self.traffic.add(pool, chunk, jobs)
         return Journey(pool, chunk, jobs)
 

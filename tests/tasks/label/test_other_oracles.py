@@ -117,7 +117,7 @@ def test_only_calculators_of_the_list_are_imported(tmp_path: Path, monkeypatch) 
         ({"calculator": LJ.calculator, "arguments": {"sigma": "x"}}, InputError, "arguments"),
         ({"calculator": LJ.calculator, "arguments": {"rc": "far"}}, InputError, "arguments"),
         ({"calculator": "ase.calculators.emt:NoSuch"}, OracleAbsentError, "NoSuch"),
-        ({"calculator": "no_such_package:Thing"}, OracleAbsentError, "install its package"),
+        ({"calculator": "no_such_package:Thing"}, OracleAbsentError, "there is no module 'no_such_package'"),
     ],
 )
 def test_wrong_arguments_are_told(settings: dict, error, said: str, tmp_path: Path, monkeypatch) -> None:
