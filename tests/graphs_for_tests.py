@@ -14,6 +14,7 @@ import os
 import time
 from collections.abc import Sequence  # noqa: TC003 (pydantic and workers resolve annotations)
 from dataclasses import dataclass, field
+from functools import partial, update_wrapper
 from pathlib import Path
 from typing import Any
 from uuid import NAMESPACE_OID, uuid5
@@ -149,6 +150,26 @@ def map_reduce(n: int, fails: Sequence[int] = (), on_missing: str = "error") -> 
     reduced = named(same([m.output for m in mapped]), "reduce")
     reduced.config.on_missing_references = OnMissing(on_missing)
     return Response(replace=Flow([*mapped, reduced], output=reduced.output))
+
+
+def given(function: Any, *values: Any, **keywords: Any) -> Any:
+    """A partial function, named as jobflow wants one."""
+    return update_wrapper(partial(function, *values, **keywords), function)
+
+
+def power(base: float, exponent: float = 2) -> float:
+    return base**exponent
+
+
+@job
+def called(function: Any, *values: float) -> Any:
+    return function(*values)
+
+
+@job
+def called_as_job(make: Any, value: float) -> Any:
+    """Make a job of what was given, as recipes with jobs for arguments do."""
+    return Response(replace=named(make(value), "made"))
 
 
 @job

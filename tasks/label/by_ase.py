@@ -226,7 +226,9 @@ def _wrong_shape(calculator: Any, atoms: int) -> str:
     """What is wrong with the shapes of a calculator's results, in words; empty where nothing is."""
     import numpy as np
 
-    right = {"energy": [()], "forces": [(atoms, 3)], "stress": [(6,), (9,), (3, 3)]}
+    right: dict[str, list[tuple[int, ...]]] = {
+        "energy": [()], "forces": [(atoms, 3)], "stress": [(6,), (9,), (3, 3)],
+    }  # fmt: skip
     for name, shapes in right.items():
         value = getattr(calculator, "results", {}).get(name)
         if value is not None and (shape := np.shape(value)) not in shapes:

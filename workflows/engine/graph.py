@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import pairwise
 from pathlib import Path
 from types import FunctionType
@@ -16,6 +16,7 @@ from monty.json import MontyDecoder, MontyEncoder
 
 from zonemelt.tasks.blobs import BlobDirectory, offload
 from zonemelt.tasks.errors import InputError
+from zonemelt.workflows.engine.partials import Partial
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -148,6 +149,8 @@ class _Encoder(MontyEncoder):
     def default(self, o: Any) -> Any:
         if isinstance(o, FunctionType):
             return _function(o)
+        if isinstance(o, partial):
+            return Partial.document_of(o)
         if isinstance(o, ValueEnum):
             return {"@module": type(o).__module__, "@class": type(o).__name__, "value": o.value}
         return super().default(o)
@@ -159,6 +162,8 @@ _DECODER = MontyDecoder()
 
 @lru_cache  # the jobs of a campaign share a few functions
 def _function(function: FunctionType) -> dict[str, Any]:
+    if "<" in function.__qualname__:  # of a lambda, or within another function
+        raise TypeError(f"the function {function.__qualname__} cannot be imported on a worker")
     named: dict[str, Any] = MontyEncoder().default(function)
     return named
 

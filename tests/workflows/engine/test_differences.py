@@ -12,6 +12,7 @@ import pytest
 from comparing_runs import memory_store, ours, reference, taken
 from jobflow import Flow, OnMissing, OutputReference, Response
 
+from zonemelt.tasks.errors import InputError
 from zonemelt.workflows.engine.run import run_flow
 
 pytestmark = [
@@ -182,6 +183,12 @@ class TestExternalReferences:
         found = ours(Flow(jobs), tmp_path / "c", site, allow_external_references=True)
         assert sorted(d["output"] for d in found.documents) == sorted(d["output"] for d in expected.documents)
         assert len(found.documents) == 2
+
+
+def test_a_function_that_no_worker_can_import_is_refused(tmp_path) -> None:
+    """run_locally hands it on; elsewhere there is only its name."""
+    with pytest.raises(InputError, match=r"function .*<lambda> cannot be imported on a worker"):
+        run_flow(g.called(lambda x: x, 1.0), site="inline", directory=tmp_path / "c")
 
 
 def test_responses_are_a_mapping(tmp_path) -> None:

@@ -123,6 +123,21 @@ def makers() -> Any:
 
 
 @graph
+def functions_as_arguments() -> Any:
+    top = g.add(1)
+    return Flow(
+        [
+            top,
+            g.called(g.power, 3.0),
+            g.called(g.given(g.power, exponent=3), top.output),
+            g.called(g.given(g.given(g.power, 2.0), exponent=5)),
+            g.called_as_job(g.add, 4),
+            g.called_as_job(g.given(g.add, b=10), top.output),
+        ]
+    )
+
+
+@graph
 def manager_configs() -> Any:
     def bringer(**config: Any) -> Job:
         top = g.act(
