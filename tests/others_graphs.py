@@ -118,7 +118,8 @@ def atomate2_phonons() -> Any:
     static = ForceFieldStaticMaker(force_field_name={"@module": "ase.calculators.emt", "@callable": "EMT"})
     return PhononMaker(
         bulk_relax_maker=by_emt(), static_energy_maker=static, phonon_displacement_maker=static,
-        born_maker=None, min_length=7.0, use_symmetrized_structure="primitive",
+        born_maker=None, kpath_scheme="setyawan_curtarolo", min_length=7.0,
+        use_symmetrized_structure="primitive",
         create_thermal_displacements=False, store_force_constants=False,
         generate_frequencies_eigenvectors_kwargs={"npoints_band": 5, "tstep": 200, "tmax": 400},
     ).make(aluminium().get_primitive_structure())  # fmt: skip

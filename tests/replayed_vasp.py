@@ -66,7 +66,8 @@ def potentials(folder: Path, symbols: dict[str, int]) -> None:
                 f"   VRHFIN ={symbol}: s2p2\n   LEXCH  = PE\n   EATOM  =   103.0669 eV\n\n"
                 f"   {TITLE}  = PAW_PBE {symbol} 05Jan2001\n   LULTRA =        F\n   POMASS =   28.085; "
                 f"ZVAL   =    {electrons}.000\n   ENMAX  =  245.345; ENMIN  =  184.009 eV\n"
-                "   LCOR   =        T\nEND of PSCTR-controll parameters\n local part\n  .1E+01 .2E+01\n End of Dataset\n"
+                "   LCOR   =        T\nEND of PSCTR-controll parameters\n"
+                " local part\n  .1E+01 .2E+01\n End of Dataset\n"
             )
 
 
