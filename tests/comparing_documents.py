@@ -32,7 +32,9 @@ _PERSONAL = {
 
 def values(node: Any, path: str = "") -> Iterator[tuple[str, Any]]:
     """The leaves of a document, by path."""
-    if isinstance(node, dict):
+    if isinstance(node, dict) and set(node) == {"__ndarray__"}:
+        yield from values(node["__ndarray__"][2], path)  # of ASE; one of objects it writes as a plain list
+    elif isinstance(node, dict):
         for key in sorted(node, key=str):
             if key not in _PERSONAL:
                 yield from values(node[key], f"{path}.{key}")
