@@ -27,6 +27,7 @@ _PERSONAL = {
     "uuids",
     "job_dirs",
     "last_modified",
+    "last_updated",
 }
 
 

@@ -2,7 +2,8 @@
 
 atomate2 and custodian start it as they start VASP. The recorded runs are those of atomate2's own tests; what
 is asked for is not checked against them. Files that were not recorded because nobody may pass them on, or
-that nobody reads, are made up: POTCAR has the few lines that pymatgen looks for, WAVECAR and OSZICAR one.
+that nobody reads, are made up: POTCAR has the few lines that pymatgen looks for, WAVECAR,
+CHGCAR and OSZICAR one.
 """
 
 from __future__ import annotations
@@ -57,7 +58,7 @@ def nearest(root: Path) -> Path:
 
 def potentials(folder: Path, symbols: dict[str, int]) -> None:
     """Write what stands for pseudopotentials: element → electrons."""
-    for name in ("POT_GGA_PAW_PBE", "POT_GGA_PAW_PBE_54", "POT_GGA_PAW_PBE_64"):
+    for name in ("POT_GGA_PAW_PBE", "POT_GGA_PAW_PBE_54", "POT_PAW_PBE_64"):
         for symbol, electrons in symbols.items():
             place = folder / name / symbol
             place.mkdir(parents=True)
@@ -76,5 +77,6 @@ if __name__ == "__main__":
     for name in READ:
         Path(name).write_text(text_of(run / "outputs" / name))
     Path("OSZICAR").write_text("   1 F= -.10850371E+02 E0= -.10850371E+02  d E =-.24E-03\n")
-    Path("WAVECAR").write_text("\n")
+    for name in ("WAVECAR", "CHGCAR"):
+        Path(name).write_text("\n")
     sys.stdout.write(f"replayed {run.parent.name}/{run.name}\n")
