@@ -104,7 +104,7 @@ def test_an_untrained_one_is_tried():
         ("weightless", {}, "no torch module with weights to train, but Identity"),
         ("number", {}, "no torch module with weights to train, but int"),
         ("nothing", {}, "own_network_of_a_test has no 'nothing'"),
-        ("Net", {"widht": 3}, "cannot be made: TypeError.*widht"),
+        ("Net", {"breadth": 3}, "cannot be made: TypeError.*breadth"),
     ],
 )
 def test_what_is_refused_before_a_training(name, arguments, said):

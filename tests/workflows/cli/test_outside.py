@@ -88,7 +88,7 @@ def campaign(folder: Path, **oracle: object) -> Path:
 @pytest.mark.parametrize(
     ("oracle", "said"),
     [
-        ({"calculator": "my_calculators:Stil"}, "my_calculators has no 'Stil'.*did you mean 'Still'"),
+        ({"calculator": "my_calculators:Stills"}, "my_calculators has no 'Stills'.*did you mean 'Still'"),
         ({"calculator": "no_such_module:Still"}, "there is no module 'no_such_module'.*folder that holds it"),
         (
             {"calculator": "raising:Still"},
