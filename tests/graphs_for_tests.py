@@ -167,6 +167,12 @@ def called(function: Any, *values: float) -> Any:
 
 
 @job
+def about_atoms(atoms: Any) -> dict[str, Any]:
+    """What arrived: positions, and arrays of any name."""
+    return {name: values.tolist() for name, values in atoms.arrays.items()} | {"info": dict(atoms.info)}
+
+
+@job
 def called_as_job(make: Any, value: float) -> Any:
     """Make a job of what was given, as recipes with jobs for arguments do."""
     return Response(replace=named(make(value), "made"))

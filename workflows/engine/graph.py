@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from functools import lru_cache, partial
+from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
 from types import FunctionType
@@ -16,7 +16,7 @@ from monty.json import MontyDecoder, MontyEncoder
 
 from zonemelt.tasks.blobs import BlobDirectory, offload
 from zonemelt.tasks.errors import InputError
-from zonemelt.workflows.engine.partials import Partial
+from zonemelt.workflows.engine.arguments import document_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -149,8 +149,8 @@ class _Encoder(MontyEncoder):
     def default(self, o: Any) -> Any:
         if isinstance(o, FunctionType):
             return _function(o)
-        if isinstance(o, partial):
-            return Partial.document_of(o)
+        if (document := document_of(o)) is not None:
+            return document
         if isinstance(o, ValueEnum):
             return {"@module": type(o).__module__, "@class": type(o).__name__, "value": o.value}
         return super().default(o)

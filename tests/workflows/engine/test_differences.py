@@ -9,8 +9,10 @@ import jobs_for_mishaps as mishaps
 import jobs_with_values as values
 import numpy as np
 import pytest
+from ase.build import bulk
 from comparing_runs import memory_store, ours, reference, taken
 from jobflow import Flow, OnMissing, OutputReference, Response
+from pymatgen.io.ase import MSONAtoms
 
 from zonemelt.tasks.errors import InputError
 from zonemelt.workflows.engine.run import run_flow
@@ -189,6 +191,21 @@ def test_a_function_that_no_worker_can_import_is_refused(tmp_path) -> None:
     """run_locally hands it on; elsewhere there is only its name."""
     with pytest.raises(InputError, match=r"function .*<lambda> cannot be imported on a worker"):
         run_flow(g.called(lambda x: x, 1.0), site="inline", directory=tmp_path / "c")
+
+
+def test_atoms_arrive_whole(tmp_path, site) -> None:
+    """Also arrays that ASE does not know, which pymatgen's way through JSON leaves behind."""
+    atoms = bulk("Cu", cubic=True)
+    atoms.set_array("layer", np.array([0, 0, 1, 1]))
+    atoms.set_tags([1, 2, 3, 4])
+    atoms.info["from"] = {"here": [1, 2]}
+    job = g.about_atoms(MSONAtoms(atoms))
+    job.function_args = (atoms,)
+    found = outputs(run_flow(job, site=site, directory=tmp_path / "c", ensure_success=True))[job.uuid]
+    assert found == {
+        "numbers": [29] * 4, "positions": atoms.positions.tolist(), "layer": [0, 0, 1, 1],
+        "tags": [1, 2, 3, 4], "info": {"from": {"here": [1, 2]}},
+    }  # fmt: skip
 
 
 def test_responses_are_a_mapping(tmp_path) -> None:
