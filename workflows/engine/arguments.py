@@ -42,7 +42,8 @@ class Partial:
             if not key.startswith("@")
         }
         made = functools.partial(given["function"], *given["args"], **given["keywords"])
-        return functools.update_wrapper(made, given["function"])
+        functools.update_wrapper(made, given["function"])
+        return made
 
 
 class WholeAtoms:
@@ -54,8 +55,9 @@ class WholeAtoms:
         from ase.io.jsonio import decode
         from pymatgen.io.ase import MSONAtoms
 
-        made = MSONAtoms.from_dict(document)
-        for name, values in decode(document["atoms_json"]).arrays.items():
+        made: Any = MSONAtoms.from_dict(document)
+        held: Any = decode(document["atoms_json"])
+        for name, values in held.arrays.items():
             if not made.has(name):
                 made.set_array(name, values)
         return made
