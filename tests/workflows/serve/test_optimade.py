@@ -230,7 +230,7 @@ def test_the_command_prints_an_address_and_asks_for_a_token_elsewhere(dataset, m
     assert "8 structures" in done.output
     lines: list[str] = []
     optimade.serve_optimade(
-        published(dataset), name="x", host="127.0.0.2", port=0, protected=False, say=lines.append
+        published(dataset), name="x", host="0.0.0.0", port=0, protected=False, say=lines.append
     )
     assert any("Authorization: Bearer" in line for line in lines)
     assert any("not encrypted" in line for line in lines)
