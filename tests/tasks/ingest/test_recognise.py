@@ -103,7 +103,7 @@ def test_zstandard_without_a_library_is_told(tmp_path, monkeypatch):
     assert found.broken
 
 
-@pytest.mark.parametrize("content", [b"", gzip.compress(b"")])
+@pytest.mark.parametrize("content", [b"", gzip.compress(b"", mtime=0)], ids=["plain", "packed"])
 def test_empty_files(tmp_path, content):
     for name, broken in (("OUTCAR.gz", True), ("std_err.txt", False)):
         (tmp_path / name).write_bytes(content)
