@@ -100,13 +100,13 @@ def problem_of(
     more = f"; see {page}" if page else ""
     if problem["type"] == "extra_forbidden":
         return UnknownKeyError.of(names[-1], _fields(model, names[:-1]), where=place)
+    known = model.model_fields.get(names[0]) if names else None
+    said = f", {known.description}" if known and known.description else ""
     if problem["type"] == "missing":
-        known = model.model_fields.get(names[0])
-        said = f", {known.description}" if known and known.description else ""
         return InputError(f"'{field}' is missing", where=where, remedy=f"add '{field}: …'{said}{more}")
     shown = "***" if names[:1] and names[0] in secret else f"{problem['input']!r:.{_SHOWN}}"
     what = f"{shown} cannot be used" if field else "the fields do not agree"
-    return InputError(what, where=place, remedy=problem["msg"].removeprefix("Value error, ") + more)
+    return InputError(what, where=place, remedy=problem["msg"].removeprefix("Value error, ") + said + more)
 
 
 def _fields(model: Any, path: Sequence[str]) -> list[str]:

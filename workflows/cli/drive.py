@@ -83,7 +83,8 @@ def notify_of(plan: Plan | None) -> Notify | None:
 def _run(place: Path, plan: Plan, graph: Any, *, anew: bool) -> None:
     from zonemelt.workflows.engine.run import resume, run_flow
 
-    if plan.spec.kind == "graph" and plan.folder not in {"", *sys.path}:
+    graph_only = plan.spec is None or plan.spec.kind == "graph"  # read_plan adds the folders of others
+    if graph_only and plan.folder not in {"", *sys.path}:
         sys.path.insert(0, plan.folder)  # workers are told the head's path
     common = {"site": site_of(plan), "store": plan.store, **plan.options}
     if anew:

@@ -63,7 +63,7 @@ def test_missing_field_and_kind(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="'structures' is missing"):
         load_campaign(path)
     path.write_text("name: x\n")
-    with pytest.raises(InputError, match="no kind of campaign None"):
+    with pytest.raises(InputError, match="kind: it does not say of which kind it is"):
         load_campaign(path)
 
 
