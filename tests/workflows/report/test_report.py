@@ -16,7 +16,7 @@ from rich.console import Console
 from zonemelt.tasks.errors import CampaignError
 from zonemelt.workflows.report import rounds_table, write_report
 from zonemelt.workflows.report.html import as_json, render
-from zonemelt.workflows.report.parts import Plot, Section
+from zonemelt.workflows.report.parts import Plot, Section, number
 from zonemelt.workflows.report.reading import gather
 from zonemelt.workflows.report.sections import sections_of
 
@@ -92,7 +92,7 @@ def test_says_the_numbers_of_the_rounds(pages: dict[str, Path], aluminium: Path)
     page, outputs = text_of(pages["aluminium"]), gather(aluminium).outputs
     assert len(outputs.history) > 1
     for one in outputs.history:
-        assert f"{1000 * one['heldout']['forces mae (eV/Å)']:.3g}" in page
+        assert f'<td class="n">{number(1000 * one["heldout"]["forces mae (eV/Å)"])}</td>' in page
         assert f'<td class="n">{one["spent"]["labels"]}</td>' in page
     assert outputs.stopped in page
     assert "This is not DFT" in page
