@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import combinations
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -83,7 +84,7 @@ class References:
     def __len__(self) -> int:
         return sum(map(len, self._in_system.values()))
 
-    @property
+    @cached_property
     def elements(self) -> frozenset[str]:
         """Those with a crystal of their own: within these there are hulls."""
         return frozenset().union(*(system for system in self._in_system if len(system) == 1))
@@ -97,7 +98,7 @@ class References:
             for phase in self._in_system.get(frozenset(some), ())
         ]
 
-    @property
+    @cached_property
     def of_elements(self) -> dict[str, float]:
         """Element → eV/atom of its lowest crystal: where energies of formation begin."""
         return {

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from jobflow import job
 
 from zonemelt.tasks.explore.sources import Collected, read_all
-from zonemelt.tasks.judge.verdict import Word
+from zonemelt.tasks.judge.verdict_jobs import FINE
 from zonemelt.tasks.quality.composition import reduced_formula
 
 if TYPE_CHECKING:
@@ -28,8 +28,6 @@ if TYPE_CHECKING:
 
     from zonemelt.tasks.explore.candidate import Candidate
     from zonemelt.tasks.explore.sources import Sources
-
-GOOD = (Word.STABLE, Word.METASTABLE)
 
 
 def parted(counts: Mapping[str, int], size: int) -> dict[str, int]:
@@ -135,7 +133,7 @@ def lot_job(*, judged: dict[str, Any], whole: bool) -> dict[str, Any]:
         judged: see :func:`.judge_job`.
         whole: all verdicts; else those on stable and metastable ones. All are in the output of the judgement.
     """
-    return {**judged, "verdicts": [one for one in judged["verdicts"] if whole or one["verdict"] in GOOD]}
+    return {**judged, "verdicts": [one for one in judged["verdicts"] if whole or one["verdict"] in FINE]}
 
 
 @job
