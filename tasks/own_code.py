@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 CALCULATORS: Final = "ZONEMELT_CALCULATORS"
 EXPLORERS: Final = "ZONEMELT_EXPLORERS"
 MODELS: Final = "ZONEMELT_MODELS"
+NAMED: Final = r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$"
+"""Pattern of ``module:name``."""
 LISTS: Final = (CALCULATORS, EXPLORERS, MODELS)
 
 

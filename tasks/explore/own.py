@@ -9,7 +9,7 @@ from pydantic import Field
 from zonemelt.tasks.convert.checked import new_geometry
 from zonemelt.tasks.errors import InputError, ZonemeltError
 from zonemelt.tasks.explore.candidate import Explorer, Found
-from zonemelt.tasks.own_code import EXPLORERS, own_function
+from zonemelt.tasks.own_code import EXPLORERS, NAMED, own_function
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,7 +22,7 @@ class Own(Explorer):
 
     explorer: Literal["own"] = "own"
     function: str = Field(
-        pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$",
+        pattern=NAMED,
         description="module:name; takes structures (ase.Atoms) and seed; gives some of ASE or pymatgen",
     )
     arguments: dict[str, Any] = Field(default_factory=dict, description="further keywords of the function")

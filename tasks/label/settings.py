@@ -8,6 +8,8 @@ from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from zonemelt.tasks.own_code import NAMED
+
 
 class OracleSettings(BaseModel):
     """The base: frozen, and an unknown key is an error."""
@@ -70,7 +72,7 @@ class AseSettings(OracleSettings):
     """Any calculator of ASE that is allowed on the machine."""
 
     calculator: str = Field(
-        default="ase.calculators.lj:LennardJones", pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$",
+        default="ase.calculators.lj:LennardJones", pattern=NAMED,
         description="where it is made, module:callable; see the allow-list in docs/oracles.md",
     )  # fmt: skip
     arguments: dict[str, Any] = Field(default_factory=dict, description="of the callable, as JSON has them")

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from zonemelt.tasks.featurize.graphs import Edges
 from zonemelt.tasks.featurize.line_graphs import line_graph
+from zonemelt.tasks.own_code import NAMED
 
 if TYPE_CHECKING:
     from torch import nn
@@ -94,7 +95,7 @@ class OwnArchitecture(Architecture):
 
     architecture: Literal["own"] = "own"
     network: str = Field(
-        pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$",
+        pattern=NAMED,
         description="module:name of what makes it; listed in $ZONEMELT_MODELS",
     )
     arguments: dict[str, Any] = Field(default_factory=dict, description="of that, besides outputs")
