@@ -22,9 +22,7 @@ if TYPE_CHECKING:
 
 BENCHMARKS: Final = (
     "engine", "simulate", "sites", "provenance", "featurize", "learn_shallow", "learn", "learn_speed",
-    "learn_transfer", "potentials", "oracles", "active_learning", "generation",
-    "discovery",
-    "generation",
+    "learn_transfer", "potentials", "oracles", "active_learning", "generation", "discovery",
 )  # fmt: skip
 
 

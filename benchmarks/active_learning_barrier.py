@@ -17,7 +17,7 @@ from random import Random
 from typing import TYPE_CHECKING, Any, Final
 
 from benchmarks.active_learning_graphs import SleepyLoop
-from benchmarks.report import Row, median, say
+from benchmarks.report import Row, median, say, spread
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -133,11 +133,10 @@ def _compared(
     ):
         values = [factor * one[of] for one in ours]
         others = [factor * one[of] for one in peer]
-        middle = median(values)
         yield Row(
-            name=f"{key}, {what}", unit="" if key == "utilisation" else unit, ours=middle,
+            name=f"{key}, {what}", unit="" if key == "utilisation" else unit, ours=median(values),
             peer=median(others), peer_name="the same loop with barriers", target=target,
-            spread=(max(values) - min(values)) / middle,
+            spread=spread(values),
             note=f"{len(values)} seeds, {min(values):.3g} to {max(values):.3g}; "
             f"with barriers {min(others):.3g} to {max(others):.3g}",
             **common,

@@ -3,10 +3,8 @@
 A forest of compositions on tasks of Matbench, in five folds: four fifths of the rows train, and are left out
 in turn for the recalibration; the last fifth is judged, and all fifths together. (A fifth of the steels, 62
 rows, tells nothing: there the ENCE of perfect deviations would be 0.2.) Intervals are Gaussian, but those of
-the
-    error
-model and of ``intervals``, which are taken from the scores of the rows left out. For Perov-5 also the process
-of sites, with labels apart for each purpose.
+the ``error model`` and of ``intervals``, which are taken from the scores of the rows left out. For Perov-5
+also the process of sites, with labels apart for each purpose.
 """
 
 from __future__ import annotations
@@ -16,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from benchmarks import active_learning_discovery as discovery
-from benchmarks.learn_shallow import table
+from benchmarks.data_files import absent, table
 from benchmarks.report import Row, say, spread
 
 if TYPE_CHECKING:
@@ -122,8 +120,7 @@ def rows(quick: bool) -> Iterator[Row]:
     for task, step in dict(list(TASKS.items())[:1] if quick else TASKS).items():
         given = table("02_matbench", "composition", f"matbench_{task}.csv.gz")
         if given is None:
-            absent = "the data are absent: set ZONEMELT_DATA"
-            yield Row(name=f"calibration, matbench_{task}", unit="", quick=quick, note=absent)
+            yield absent(f"calibration, matbench_{task}", "", quick=quick)
             continue
         given = given[:: step * (4 if quick else 1)]
         began = time.process_time()
@@ -135,9 +132,7 @@ def rows(quick: bool) -> Iterator[Row]:
         seconds = time.process_time() - began
         yield from _rows(f"matbench_{task}, forest", "error model", found, seconds, len(labels), quick=quick)
     if discovery.pool() is None:
-        yield Row(
-            name="calibration, Perov-5", unit="", quick=quick, note="the data are absent: set ZONEMELT_DATA"
-        )
+        yield absent("calibration, Perov-5", "", quick=quick)
         return
     began = time.process_time()
     found = [by_sites(seed=seed) for seed in seeds]

@@ -7,15 +7,14 @@ through an object that counts and remembers what it was asked.
 
 from __future__ import annotations
 
-import gzip
-import json
 import time
+from collections import Counter
 from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-from benchmarks.learn_shallow import data
+from benchmarks.data_files import absent, data, lines
 from benchmarks.report import Row, median, say, spread
 
 if TYPE_CHECKING:
@@ -50,7 +49,7 @@ class Hidden:
         Raises:
             ValueError: one was asked for before.
         """
-        if again := set(rows) & set(self.asked) or len(set(rows)) < len(rows):
+        if again := [row for row, times in Counter([*self.asked, *rows]).items() if times > 1]:
             raise ValueError(f"asked twice: {again}")
         self.asked += rows
         return self.labels_N[list(rows)]
@@ -62,8 +61,7 @@ def pool() -> tuple[list[list[tuple[int, ...]]], Floats] | None:
     place = data("03_generative", "perov_5.jsonl.gz")
     if place is None:
         return None
-    found = [json.loads(line) for line in gzip.decompress(place.read_bytes()).splitlines()]
-    found = [one for one in found if one["split"] != "train"]
+    found = [one for one in lines(place) if one["split"] != "train"]
     sites = [[tuple(one["Z"][atom] for atom in atoms) for atoms in SITES] for one in found]
     return sites, np.array([one["y"]["heat_ref"] for one in found])
 
@@ -174,7 +172,7 @@ def rows(quick: bool) -> Iterator[Row]:
     found = pool()
     name, unit = "discovery, Perov-5: labels for 90 % of the lowest 1 %", "% of the pool"
     if found is None:
-        yield Row(name=name, unit=unit, quick=quick, note="the data are absent: set ZONEMELT_DATA")
+        yield absent(name, unit, quick=quick)
         return
     sites, labels = found
     wanted = int(FRACTION * len(labels))

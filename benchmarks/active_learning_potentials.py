@@ -7,7 +7,6 @@ potential is linear in its weights, so that a fit solves normal equations that a
 
 from __future__ import annotations
 
-import gzip
 import os
 import time
 from dataclasses import dataclass, field
@@ -15,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-from benchmarks.learn_shallow import data
+from benchmarks.data_files import absent, data, frames, keep
 from benchmarks.report import Row, say, spread
 
 if TYPE_CHECKING:
@@ -174,8 +173,7 @@ def rows(quick: bool) -> Iterator[Row]:
     for element in ELEMENTS[:1] if quick else ELEMENTS:
         places = [data("04_mlearn", f"{element}_{part}.extxyz.gz") for part in ("train", "test")]
         if None in places:
-            absent = "the data are absent: set ZONEMELT_DATA"
-            yield Row(name=f"labels for mlearn {element}", unit="labels", quick=quick, note=absent)
+            yield absent(f"labels for mlearn {element}", "labels", quick=quick)
             continue
         yield from _element(element, [place for place in places if place is not None], quick=quick)
 
@@ -265,41 +263,36 @@ def _row(
 
 def _read(element: str, place: Path, *, quick: bool) -> tuple[Design, Floats, list[Floats]]:
     """What is known before the labels, and these: energies and forces."""
-    from ase.io import read
-
     from zonemelt.tasks.potentials.linear import Basis
 
-    with gzip.open(place, "rt", encoding="utf-8") as file:
-        frames: Any = read(file, ":", format="extxyz")
-    frames = frames[::4] if quick else frames
+    some = frames(place)[:: 4 if quick else 1]
     basis = Basis(
         cutoff=4.0 if quick else 5.0, radial=4 if quick else 6, degree=2 if quick else 4, elements=(element,)
     )
-    labels = [one.get_forces().reshape(-1) for one in frames]
-    energies = np.array([one.get_potential_energy() / len(one) for one in frames])
-    return _designed(frames, basis, called=place.name.split(".")[0]), energies, labels
+    labels = [one.get_forces().reshape(-1) for one in some]
+    energies = np.array([one.get_potential_energy() / len(one) for one in some])
+    return _designed(some, basis, called=place.name.split(".")[0]), energies, labels
 
 
-def _designed(frames: Sequence[Any], basis: Any, *, called: str) -> Design:
+def _designed(some: Sequence[Any], basis: Any, *, called: str) -> Design:
     """The rows of all structures; kept in ``$ZONEMELT_WORK``, if there is one, in single precision."""
     from zonemelt.tasks.crystals import Crystals
     from zonemelt.tasks.featurize.graphs import Edges, graphs_of
     from zonemelt.tasks.potentials.fitting.linear_design import design
 
-    name = f"{called}-{len(frames)}-{basis.cutoff:g}-{basis.radial}-{basis.degree}.npz"
+    name = f"{called}-{len(some)}-{basis.cutoff:g}-{basis.radial}-{basis.degree}.npz"
     kept = Path(os.environ["ZONEMELT_WORK"], name) if "ZONEMELT_WORK" in os.environ else None
-    ends = np.cumsum([3 * len(one) for one in frames])[:-1]
+    ends = np.cumsum([3 * len(one) for one in some])[:-1]
     if kept is not None and kept.is_file():
         with np.load(kept, allow_pickle=False) as found:
             forces = np.split(found["forces"].astype(np.float64), ends)
             return Design(energy_NK=found["energy"], forces=forces)
     energy, forces = [], []
-    for one in frames:
+    for one in some:
         graphs = graphs_of(Crystals.of_atoms([one]), Edges(cutoff=basis.cutoff, k=None))
         rows = design(graphs, basis)
         energy.append(rows.energy_GK[0])
         forces.append(rows.forces_A3K.reshape(-1, rows.energy_GK.shape[1]))
     if kept is not None:
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        np.savez(kept, energy=np.array(energy), forces=np.concatenate(forces).astype(np.float32))
+        keep(kept, energy=np.array(energy), forces=np.concatenate(forces).astype(np.float32))
     return Design(energy_NK=np.array(energy), forces=forces)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from benchmarks import active_learning_discovery as discovery
+from benchmarks.data_files import absent
 from benchmarks.report import Row, say, spread
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ def rows(quick: bool) -> Iterator[Row]:
     found = discovery.pool()
     name = f"the trap, Perov-5: labels of 'top' for the MAE of {REFERENCE} at random"
     if found is None:
-        yield Row(name=name, unit="labels", quick=quick, note="the data are absent: set ZONEMELT_DATA")
+        yield absent(name, "labels", quick=quick)
         return
     began = time.process_time()
     features, counts = discovery.described(found[0]), COUNTS[:5] if quick else COUNTS

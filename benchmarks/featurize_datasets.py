@@ -1,12 +1,11 @@
 """Datasets of records: how fast they are written and read, how large they are, what 10⁶ structures cost.
 
-``python -m benchmarks.featurize_datasets [--quick] [--json]``. The peer is ``ase.db`` on SQLite with the same
+``python -m benchmarks.featurize --only datasets``. The peer is ``ase.db`` on SQLite with the same
 structures, energies and forces.
 """
 
 from __future__ import annotations
 
-import argparse
 import tempfile
 import time
 from contextlib import contextmanager
@@ -14,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from benchmarks.report import Row, as_json, as_table, median, say, spread
+from benchmarks.report import Row, median, say, spread
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -233,19 +232,3 @@ def _arrays(directory: Path, number: int, *, quick: bool) -> list[Row]:
             seconds=taken[0], quick=quick,
         ),
     ]  # fmt: skip
-
-
-def main() -> None:
-    """Print the report."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--quick", action="store_true", help="small and short: not to be quoted")
-    parser.add_argument("--json", action="store_true", help="one JSON object on standard output")
-    asked = parser.parse_args()
-    found = rows(asked.quick)
-    print(as_json(found) if asked.json else as_table(found))
-
-
-if __name__ == "__main__":
-    main()

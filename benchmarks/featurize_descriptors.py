@@ -6,19 +6,14 @@ where they are absent, generated ones.
 
 from __future__ import annotations
 
-import csv
-import gzip
-import json
-import os
 import time
 import warnings
 from importlib.util import find_spec
-from itertools import islice
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from benchmarks.report import ROOT, Row, median, say, spread
+from benchmarks.data_files import atoms_of, data, lines, table
+from benchmarks.report import Row, median, say, spread
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -161,15 +156,10 @@ def _site_statistics() -> list[Any]:
     return [SiteStatsFingerprint(kind(MinimumDistanceNN())).featurize for kind in kinds]
 
 
-def _data() -> Path:
-    return Path(os.environ.get("ZONEMELT_DATA", ROOT.parent / "shared" / "data")) / "02_matbench"
-
-
 def _formulas(number: int) -> tuple[list[str], str]:
-    path = _data() / "composition" / "matbench_mp_e_form.csv.gz"
-    if path.exists():
-        with gzip.open(path, "rt") as stream:
-            return [row["formula"] for row in islice(csv.DictReader(stream), number)], "matbench_mp_e_form"
+    rows = table("02_matbench", "composition", "matbench_mp_e_form.csv.gz")
+    if rows is not None:
+        return [row["formula"] for row in rows[:number]], "matbench_mp_e_form"
     from ase.data import chemical_symbols
 
     generator = np.random.default_rng(SEED)
@@ -177,26 +167,22 @@ def _formulas(number: int) -> tuple[list[str], str]:
     for _ in range(number):
         symbols = generator.choice(chemical_symbols[1:95], generator.integers(1, 6), replace=False)
         made.append("".join(f"{symbol}{generator.integers(1, 13)}" for symbol in symbols))
-    return made, f"random formulas: no {path.name}"
+    return made, "random formulas: no matbench_mp_e_form"
 
 
 def _crystals(number: int) -> tuple[Crystals, str]:
-    from ase import Atoms
     from ase.build import bulk
 
     from zonemelt.tasks.crystals import Crystals
 
-    path = _data() / "structures" / "matbench_phonons_full.jsonl.gz"
-    if path.exists():
-        with gzip.open(path, "rt") as stream:
-            found = [json.loads(line) for line in islice(stream, number)]
-        made = [Atoms(row["Z"], scaled_positions=row["frac"], cell=row["lattice"], pbc=True) for row in found]
-        return Crystals.of_atoms(made), "matbench_phonons"
+    path = data("02_matbench", "structures", "matbench_phonons_full.jsonl.gz")
+    if path is not None:
+        return Crystals.of_atoms(map(atoms_of, lines(path, number))), "matbench_phonons"
     generator = np.random.default_rng(SEED)
     salts = [bulk("NaCl", "rocksalt", 5.64).repeat((1, 2, 2)) for _ in range(number)]
     for atoms in salts:
         atoms.rattle(0.05, rng=generator)
-    return Crystals.of_atoms(salts), f"rattled salt: no {path.name}"
+    return Crystals.of_atoms(salts), "rattled salt: no matbench_phonons"
 
 
 def _alloys(number: int) -> Crystals:

@@ -7,17 +7,14 @@ matbench's phonons, as they are and repeated to larger ones.
 from __future__ import annotations
 
 import contextlib
-import gzip
-import json
-import os
 import time
 import warnings
 from importlib.util import find_spec
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from benchmarks.report import ROOT, Row, median, say, spread
+from benchmarks.data_files import absent, atoms_of, data, lines
+from benchmarks.report import Row, median, say, spread
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -25,20 +22,6 @@ if TYPE_CHECKING:
     from zonemelt.tasks.crystals import Crystals
 
 CUTOFF, K = 8.0, 12  # CGCNN's
-
-
-def data_file(*parts: str) -> Path:
-    """A file of the data that are not part of the project; it may be absent."""
-    return Path(os.environ.get("ZONEMELT_DATA", ROOT.parent / "shared" / "data")).joinpath(*parts)
-
-
-def read_atoms(path: Path) -> list[Any]:
-    """The structures of a file of matbench as ``ase.Atoms``."""
-    from ase import Atoms
-
-    with gzip.open(path, "rt") as stream:
-        found = map(json.loads, stream)
-        return [Atoms(r["Z"], cell=r["lattice"], scaled_positions=r["frac"], pbc=True) for r in found]
 
 
 def rate(count: int, work: Callable[[], Any]) -> float:
@@ -52,10 +35,10 @@ def rate(count: int, work: Callable[[], Any]) -> float:
 
 def rows(quick: bool) -> list[Row]:
     """Rows of all graphs."""
-    path = data_file("02_matbench", "structures", "matbench_phonons_full.jsonl.gz")
-    if not path.exists():
-        return [Row(name="CGCNN graphs", unit="structures/s", quick=quick, note=f"{path} is absent")]
-    found = list(_rows(read_atoms(path), quick=quick))
+    path = data("02_matbench", "structures", "matbench_phonons_full.jsonl.gz")
+    if path is None:
+        return [absent("CGCNN graphs", "structures/s", quick=quick)]
+    found = list(_rows([atoms_of(line) for line in lines(path)], quick=quick))
     for row in found:
         row.quick = quick
     return found

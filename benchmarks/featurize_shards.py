@@ -13,8 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from benchmarks.featurize_graphs import data_file, rate, read_atoms
+from benchmarks.data_files import absent, atoms_of, data, lines
+from benchmarks.featurize_graphs import rate
 from benchmarks.report import Row, median, say, spread
+from benchmarks.sessions import peak_mb
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,11 +29,11 @@ CHUNK = 10_000  # graphs in a shard
 def rows(quick: bool, *, million: bool = False) -> list[Row]:
     """Rows of shards, batches, workers and memory."""
     found = [*_batches(quick=quick)]
-    path = data_file("02_matbench", "structures", "matbench_phonons_full.jsonl.gz")
-    if path.exists():
-        found += [*_workers(path, quick=quick), *_shards(path, quick=quick, million=million)]
+    path = data("02_matbench", "structures", "matbench_phonons_full.jsonl.gz")
+    if path is None:
+        found.append(absent("shards", "graphs/s", quick=quick))
     else:
-        found.append(Row(name="shards", unit="graphs/s", note=f"{path} is absent"))
+        found += [*_workers(path, quick=quick), *_shards(path, quick=quick, million=million)]
     for row in found:
         row.quick = quick
     return found
@@ -42,14 +44,12 @@ def _batches(*, quick: bool) -> Iterator[Row]:
     from zonemelt.tasks.shards.sampler import Plan
 
     names = ("elastic_partial", "mp_gap_partial", "mp_e_form_partial")
-    paths = [data_file("02_matbench", "structures", f"matbench_{name}.jsonl.gz") for name in names]
-    if not all(path.exists() for path in paths):
-        yield Row(
-            name="batches of even size", unit="mean/max atoms", note="the structures of matbench are absent"
-        )
+    paths = [data("02_matbench", "structures", f"matbench_{name}.jsonl.gz") for name in names]
+    if None in paths:
+        yield absent("batches of even size", "mean/max atoms", quick=quick)
         return
     began = time.perf_counter()
-    sizes = np.array([len(atoms) for path in paths for atoms in read_atoms(path)])
+    sizes = np.array([len(line["Z"]) for path in paths if path is not None for line in lines(path)])
     about = (
         f"{len(sizes)} cells of the Materials Project: {np.median(sizes):.0f} atoms in the middle, "
         f"{sizes.max()} at most"
@@ -73,7 +73,7 @@ def _batches(*, quick: bool) -> Iterator[Row]:
 def _crystals(path: Path) -> Crystals:
     from zonemelt.tasks.crystals import Crystals
 
-    return Crystals.of_atoms(read_atoms(path))
+    return Crystals.of_atoms(map(atoms_of, lines(path)))
 
 
 def perturbed(path: Path, start: int, count: int) -> Crystals:
@@ -96,13 +96,7 @@ def _write(path: Path, directory: Path, start: int, count: int) -> dict[str, Any
         began = time.process_time()
         entries.append(write_shard(directory, crystals, Edges()))
         seconds += time.process_time() - began
-    return {"entries": entries, "seconds": seconds, "peak_MB": _peak_MB()}
-
-
-def _peak_MB() -> float:
-    """The most memory this process had; what getrusage says begins with that of the parent."""
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 1024
+    return {"entries": entries, "seconds": seconds, "peak_MB": peak_mb()}
 
 
 def _read(directory: Path, count: int) -> dict[str, Any]:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import gzip
-import json
 from functools import cache
 from typing import Any, Final
 
 import numpy as np
-from benchmarks.learn_shallow import data, published, table
+from benchmarks.data_files import atoms_of, data, lines, table
+from benchmarks.learn_shallow import published
 from benchmarks.learn_speed_data import Structures
 
 from zonemelt.tasks.metrics.leaderboard import CHOSEN, STACKED
@@ -22,16 +21,15 @@ def _phonon_lines() -> list[dict[str, Any]] | None:
     place = data("02_matbench", "structures", "matbench_phonons_full.jsonl.gz")
     if place is None:
         return None
-    with gzip.open(place, "rt", encoding="utf-8") as file:
-        return [json.loads(line) for line in file]
+    return lines(place)
 
 
 def phonons(count: int | None = None) -> Structures | None:
     """Highest peaks of the phonon density of states, cm⁻¹; None where the data are absent."""
-    lines = _phonon_lines()
-    if lines is None:
+    found = _phonon_lines()
+    if found is None:
         return None
-    return _structures("matbench_phonons", lines[:count], [line["y"]["phonons"] for line in lines], "cm^-1")
+    return _structures("matbench_phonons", found[:count], [one["y"]["phonons"] for one in found], "cm^-1")
 
 
 def phonon_folds(count: int) -> list[int]:
@@ -45,9 +43,7 @@ def _perovskite_rows() -> tuple[list[dict[str, str]], dict[str, dict[str, Any]]]
     place = data("03_generative", "perov_5.jsonl.gz")
     if index is None or place is None:
         return None
-    with gzip.open(place, "rt", encoding="utf-8") as file:
-        cells = {str(cell["id"]): cell for cell in map(json.loads, file)}
-    return index, cells
+    return index, {str(cell["id"]): cell for cell in lines(place)}
 
 
 def perovskites(count: int | None = None) -> Structures | None:
@@ -56,8 +52,8 @@ def perovskites(count: int | None = None) -> Structures | None:
     if found is None:
         return None
     index, cells = found
-    lines = [cells[f"perov5-{row['perov5_id']}"] for row in index[:count]]
-    return _structures("matbench_perovskites", lines, [float(row["target"]) for row in index], "eV/cell")
+    some = [cells[f"perov5-{row['perov5_id']}"] for row in index[:count]]
+    return _structures("matbench_perovskites", some, [float(row["target"]) for row in index], "eV/cell")
 
 
 def perovskite_folds(count: int) -> list[int]:
@@ -66,8 +62,6 @@ def perovskite_folds(count: int) -> list[int]:
     return [] if found is None else [int(row["fold"]) for row in found[0][:count]]
 
 
-def _structures(name: str, lines: list[dict[str, Any]], values: list[float], unit: str) -> Structures:
-    from ase import Atoms
-
-    atoms = [Atoms(one["Z"], cell=one["lattice"], scaled_positions=one["frac"], pbc=True) for one in lines]
-    return Structures(name=name, atoms_G=atoms, values_G=np.array(values[: len(lines)]), unit=unit)
+def _structures(name: str, some: list[dict[str, Any]], values: list[float], unit: str) -> Structures:
+    atoms = [atoms_of(one) for one in some]
+    return Structures(name=name, atoms_G=atoms, values_G=np.array(values[: len(some)]), unit=unit)

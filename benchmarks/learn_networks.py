@@ -17,6 +17,7 @@ from multiprocessing import get_context
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
+from benchmarks.data_files import absent
 from benchmarks.learn_matbench import perovskite_folds, perovskites, phonon_folds, phonons, published
 from benchmarks.report import Row, say
 
@@ -93,8 +94,7 @@ def _rows(
     from zonemelt.tasks.metrics.leaderboard import summarize
 
     if found is None:
-        absent = "the data are absent: set ZONEMELT_DATA"
-        yield Row(name=f"matbench_{task}", unit="", quick=quick, note=absent)
+        yield absent(f"matbench_{task}", "", quick=quick)
         return
     theirs = published(task)
     known = {one["algorithm"]: float(one["mae"]) for one in theirs}

@@ -15,6 +15,7 @@ import time
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
+from benchmarks.data_files import absent
 from benchmarks.learn_matbench import ORDER, phonon_folds, phonons, published
 from benchmarks.report import Row, say
 
@@ -86,9 +87,7 @@ def rows(quick: bool, work: Path) -> Iterator[Row]:
     common: dict[str, Any] = {"unit": "cm^-1", "quick": quick}
     found = phonons(60 if quick else None)
     if found is None:
-        yield Row(
-            name="matbench_phonons, vibrations", note="the data are absent: set ZONEMELT_DATA", **common
-        )
+        yield absent("matbench_phonons, vibrations", **common)
         return
     each = [features(found, name, work / "vibrations" / name) for name in POTENTIALS]
     values_NF = np.hstack([values for values, _, _ in each])

@@ -7,14 +7,10 @@ The data are looked for in ``$ZONEMELT_DATA``, else in ``../shared/data``.
 from __future__ import annotations
 
 import argparse
-import csv
-import gzip
-import io
-import os
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from benchmarks.data_files import absent, table
 from benchmarks.report import Row, as_json, as_table, machine, say
 
 if TYPE_CHECKING:
@@ -34,24 +30,6 @@ GAPS: list[Any] = [
         "settings": {"n_estimators": 100, "max_features": 0.3}, "grid": {"centre": ["mean", "median"]},
     },
 ]  # fmt: skip
-
-
-def data(*parts: str) -> Path | None:
-    """A file of the collection; None where it is absent."""
-    root = Path(__file__).resolve().parents[2]
-    place = Path(os.environ.get("ZONEMELT_DATA", root / "shared" / "data")).joinpath(*parts)
-    return place if place.exists() else None
-
-
-def table(*parts: str) -> list[dict[str, str]] | None:
-    """The rows of a CSV; None where it is absent."""
-    place = data(*parts)
-    if place is None:
-        return None
-    text = place.read_bytes()
-    if place.suffix == ".gz":
-        text = gzip.decompress(text)
-    return list(csv.DictReader(io.StringIO(text.decode())))
 
 
 def published(task: str) -> list[dict[str, Any]]:
@@ -90,7 +68,7 @@ def matbench_rows(
     rows = table("02_matbench", "composition", f"matbench_{task}.csv.gz")
     common: dict[str, Any] = {"unit": unit, "quick": quick}
     if rows is None:
-        yield Row(name=f"matbench_{task}", note="the data are absent: set ZONEMELT_DATA", **common)
+        yield absent(f"matbench_{task}", **common)
         return
     if quick:
         rows, seeds = rows[:: max(1, len(rows) // 300)], 1
@@ -138,7 +116,7 @@ def vacancy_rows(*, quick: bool) -> Iterator[Row]:
     rows = table("08_classic_ml", "oxide_vacancy_witman.csv")
     common: dict[str, Any] = {"unit": "eV", "quick": quick}
     if rows is None:
-        yield Row(name="oxygen vacancies", note="the data are absent: set ZONEMELT_DATA", **common)
+        yield absent("oxygen vacancies", **common)
         return
     document, _ = table_of_rows(
         rows, columns=["Eb_sum", "Vr_max", "Eg", "Ehull"], target="Ev", unit="eV", group="formula"
@@ -166,7 +144,7 @@ def hardness_rows(*, quick: bool) -> Iterator[Row]:
     rows = table("08_classic_ml", "hardness_vickers_330.csv.gz")
     common: dict[str, Any] = {"quick": quick}
     if rows is None:
-        yield Row(name="hardness", unit="GPa", note="the data are absent: set ZONEMELT_DATA", **common)
+        yield absent("hardness", "GPa", **common)
         return
     models = ["svr"] if quick else ["svr", FOREST]
     document, _ = table_of_rows(rows, target="Hardness", unit="GPa", group="name")
@@ -187,7 +165,7 @@ def moduli_rows(*, quick: bool) -> Iterator[Row]:
     rows = table("02_matbench", "composition", "matbench_log_gvrh.csv.gz")
     common: dict[str, Any] = {"unit": "log10 GPa", "quick": quick}
     if rows is None:
-        yield Row(name="shear modulus", note="the data are absent: set ZONEMELT_DATA", **common)
+        yield absent("shear modulus", **common)
         return
     from zonemelt.tasks.featurize.fractions import composition_blocks
     from zonemelt.tasks.learn.nested import Protocol

@@ -4,14 +4,11 @@
 
 from __future__ import annotations
 
-import gzip
-import itertools
-import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from benchmarks.learn_shallow import data
+from benchmarks.data_files import atoms_of, data, lines
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -57,9 +54,8 @@ def structures(count: int) -> Structures:
 
     place = data("02_matbench", "structures", "matbench_phonons_full.jsonl.gz")
     if place is not None:
-        with gzip.open(place, "rt", encoding="utf-8") as file:
-            rows = [json.loads(line) for line in itertools.islice(file, count)]
-        atoms = [Atoms(r["Z"], cell=r["lattice"], scaled_positions=r["frac"], pbc=True) for r in rows]
+        rows = lines(place, count)
+        atoms = [atoms_of(row) for row in rows]
         values = np.array([row["y"]["phonons"] for row in rows])
         return Structures(name=PHONONS, atoms_G=atoms, values_G=values, unit="cm^-1")
     draw = np.random.default_rng(0)

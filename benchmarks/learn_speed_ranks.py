@@ -40,11 +40,15 @@ def launch(folder: Path, count: int, **asked: Any) -> list[dict[str, Any] | None
         for rank in range(count)
     ]  # fmt: skip
     found: list[dict[str, Any] | None] = []
-    for process in started:
-        said, complained = process.communicate(timeout=600)
-        if process.returncode and "kill_at" not in asked:
-            raise RuntimeError(complained)
-        found.append(None if process.returncode else json.loads(said.splitlines()[-1]))
+    try:
+        for process in started:
+            said, complained = process.communicate(timeout=600)
+            if process.returncode and "kill_at" not in asked:
+                raise RuntimeError(complained)
+            found.append(None if process.returncode else json.loads(said.splitlines()[-1]))
+    finally:
+        for process in started:
+            process.kill()  # of a rank that has ended, nothing
     return found
 
 

@@ -21,8 +21,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from benchmarks.report import Row, as_json, as_table, machine, say
-from benchmarks.transfer_data import JARVIS, SIZES, TARGETS, collection, data, published
+from benchmarks.data_files import absent, data
+from benchmarks.report import Row, as_json, as_table, machine, say, spread
+from benchmarks.transfer_data import FOLDER, JARVIS, SIZES, TARGETS, collection, published
 from benchmarks.transfer_models import (
     ALL,
     FEW,
@@ -103,8 +104,7 @@ def _jarvis_trials() -> list[Trial]:
 
 def _row(name: str, one: Mapping[str, Any], **more: Any) -> Row:
     errors = one["errors"]
-    spread = (max(errors) - min(errors)) / float(np.median(errors)) if len(errors) > 1 else None
-    return Row(name=name, unit=UNIT, ours=float(np.mean(errors)), spread=spread, **more)
+    return Row(name=name, unit=UNIT, ours=float(np.mean(errors)), spread=spread(errors), **more)
 
 
 def cell_rows(target: str, size: int, directory: Path, *, quick: bool) -> Iterator[Row]:
@@ -176,8 +176,8 @@ def together(rows: Sequence[Row], *, quick: bool) -> Iterator[Row]:
 
 def rows(only: Sequence[str], directory: Path, *, quick: bool) -> list[Row]:
     """All measurements asked for."""
-    if data("gv.jsonl.gz") is None:
-        return [Row(name="transfer", unit=UNIT, note="the data are absent: set ZONEMELT_DATA", quick=quick)]
+    if data(FOLDER, "gv.jsonl.gz") is None:
+        return [absent("transfer", UNIT, quick=quick)]
     found: list[Row] = []
     for cell in only:
         target, _, size = cell.partition("-")

@@ -39,7 +39,7 @@ class Measured:
 
 
 def benchmark_of(path: Path) -> str:
-    """``engine-chaos-2026-11-22.json`` is of the benchmark ``engine``, one of a date without more too.
+    """``engine-chaos-2026-11-22.json`` is of ``engine-chaos``, a part of ``engine`` that was run alone.
 
     Raises:
         ValueError: the name has no date.

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-from benchmarks.learn_shallow import data
-from benchmarks.potentials_data import collection, frames, held_out
+from benchmarks.data_files import absent, data, frames
+from benchmarks.potentials_data import collection, held_out
 from benchmarks.report import Row, say
 
 if TYPE_CHECKING:
@@ -36,8 +36,7 @@ def rows(quick: bool) -> Iterator[Row]:
     """Errors of the network and of the linear potential."""
     places = {part: data("05_acac", f"{name}.extxyz.gz") for part, name in FILES.items()}
     if None in places.values():
-        absent = "the data are absent: set ZONEMELT_DATA"
-        yield Row(name="acac", unit="meV/Å", quick=quick, note=absent)
+        yield absent("acac", "meV/Å", quick=quick)
         return
     parts = {
         part: frames(place)[:: 25 if quick else 1] for part, place in places.items() if place is not None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,15 +12,6 @@ if TYPE_CHECKING:
 
     from zonemelt.tasks.featurize.graphs import Edges
     from zonemelt.tasks.train.labelled import Labelled
-
-
-def frames(path: Path) -> list[Any]:
-    """The structures of a compressed file, with their labels."""
-    from ase.io import read
-
-    with gzip.open(path, "rt", encoding="utf-8") as file:
-        found: list[Any] = read(file, ":", format="extxyz")
-    return found
 
 
 def collection(some: Sequence[Any], edges: Edges, folder: Path) -> Labelled:

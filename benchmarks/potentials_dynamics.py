@@ -1,4 +1,4 @@
-"""Dynamics with a potential of our own: ``python -m benchmarks.potentials_dynamics [--quick] [--json]``.
+"""Dynamics with a potential of our own: ``python -m benchmarks.potentials --only dynamics``.
 
 A linear potential is trained on mlearn's copper (official training part), and a crystal of 32 atoms runs with
 it at constant energy, double precision, 1 fs, 300 K at first. How far the total energy drifts is the slope of
@@ -7,19 +7,18 @@ a straight line through all frames. The data are looked for in ``$ZONEMELT_DATA`
 
 from __future__ import annotations
 
-import argparse
 import tempfile
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from benchmarks.learn_shallow import data
-from benchmarks.potentials_data import collection, frames, held_out
-from benchmarks.report import Row, as_json, as_table, machine, say
+from benchmarks.data_files import absent, data, frames
+from benchmarks.potentials_data import collection, held_out
+from benchmarks.report import Row, say
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
 STEPS = 10_000
 
@@ -29,8 +28,7 @@ def rows(quick: bool) -> Iterator[Row]:
     path = data("04_mlearn", "Cu_train.extxyz.gz")
     name = "linear Cu: drift at constant energy"
     if path is None:
-        note = "the data are absent: set ZONEMELT_DATA"
-        yield Row(name=name, unit="eV/atom/ps", quick=quick, note=note)
+        yield absent(name, "eV/atom/ps", quick=quick)
         return
     say(name)
     from ase import units
@@ -88,23 +86,3 @@ def trained(path: Path) -> Any:
         theory = Theory(code="vasp", functional="PBE")
         fit_linear(labelled, {"train": kept, "validation": held}, basis, theory=theory, directory=place)
         return load_potential(str(place), dtype="float64")
-
-
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Measure and report."""
-    import torch
-
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.potentials_dynamics", description=__doc__.split(":")[0]
-    )
-    parser.add_argument("--quick", action="store_true", help="numbers not to be quoted")
-    parser.add_argument("--json", action="store_true", help="one JSON object on standard output")
-    given = parser.parse_args(arguments)
-    torch.set_num_threads(1)
-    about = machine()
-    found = list(rows(given.quick))
-    print(as_json(found, about=about) if given.json else as_table(found))
-
-
-if __name__ == "__main__":
-    main()

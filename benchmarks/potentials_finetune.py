@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-from benchmarks.learn_shallow import data
-from benchmarks.potentials_data import collection, frames
+from benchmarks.data_files import absent, data, frames
+from benchmarks.potentials_data import collection
 from benchmarks.report import Row, say
 
 if TYPE_CHECKING:
@@ -31,8 +31,7 @@ def rows(quick: bool) -> Iterator[Row]:
     """Force errors on both sets, before and after training on more and more structures."""
     places = [data("11_universal_mlip", f"{name}.extxyz.gz") for name in SETS]
     if None in places:
-        absent = "the data are absent: set ZONEMELT_DATA"
-        yield Row(name="fine-tuning of SevenNet-0", unit="eV/Å", quick=quick, note=absent)
+        yield absent("fine-tuning of SevenNet-0", "eV/Å", quick=quick)
         return
     from zonemelt.tasks.potentials.load import load_potential
 

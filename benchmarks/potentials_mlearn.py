@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-from benchmarks.learn_shallow import data
-from benchmarks.potentials_data import collection, frames, held_out
+from benchmarks.data_files import absent, data, frames
+from benchmarks.potentials_data import collection, held_out
 from benchmarks.report import Row, say
 
 if TYPE_CHECKING:
@@ -36,8 +36,7 @@ def rows(quick: bool) -> Iterator[Row]:
     for element in ("Cu",) if quick else PUBLISHED:
         places = [data("04_mlearn", f"{element}_{part}.extxyz.gz") for part in ("train", "test")]
         if None in places:
-            absent = "the data are absent: set ZONEMELT_DATA"
-            yield Row(name=f"mlearn {element}", unit="eV/Å", quick=quick, note=absent)
+            yield absent(f"mlearn {element}", "eV/Å", quick=quick)
             continue
         say(f"mlearn {element}")
         yield from _element(element, [place for place in places if place is not None], quick=quick)

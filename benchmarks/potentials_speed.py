@@ -8,15 +8,13 @@ are counted, so that what else runs on the machine matters less.
 from __future__ import annotations
 
 import contextlib
-import gzip
-import json
 import sys
 import time
 import warnings
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from benchmarks.learn_shallow import data
+from benchmarks.data_files import absent, atoms_of, data, lines
 from benchmarks.report import Row, say
 
 if TYPE_CHECKING:
@@ -139,20 +137,15 @@ def vibration_rows(quick: bool) -> Iterator[Row]:
     name, unit = "sevennet-0: highest frequency, MAE", "cm-1"
     path = data("02_matbench", "structures", "matbench_phonons_full.jsonl.gz")
     if path is None:
-        yield Row(name=name, unit=unit, quick=quick, note="the data are absent: set ZONEMELT_DATA")
+        yield absent(name, unit, quick=quick)
         return
-    from ase import Atoms
-
     from zonemelt.tasks.atomistic.vibration_features import vibration_features
     from zonemelt.tasks.crystals import Crystals
     from zonemelt.tasks.potentials.load import load_potential
 
     say(name)
-    lines = gzip.decompress(path.read_bytes()).splitlines()
-    records = [json.loads(line) for line in lines[:: 250 if quick else 40]]
-    crystals = Crystals.of_atoms(
-        Atoms(one["Z"], cell=one["lattice"], scaled_positions=one["frac"], pbc=True) for one in records
-    )
+    records = lines(path)[:: 250 if quick else 40]
+    crystals = Crystals.of_atoms(map(atoms_of, records))
     potential = load_potential("sevennet-0")
     potential.evaluate(crystals.take(slice(0, 2)))
     spent, (features, names) = seconds_of(lambda: vibration_features(potential, crystals))

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-from benchmarks.learn_shallow import data
-from benchmarks.potentials_data import collection, frames
+from benchmarks.data_files import absent, data, frames
+from benchmarks.potentials_data import collection
 from benchmarks.report import Row, median, say, spread
 
 if TYPE_CHECKING:
@@ -35,8 +35,7 @@ def rows(quick: bool) -> Iterator[Row]:
     """Structures a CPU second of both, for a small network and one of the size of SevenNet-0."""
     place = data("04_mlearn", "Si_train.extxyz.gz")
     if place is None:
-        absent = "the data are absent: set ZONEMELT_DATA"
-        yield Row(name="training", unit="structures/CPU s", quick=quick, note=absent)
+        yield absent("training", "structures/CPU s", quick=quick)
         return
     from zonemelt.tasks.potentials.architecture import PotentialArchitecture
 

@@ -20,9 +20,11 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import psutil
 from benchmarks.provenance_campaigns import record_screening, run_screening
 from benchmarks.provenance_capture import capture_rows
 from benchmarks.report import ROOT, Row, as_json, as_table, machine, median, spread
+from benchmarks.sessions import measured
 
 from zonemelt.tasks.errors import InputError
 
@@ -80,12 +82,9 @@ def asking_rows(*, quick: bool, jobs: int | None) -> Iterator[Row]:
         found_diff, found = _timed(lambda: diff(other, again), 1)
         assert found_diff.counts == {"same": smaller}, "two runs of one graph differ"
         yield Row(
-            name=f"diff of two campaigns of {smaller} jobs",
-            unit="s",
-            ours=found[0],
-            quick=quick,
+            name=f"diff of two campaigns of {smaller} jobs", unit="s", ours=found[0], quick=quick,
             seconds=found[0],
-        )
+        )  # fmt: skip
 
 
 def _nothing(place: Path) -> None:
@@ -178,8 +177,6 @@ def validate(crate: Path, *, program: Path, cache: Path) -> dict[str, Any]:
 
 def report_rows(*, quick: bool, jobs: int | None) -> Iterator[Row]:
     """The report of a large discovery: writing it, its size, opening it."""
-    import resource
-
     from benchmarks.report_campaigns import record_discovery
 
     from zonemelt.workflows.report import write_report
@@ -190,8 +187,9 @@ def report_rows(*, quick: bool, jobs: int | None) -> Iterator[Row]:
     with tempfile.TemporaryDirectory(prefix="zonemelt-bench-") as scratch:
         place = Path(scratch, "campaign")
         record_discovery(place, jobs=size, candidates=candidates)
-        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        path, found = _timed(lambda: write_report(place), 1 if quick else 3)
+        before = psutil.Process().memory_info().rss
+        with measured() as cost:
+            path, found = _timed(lambda: write_report(place), 1 if quick else 3)
         what = f"{size} jobs, {candidates} candidates"
         yield Row(
             name=f"report of {what}", unit="s", ours=median(found), target="ours <= 30", spread=spread(found),
@@ -201,10 +199,9 @@ def report_rows(*, quick: bool, jobs: int | None) -> Iterator[Row]:
             name=f"its size, {what}", unit="MB", ours=path.stat().st_size / 1e6, target="ours <= 20",
             quick=quick, note="4.8 MB of it are Plotly's JavaScript",
         )  # fmt: skip
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         yield Row(
-            name=f"memory, {what}", unit="MB", ours=peak / 1e3, quick=quick,
-            note=f"peak of the process; {before / 1e3:.0f} MB when the campaign had been made up",
+            name=f"memory, {what}", unit="MB", ours=cost["peak_mb"], quick=quick,
+            note=f"peak of the process; {before / 2**20:.0f} MB when the campaign had been made up",
         )  # fmt: skip
         yield from _opening_rows(path, what, quick=quick)
 

@@ -7,7 +7,7 @@ import time
 import uuid
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.engine_graphs import add_job, same_job, total_job
+from benchmarks.engine_graphs import GROUP, add_job, same_job, total_job
 from benchmarks.report import say
 from jobflow import Flow
 
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from jobflow import Job
 
     from zonemelt.workflows.engine.results import Result
-
-GROUP = 99  # jobs that one reducing job takes together
 
 
 def screening(jobs: int) -> Flow:

@@ -105,10 +105,11 @@ def measured() -> Iterator[dict[str, float]]:
     yield found
     found["wall"] = time.perf_counter() - wall
     found["cpu"] = time.process_time() - cpu
-    found["peak_mb"] = _peak_mb()
+    found["peak_mb"] = peak_mb()
 
 
-def _peak_mb() -> float:
+def peak_mb() -> float:
+    """The most memory this program had so far, MB: what getrusage says is also of whoever began it."""
     for line in Path("/proc/self/status").read_text().splitlines():
         if line.startswith("VmHWM"):
             return int(line.split()[1]) / 1024

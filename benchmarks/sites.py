@@ -235,12 +235,12 @@ def _measured(names: Sequence[str], *, quick: bool) -> Iterator[Row]:
 
     if reason := why_not():
         for name in names:
-            yield Row(name=name, unit="", note=reason)
+            yield Row(name=name, unit="", quick=quick, note=reason)
         return
     cluster = Cluster(Path(tempfile.mkdtemp(prefix="slurm-")))
-    cluster.start()
-    os.environ.update(cluster.environment)
     try:
+        cluster.start()
+        os.environ.update(cluster.environment)
         with tempfile.TemporaryDirectory(prefix="zonemelt-bench-") as scratch:
             for name in names:
                 rows = list(GROUPS[name](cluster, Path(scratch), quick=quick))

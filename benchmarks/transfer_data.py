@@ -6,38 +6,28 @@ there, to [-1, 1] over the whole data set of each property.
 
 from __future__ import annotations
 
-import csv
-import gzip
-import json
-import os
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
+from benchmarks.data_files import atoms_of, data, lines, table
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from numpy.typing import NDArray
 
     from zonemelt.tasks.crystals import Crystals
     from zonemelt.tasks.train.labelled import Labelled
 
+FOLDER: Final = "01_transfer_mpt"
 TARGETS: Final = ("gv", "ph", "dc", "ebg")
 SIZES: Final = (100, 800)
 TRIALS: Final = (1, 2, 3, 4, 5)
 JARVIS: Final = "jarvis2d_bandgap"
 FILES: Final = ("fe", "bg", *TARGETS, "pz", JARVIS)
 SEED: Final = 7  # of the validation parts: the published order within a trial is not kept in the files
-
-
-def data(*parts: str) -> Path | None:
-    """A file of the collection; None where it is absent."""
-    root = Path(__file__).resolve().parents[2]
-    place = Path(os.environ.get("ZONEMELT_DATA", root / "shared" / "data")).joinpath(
-        "01_transfer_mpt", *parts
-    )
-    return place if place.exists() else None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,20 +77,15 @@ class Collection:
 @cache
 def collection(name: str) -> Collection:
     """Read one file."""
-    from ase import Atoms
-
     from zonemelt.tasks.crystals import Crystals
 
-    place = data(f"{name}.jsonl.gz")
+    place = data(FOLDER, f"{name}.jsonl.gz")
     if place is None:
         raise FileNotFoundError(name)
-    with gzip.open(place, "rt") as lines:
-        found: list[dict[str, Any]] = [json.loads(line) for line in lines]
+    found = lines(place)
     return Collection(
         name=name,
-        crystals=Crystals.of_atoms(
-            Atoms(one["Z"], scaled_positions=one["frac"], cell=one["lattice"], pbc=True) for one in found
-        ),
+        crystals=Crystals.of_atoms(map(atoms_of, found)),
         formulas=[one["formula"] for one in found],
         y_N=np.array([one["y_scaled"] for one in found]),
         test_N=np.array([one["set"] == "test" for one in found]),
@@ -133,10 +118,8 @@ def labelled(name: str, directory: Path, *, edges: Any) -> Labelled:
 
 def published() -> dict[tuple[str, int], dict[str, Any]]:
     """For each property and size of fine-tuning: ``scratch`` and ``best``, each with its numbers."""
-    place = data("published", "pt_ft_reference.csv")
-    rows = list(csv.DictReader(place.read_text().splitlines())) if place else []
     found: dict[tuple[str, int], dict[str, Any]] = {}
-    for row in rows:
+    for row in table(FOLDER, "published", "pt_ft_reference.csv") or []:
         cell = found.setdefault((row["ft_property"].lower(), int(row["ft_size"])), {})
         one = {
             "mae": float(row["mae_mean"]), "std": float(row["mae_std"]), "r2": float(row["r2_mean"]),

@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
+from benchmarks.data_files import keep
 from benchmarks.transfer_data import FILES, JARVIS, TARGETS, TRIALS, collection, labelled
 
 if TYPE_CHECKING:
@@ -161,7 +162,6 @@ def described(target: str, directory: Path, *, rows: Rows, quick: bool) -> Descr
 
     rows = np.unique(rows)
     found = collection(target)
-    directory.mkdir(parents=True, exist_ok=True)
     kept = directory / f"features_{target}_{len(rows)}.npz"
     if not kept.exists():
         values = structural(found.crystals.take(rows))
@@ -169,7 +169,7 @@ def described(target: str, directory: Path, *, rows: Rows, quick: bool) -> Descr
         structures[values.rows_N] = values.values_NF
         compositions = composition_blocks([found.formulas[row] for row in rows.tolist()])["values"]
         layers, _ = latent_features(load_potential(POTENTIAL), found.crystals.take(rows))
-        np.savez(kept, rows=rows, C=compositions, S=structures, F=layers)
+        keep(kept, rows=rows, C=compositions, S=structures, F=layers)
     file = np.load(kept, allow_pickle=False)
     if (file["rows"] != rows).any():
         raise RuntimeError(f"{kept} is of other samples: remove it")

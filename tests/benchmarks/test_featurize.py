@@ -24,8 +24,3 @@ def test_rows_without_data_say_so(featurize, name):
     rows = featurize.group_rows(name, quick=True, million=False)
     assert rows
     assert all(row.ours is None and "absent" in row.note and row.quick for row in rows)
-
-
-def test_groups_that_are_not_there_say_so(featurize):
-    (row,) = featurize.group_rows("nothing", quick=True, million=False)
-    assert row.note == "there is no benchmarks.featurize_nothing"

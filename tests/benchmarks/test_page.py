@@ -81,6 +81,15 @@ def test_every_report_that_is_kept_is_of_a_benchmark_that_is_run(page):
     assert [name for name in kept if not name.startswith(known)] == []
 
 
+def test_every_benchmark_is_run_once_and_every_row_has_a_name_of_its_own(page):
+    from benchmarks.__main__ import BENCHMARKS
+
+    assert len(set(BENCHMARKS)) == len(BENCHMARKS)
+    for path in page.RESULTS.glob("*.json"):
+        names = [row["name"] for row in json.loads(path.read_bytes())["rows"]]
+        assert sorted(set(names)) == sorted(names), path.name
+
+
 def test_the_page_that_is_kept_is_that_of_the_reports(page):
     assert page.PAGE.read_text() == page.page(page.newest(page.RESULTS.glob("*.json")))
 

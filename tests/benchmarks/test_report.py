@@ -61,6 +61,17 @@ def test_every_engine_agrees_on_every_graph():
     assert len(check(ended.stdout)) == 5 * 8
 
 
+def test_a_time_for_half_the_jobs_is_none(report):
+    from benchmarks.engine_rates import check_done
+
+    check_done(60, "fan", 60, engine="x")
+    check_done(60, "diamond", 62, engine="x")
+    check_done(30, "replace", 60, engine="x")  # a job and its successor under one name
+    for done, graph in ((30, "fan"), (31, "diamond"), (59, "replace")):
+        with pytest.raises(RuntimeError, match=f"x did {done} of 60 jobs of {graph}"):
+            check_done(done, graph, 62 if graph == "diamond" else 60, engine="x")
+
+
 def test_an_unknown_name_is_refused():
     ended = run("--only", "fun")
     assert ended.returncode == 2
