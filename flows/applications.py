@@ -8,16 +8,19 @@ from typing import TYPE_CHECKING, Any
 from jobflow import Flow, Job, Maker, Response, job
 
 from zonemelt.flows.atomistic import NebMaker, RelaxMaker
-from zonemelt.tasks.applications.cathodes import VALENCE, metal, without
+from zonemelt.tasks.applications.cathodes import metal, without
 from zonemelt.tasks.applications.charges import Charges
 from zonemelt.tasks.applications.ferroelectrics import cubic, displaced
 from zonemelt.tasks.applications.jobs import cathodes_job, ferroelectrics_job, hops_job, polymorphs_job
 from zonemelt.tasks.atomistic.jobs import settings_of
-from zonemelt.tasks.errors import InputError
+from zonemelt.tasks.errors import InputError, UnknownKeyError
+from zonemelt.tasks.settings import read_settings
 from zonemelt.tasks.written_structures import written
 
 if TYPE_CHECKING:
     from zonemelt.tasks.records import Geometry
+
+_COMPOUND = ("a", "b", "x", "length", "valences")
 
 
 @dataclass
@@ -108,10 +111,8 @@ class CathodesMaker(ApplicationMaker):
             InputError: a structure cannot be made, has no such ion, or a setting makes no sense.
         """
         self.some("cathodes", self.cathodes)
-        if self.ion not in VALENCE:
-            metal(self.ion)
-        settings_of("neb", self.neb)
         geometries = [metal(self.ion)]
+        settings_of("neb", self.neb)
         for name, one in self.cathodes.items():
             host = written(one, where=f"cathode {name}")
             geometries += [host, without(host, self.ion, where=f"cathode {name}")]
@@ -167,7 +168,7 @@ class FerroelectricsMaker(ApplicationMaker):
             geometries += [parent, displaced(parent, shift=self.shift, stretch=self.stretch)]
             born = one.get("born")
             if born is not None:
-                Charges.model_validate(born)
+                read_settings(Charges, born, where=f"compound {name}: born")
             said.append({"name": name, "valences": list(one["valences"]), "born": born})
         relaxed = self.relaxed(geometries)
         return self.judged([relaxed], ferroelectrics_job(compounds=said, relaxed=relaxed.output))
@@ -214,15 +215,21 @@ def _parent(name: str, one: dict[str, Any]) -> Geometry:
     """The cubic phase.
 
     Raises:
-        InputError: something is not said.
+        UnknownKeyError: something is said that no compound has.
+        InputError: something is not said, or cannot be.
     """
     where = f"compound {name}"
-    if absent := [key for key in ("a", "b", "x", "length", "valences") if key not in one]:
-        raise InputError(f"'{absent[0]}' is missing", where=where, remedy="give a, b, x, length and valences")
-    a, b, x = one["valences"]
-    if round(a + b + 3 * x, 9):
+    for key in one:
+        if key not in {*_COMPOUND, "born"}:
+            raise UnknownKeyError.of(key, (*_COMPOUND, "born"), where=where)
+    if absent := [key for key in _COMPOUND if key not in one]:
+        raise InputError(f"'{absent[0]}' is missing", where=where, remedy=f"give {', '.join(_COMPOUND)}")
+    valences = list(one["valences"])
+    if len(valences) != len("abx") or round(valences[0] + valences[1] + 3 * valences[2], 9):
         raise InputError(
-            f"valences {one['valences']} are not neutral in ABX3", where=where, remedy="such as [2, 4, -2]"
+            f"valences {valences} are not three that are neutral in ABX3",
+            where=where,
+            remedy="such as [2, 4, -2]",
         )
     return cubic(one["a"], one["b"], one["x"], length=float(one["length"]))
 

@@ -11,6 +11,7 @@ from zonemelt.flows.train import TrainMaker
 from zonemelt.tasks.errors import InputError, UnknownKeyError
 from zonemelt.tasks.learn.nested import evaluate_job
 from zonemelt.tasks.learn.property_table import composition_table_job, property_table_job
+from zonemelt.tasks.learn.shallow import ModelSpec
 from zonemelt.tasks.learn.stacking import stack_job
 from zonemelt.tasks.metrics.leaderboard import STACKED, summarize_benchmark_job
 from zonemelt.tasks.train.fold_result import (
@@ -92,12 +93,8 @@ class BenchmarkMaker(Maker):
     def _flow(self, first: Job, *, folds: Sequence[int], unit: str) -> Flow:
         """The graph after the job whose output is the table."""
         specs = [{"family": model} if isinstance(model, str) else dict(model) for model in self.models]
-        names = [spec.get("name", spec.get("family")) for spec in specs]
-        if not specs or len({*names, STACKED}) <= len(names):
-            raise InputError(
-                f"models are called {names}", where="models",
-                remedy=f"give one or more, each with a name of its own that is not '{STACKED}'",
-            )  # fmt: skip
+        names = check_models(self.models)
+        check_seeds(self.seeds)
         jobs: list[Job] = []
         for seed in self.seeds:
             protocol = {
@@ -129,6 +126,32 @@ class BenchmarkMaker(Maker):
 
     def _step(self, one: Job, step: str) -> Job:
         return _step(one, step, campaign=self.name)
+
+
+def check_models(models: Sequence[Any]) -> list[str]:
+    """The names of classical models that are compared.
+
+    Raises:
+        UnknownKeyError: a family or a setting is not known.
+        InputError: there are none, or two have one name.
+    """
+    names = [ModelSpec.of(model).name for model in models]
+    if not names or len({*names, STACKED}) <= len(names):
+        raise InputError(
+            f"models are called {names}", where="models",
+            remedy=f"give one or more, each with a name of its own that is not '{STACKED}'",
+        )  # fmt: skip
+    return names
+
+
+def check_seeds(seeds: Sequence[int]) -> None:
+    """Refuse none, and one that comes twice.
+
+    Raises:
+        InputError: naming them.
+    """
+    if not seeds or len(set(seeds)) < len(seeds):
+        raise InputError(f"seeds {list(seeds)}", where="seeds", remedy="give one or more, each once")
 
 
 def _step(one: Job, step: str, *, campaign: str) -> Job:
@@ -238,8 +261,7 @@ class NetworkBenchmarkMaker(Maker):
                 f"models are called {names}", where="models",
                 remedy="give one or more, each with a name of its own that can be that of a folder",
             )  # fmt: skip
-        if not self.seeds or len(set(self.seeds)) < len(self.seeds):
-            raise InputError(f"seeds {self.seeds}", where="seeds", remedy="give one or more, each once")
+        check_seeds(self.seeds)
         if self.train.directory:
             raise InputError(
                 f"the trainings have the directory '{self.train.directory}'", where="train",

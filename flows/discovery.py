@@ -16,9 +16,11 @@ from jobflow import Flow, Job, OnMissing, Response, job
 
 from zonemelt.flows.generator import GeneratorMaker
 from zonemelt.flows.judge import JudgeMaker
-from zonemelt.flows.relabel import DATASET, maker_of
+from zonemelt.flows.makers import decoded
+from zonemelt.flows.relabel import DATASET
 from zonemelt.flows.relabel_committee import RelabelCommitteeMaker
 from zonemelt.tasks.acquire.select import STRATEGIES
+from zonemelt.tasks.atomistic.jobs import settings_of
 from zonemelt.tasks.datasets import open_dataset
 from zonemelt.tasks.errors import InputError, UnknownKeyError
 from zonemelt.tasks.generate.jobs import sample_job
@@ -136,6 +138,7 @@ class DiscoveryMaker(RelabelCommitteeMaker):
         check_measures(self.measure)
         self._check_models(target)
         judging_of(self.judging)
+        settings_of("relax", self.relax)
         read_draws(self.sample)
         settings = proposing_of(self.acquire)
         if settings.strategy not in STRATEGIES:
@@ -358,7 +361,7 @@ class DiscoveryMaker(RelabelCommitteeMaker):
 @job
 def teach_job(*, maker: dict[str, Any], near: dict[str, Any], directory: str, start: str) -> Response[Any]:
     """Replace this job by the training of a generator: what can be asked for is known only now."""
-    made: Any = maker_of(maker)
+    made: DiscoveryMaker = decoded(maker)
     teacher = made.teacher(directory, near["wish"], start)
     return Response(replace=teacher.make(near["dataset"], near["version"]))
 

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from jobflow import Flow, Job, Maker, Response, job
 
+from zonemelt.flows.makers import decoded
 from zonemelt.tasks.errors import InputError
 from zonemelt.tasks.featurize.graphs import Edges
 from zonemelt.tasks.shards.jobs import chunks, index_job, shard_job, shards_of_ranks_job
+from zonemelt.tasks.train.jobs import check_directory
 
 if TYPE_CHECKING:
     from jobflow import OutputReference
@@ -60,15 +62,13 @@ class ShardsMaker(Maker):
         """
         if (geometries is None) == (dataset is None):
             raise InputError("give geometries or a dataset", where=self.name, remedy="one of the two")
-        if not Path(self.directory).is_absolute() or self.graphs < 1:
-            raise InputError(
-                f"directory '{self.directory}', {self.graphs} graphs in a shard",
-                where=self.name,
-                remedy="give an absolute path, and at least one graph: jobs run in directories of their own",
-            )
+        check_directory(self.directory)
+        if self.graphs < 1:
+            raise InputError(f"{self.graphs} graphs in a shard", where=self.name, remedy="give at least one")
         if dataset is not None:
             plan = plan_shards_job(maker=self.as_dict(), dataset=dataset, version=version)
             plan.name = "plan shards"
+            plan.config.manager_config = {"cache": False}  # the newest version may be another one now
             return Flow([plan], output=plan.output, name=self.name)
         assert geometries is not None
         return self.make_shards([
@@ -101,13 +101,6 @@ def plan_shards_job(*, maker: dict[str, Any], dataset: str, version: str | None)
     from zonemelt.tasks.datasets import open_dataset
 
     found = open_dataset(dataset, version)
-    made = _maker(maker)
+    made: ShardsMaker = decoded(maker)
     sources = chunks(str(Path(dataset).absolute()), found.version, records=len(found), graphs=made.graphs)
     return Response(replace=made.make_shards(sources))
-
-
-def _maker(document: Any) -> ShardsMaker:
-    """The maker, whether the manager has decoded it already or not."""
-    if isinstance(document, ShardsMaker):
-        return document
-    return ShardsMaker(**{key: value for key, value in document.items() if not key.startswith("@")})

@@ -56,6 +56,7 @@ class IngestMaker(Maker):
             message=self.message or f"ingested {', '.join(self.sources)}",
             table=read_table_settings(self.table),
         )
+        plan.config.manager_config = {"cache": False}  # what there is may have changed
         return Flow([plan], output=plan.output, name=self.name)
 
 
@@ -86,4 +87,6 @@ def plan_job(
         for number, batch in enumerate(found)
     ]
     last = finish_job(batches=[one.output for one in reading], dataset=dataset, run=run, message=message)
+    for one in (*reading, last):
+        one.config.manager_config = {"cache": False}  # they write into the dataset
     return Response(replace=Flow([*reading, last], output=last.output, name="ingest"))

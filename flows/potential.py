@@ -215,6 +215,12 @@ class CommitteeMaker(Maker):
                 where=self.name,
                 remedy="leave it out: each member has a folder in that of the committee",
             )
+        if self.starts and len(self.starts) != self.members:
+            raise InputError(
+                f"{len(self.starts)} starts for {self.members} members",
+                where=self.name,
+                remedy="give one for each, or none",
+            )
         names = [f"member-{number}" for number in range(self.members)]
         flows = [
             self._member(number, str(folder / name)).make(collection, split)

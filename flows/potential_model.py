@@ -13,10 +13,11 @@ from zonemelt.flows.featurize import ShardsMaker
 from zonemelt.flows.potential import CommitteeMaker, LinearPotentialMaker, PotentialMaker
 from zonemelt.flows.train import RanksMaker
 from zonemelt.flows.validate import ValidateMaker
-from zonemelt.tasks.errors import InputError
+from zonemelt.tasks.errors import InputError, UnknownKeyError
 from zonemelt.tasks.potentials.fitting.collection import ENERGY
 from zonemelt.tasks.potentials.fitting.jobs import basis_of, potential_of
 from zonemelt.tasks.train.collection import split_of
+from zonemelt.tasks.train.jobs import check_directory
 from zonemelt.tasks.train.property_values import read_properties
 
 if TYPE_CHECKING:
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from zonemelt.tasks.featurize.graphs import Edges
 
 GRAPHS = "graphs"  # within the directory of the potential
+_OF_OTHERS = {"network": ("basis",), "linear": ("architecture", "loss", "start", "double")}
+"""Kind → fields that only another kind reads."""
 
 
 @dataclass
@@ -33,9 +36,10 @@ class PotentialModelMaker(RanksMaker):
     Args:
         dataset: its directory; absolute.
         version: of the dataset; a whole hash.
+        settings: see :class:`.TrainSettings`; of linear ones, the ``seed`` of a committee.
         kind: ``network``, trained step by step, or ``linear``, fitted in one go.
         split: see :func:`.split_of`; linear ones need a part ``validation``.
-        architecture: of a network, see :class:`.PotentialArchitecture`.
+        architecture: of a network without ``start``, see :class:`.PotentialArchitecture`.
         basis: of a linear one, see :class:`.Basis`.
         energy_weight: of a linear one, see :func:`.fit_linear`.
         loss: of a network, see :class:`.Terms`.
@@ -68,17 +72,16 @@ class PotentialModelMaker(RanksMaker):
             A flow whose output is the validation on the test part, or, where there is none, the training.
 
         Raises:
-            UnknownKeyError: there is no such setting.
-            InputError: a path is not absolute, records lack energies or forces, levels of theory are mixed,
-                the start does not know an element, or a part of the split is empty.
+            UnknownKeyError: there is no such kind or setting.
+            InputError: a path is not absolute, a field is of the other kind, records lack energies or forces,
+                levels of theory are mixed, the start does not know an element, or a part of the split is
+                empty.
         """
         from zonemelt.tasks.datasets import open_dataset
 
-        for what, path in (("dataset", self.dataset), ("directory", self.directory)):
-            if not Path(path).is_absolute():
-                raise InputError(
-                    f"{what} '{path}' is not absolute", where=self.name, remedy="give an absolute path"
-                )
+        self._check_kind()
+        check_directory(self.dataset, where="dataset")
+        check_directory(self.directory)
         opened = open_dataset(self.dataset, self.version)
         parts = split_of(self.split, read_properties(opened, [ENERGY], ignoring=self.ignoring))
         _check_forces(opened, parts["train"])
@@ -109,6 +112,32 @@ class PotentialModelMaker(RanksMaker):
         ).make(made.output)  # fmt: skip
         return Flow([shards, made, judged], output=judged.output, name=self.name)
 
+    def _check_kind(self) -> None:
+        """Refuse what a potential of this kind would not read.
+
+        Raises:
+            UnknownKeyError: there is no such kind.
+            InputError: naming the field.
+        """
+        if self.kind not in _OF_OTHERS:
+            raise UnknownKeyError.of(self.kind, _OF_OTHERS, where=f"{self.name}: kind")
+        if found := [name for name in _OF_OTHERS[self.kind] if getattr(self, name)]:
+            raise InputError(
+                f"{found[0]} '{getattr(self, found[0])}' is not of a {self.kind} potential",
+                where=self.name,
+                remedy="leave it out, or choose the other kind",
+            )
+        if self.kind == "linear" and (strange := sorted(set(self.settings) - {"seed"})):
+            raise InputError(
+                f"settings.{strange[0]} is of a network", where=self.name, remedy="a linear fit has none"
+            )
+        if self.start and self.architecture:
+            raise InputError(
+                f"an architecture beside start '{self.start}'",
+                where=self.name,
+                remedy="leave it out: the architecture is that of the potential it begins with",
+            )
+
     def _edges(self, opened: Dataset) -> Edges:
         """Of the graphs that the potential reads.
 
@@ -116,10 +145,6 @@ class PotentialModelMaker(RanksMaker):
             InputError: the potential to begin with is absent, or does not know an element.
         """
         if self.kind == "linear":
-            if self.start:
-                raise InputError(
-                    f"start '{self.start}'", where=self.name, remedy="a linear potential begins with nothing"
-                )
             return basis_of(self.basis).edges
         if not self.start:
             return potential_of(self.architecture).edges
@@ -138,9 +163,10 @@ class PotentialModelMaker(RanksMaker):
             one = LinearPotentialMaker(
                 basis=self.basis, energy_weight=self.energy_weight, directory=directory, threads=self.threads,
                 pool=self.pool, walltime=self.walltime, memory=self.memory,
+                seed=int(self.settings.get("seed", 0)) if self.members > 1 else None,
             )  # fmt: skip
         else:
-            architecture = dict(self.architecture)
+            architecture = self.architecture
             if self.start:
                 from zonemelt.tasks.potentials.fitting.start import start_of
 

@@ -21,6 +21,7 @@ from zonemelt.tasks.train.collection import split_of
 from zonemelt.tasks.train.documents import architecture_of, settings_of
 from zonemelt.tasks.train.evaluate import judge_job
 from zonemelt.tasks.train.heads import head_of
+from zonemelt.tasks.train.jobs import check_directory
 from zonemelt.tasks.train.property_values import read_properties
 
 if TYPE_CHECKING:
@@ -85,18 +86,14 @@ class PropertyModelMaker(RanksMaker):
             trained=made[-1].output,
         )
         last.name = "judge"
+        last.update_config({"manager_config": {"cache": False}})  # it writes into the directory of the model
         return Flow([*made, last], output=last.output, name=self.name)
 
     def _values(self) -> PropertyValues:
         from zonemelt.tasks.datasets import open_dataset
 
-        for what, path in (("dataset", self.dataset), ("directory", self.directory)):
-            if not Path(path).is_absolute():
-                raise InputError(
-                    f"{what} '{path}' is not absolute",
-                    where=self.name,
-                    remedy="give an absolute path: jobs run in directories of their own",
-                )
+        check_directory(self.dataset, where="dataset")
+        check_directory(self.directory)
         return read_properties(
             open_dataset(self.dataset, self.version), self.properties, ignoring=self.ignoring
         )
@@ -162,5 +159,6 @@ class PropertyModelMaker(RanksMaker):
         )
         fitted.name = "fit"
         resources = {name: getattr(self, name) for name in ("pool", "threads", "memory")}
+        resources["cache"] = False  # a result without its directory would be of no use
         fitted.update_config({"manager_config": resources})
         return [fitted]

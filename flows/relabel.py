@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 from jobflow import Flow, Job, Maker, OnMissing, OutputReference, Response, job
 
+from zonemelt.flows.makers import decoded
 from zonemelt.tasks.campaign_place import campaign_directory, steered
 from zonemelt.tasks.errors import UnknownKeyError
 from zonemelt.tasks.label.jobs import label_job
@@ -345,20 +346,10 @@ class RelabelMaker(Maker):
         return made
 
 
-def maker_of(document: Any) -> RelabelMaker:
-    """The maker, whether the manager has decoded it already or not."""
-    if isinstance(document, RelabelMaker):
-        return document
-    from monty.json import MontyDecoder
-
-    made: RelabelMaker = MontyDecoder().process_decoded(document)
-    return made
-
-
 @job
 def begin_job(*, maker: dict[str, Any]) -> Response[Any]:
     """Replace this job by the first labels and what follows."""
-    made = maker_of(maker)
+    made: RelabelMaker = decoded(maker)
     place = Path(made.directory) if made.directory else campaign_directory() or Path.cwd()
     return Response(replace=made.make_begin(place.absolute()))
 
@@ -368,7 +359,7 @@ def round_job(
     *, maker: dict[str, Any], number: int, history: list[Any], state: dict[str, Any]
 ) -> Response[Any]:
     """Replace this job by the jobs of a round, or by the end, as a person has steered so far."""
-    made = maker_of(maker)
+    made: RelabelMaker = decoded(maker)
     if (values := steered()) != made.steered:
         made = made.with_steering(values)
     place = Path(state["place"])
@@ -378,7 +369,7 @@ def round_job(
 @job
 def ask_job(*, maker: dict[str, Any], chosen: list[dict[str, Any]], number: int) -> Response[Any]:
     """Bring a job for each label; nobody waits for all of them. Returns what :meth:`.labels` does."""
-    waiting, labelling = maker_of(maker).labels(chosen, why=f"round {number}")
+    waiting, labelling = decoded(maker).labels(chosen, why=f"round {number}")
     told = {"waiting": waiting}
     return Response(output=told, addition=Flow([*labelling])) if labelling else Response(output=told)
 
@@ -394,5 +385,7 @@ def collect_job(
     last: bool = False,
 ) -> Response[Any]:
     """Replace this job by one that waits for a quorum of labels: which they are is known only now."""
-    made = maker_of(maker).make_collection(asked, pending, dataset=Path(dataset), number=number, last=last)
+    made: Job = decoded(maker).make_collection(
+        asked, pending, dataset=Path(dataset), number=number, last=last
+    )
     return Response(replace=made)

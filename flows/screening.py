@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from jobflow import Flow, Job, Maker, OnMissing, Response, job
-from monty.json import MontyDecoder
 
 from zonemelt.flows.judge import VERDICTS, JudgeMaker
+from zonemelt.flows.makers import decoded
 from zonemelt.tasks.errors import InputError
 from zonemelt.tasks.explore.candidate import joined
 from zonemelt.tasks.explore.explorers import explore_job, explorer_of
@@ -138,20 +138,19 @@ class ScreeningMaker(Maker):
         Raises:
             InputError: a setting makes no sense.
         """
-        self.judge.metadata = {"campaign": self.name, **self.judge.metadata}
+        judge = replace(self.judge, metadata={"campaign": self.name, **self.judge.metadata})
+        told = replace(self, judge=judge).as_dict()
         jobs: list[Flow | Job]
         if self.in_lots:
-            plan = self._step(plan_lots_job(maker=self.as_dict()), "plan lots")
+            plan = self._step(plan_lots_job(maker=told), "plan lots")
             plan.config.manager_config = {"cache": False}  # files may have changed
             jobs, explored = [plan], plan.output["explored"]
         else:
             found = self._proposals()
-            jobs = [*found, self.judge.make(found[-1].output["candidates"])]
+            jobs = [*found, judge.make(found[-1].output["candidates"])]
             explored = found[-1].output["counts"]
         if self.short_list:
-            jobs.append(
-                self._step(plan_labels_job(maker=self.as_dict(), judged=jobs[-1].output), "plan labels")
-            )
+            jobs.append(self._step(plan_labels_job(maker=told, judged=jobs[-1].output), "plan labels"))
         last = self._step(screened_job(judged=jobs[-1].output, explored=explored), VERDICTS)
         return Flow([*jobs, last], output=last.output, name=self.name)
 
@@ -159,11 +158,11 @@ class ScreeningMaker(Maker):
         """What explorers propose, and all of it together."""
         proposals: list[Job] = []
         for place, (name, one) in enumerate(self.explore.items()):
-            explorer_of(one)
             moving = one.get("explorer") in _MOVING
             made = explore_job(
                 explorer=one, parents=self.parents, seed=self.seed + place,
                 potential=self.judge.potential if moving else None, device=self.judge.device,
+                trust=self.judge.trust,
             )  # fmt: skip
             proposals.append(self._step(made, f"explore {name}", step="explore"))
         together = joined_job(
@@ -314,14 +313,14 @@ def joined_job(*, documents: list[dict[str, Any]], parents: list[dict[str, Any]]
 @job
 def plan_lots_job(*, maker: dict[str, Any]) -> Any:
     """Replace this job by the judgements of lots."""
-    made: ScreeningMaker = MontyDecoder().process_decoded(maker)
+    made: ScreeningMaker = decoded(maker)
     return Response(replace=made.lots())
 
 
 @job
 def plan_labels_job(*, maker: dict[str, Any], judged: dict[str, Any]) -> Any:
     """Replace this job by the labels of the short list."""
-    made: ScreeningMaker = MontyDecoder().process_decoded(maker)
+    made: ScreeningMaker = decoded(maker)
     flow = made.labels(judged)
     return judged if flow is None else Response(replace=flow)
 

@@ -8,8 +8,9 @@ from typing import Any
 
 from jobflow import Flow, Maker, Response, job
 
-from zonemelt.flows.benchmark import BenchmarkMaker
+from zonemelt.flows.benchmark import BenchmarkMaker, check_models, check_seeds
 from zonemelt.tasks.errors import InputError
+from zonemelt.tasks.learn.shallow import ModelSpec
 from zonemelt.tasks.learn.studies import linear_law_job, rows_of_csv, table_of_rows
 
 
@@ -49,11 +50,16 @@ class StudyMaker(Maker):
         """Build the graph: a job that reads the table and becomes the comparison.
 
         Raises:
-            InputError: the path, the target or the group is not said.
+            UnknownKeyError: a model is not known.
+            InputError: the path, the target or the group is not said, there is no such file, or no seed.
         """
         for key in ("table", "target", "group"):
             if not getattr(self, key):
                 raise InputError(f"'{key}' is not said", where=self.name, remedy=f"give {key}")
+        check_seeds(self.seeds)
+        if not Path(self.table).is_file():
+            raise InputError("there is no such file", where=f"{self.name}: {self.table}", remedy="mend it")
+        check_models(self.models)
         first = study_job(
             study={
                 **{key: value for key, value in self.as_dict().items() if not key.startswith("@")},
@@ -84,7 +90,7 @@ def study_job(*, study: dict[str, Any]) -> Response[Any]:
     document["folds"] = [int(fold) for fold in document["folds"]]
     shared = ("name", "models", "seeds", "inner", "importance", "published")
     flow = BenchmarkMaker(**{key: study[key] for key in shared}).make(document)
-    if "linear" in study["models"]:
+    if any(one.family == "linear" for one in map(ModelSpec.of, study["models"])):
         law = linear_law_job(table=flow.jobs[0].output)
         law.name = "linear law"
         law.metadata.update({"campaign": study["name"], "step": "law"})

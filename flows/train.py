@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jobflow import Flow, Maker
 
-from zonemelt.tasks.errors import InputError
+from zonemelt.tasks.errors import InputError, UnknownKeyError
+from zonemelt.tasks.settings import read_settings
 from zonemelt.tasks.train.documents import architecture_of, settings_of
 from zonemelt.tasks.train.heads import head_of
 from zonemelt.tasks.train.jobs import check_directory, check_world_size, train_job
+from zonemelt.tasks.train.properties import OBJECTIVES
+from zonemelt.tasks.train.transfer import Transfer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -120,13 +124,19 @@ class TrainMaker(RanksMaker):
             A flow whose output is the model, as :func:`zonemelt.tasks.train.jobs.train_job` returns it.
 
         Raises:
-            UnknownKeyError: there is no such architecture, setting or loss.
+            UnknownKeyError: there is no such architecture, setting, loss or way to transfer.
             InputError: a value cannot be used, the directory is not absolute, or there are more ranks than
                 samples in a step.
         """
         architecture = architecture_of(self.architecture)
         head_of(self.loss)
+        if self.each not in OBJECTIVES:
+            raise UnknownKeyError.of(self.each, OBJECTIVES, where="what weighs the same")
         settings = self.checked(split)
+        if self.transfer is not None:
+            model = self.transfer.get("model")
+            known = model if isinstance(model, str | Path) else self.directory  # else the output of a job
+            read_settings(Transfer, {**self.transfer, "model": known}, where="transfer")
         one = train_job(
             collection=collection,
             split=split,

@@ -5,6 +5,7 @@ Every source is pre-trained once and used for all targets. What any target is te
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -14,13 +15,17 @@ from jobflow import Flow, Job, Maker, OnMissing
 from zonemelt.flows.featurize import ShardsMaker
 from zonemelt.flows.train import TrainMaker
 from zonemelt.tasks.errors import InputError, UnknownKeyError
+from zonemelt.tasks.learn.shallow import ModelSpec
 from zonemelt.tasks.learn.trunk_table import learn_from_trunk_job
+from zonemelt.tasks.settings import read_settings
 from zonemelt.tasks.train.documents import architecture_of, settings_of
 from zonemelt.tasks.train.jobs import check_directory
+from zonemelt.tasks.train.transfer import Transfer
 from zonemelt.tasks.train.transfer_jobs import (
     SCRATCH,
     dataset_version_job,
     draw_trials_job,
+    drawing_of,
     given_trials_job,
     pretraining_rows_job,
     summarize_transfer_job,
@@ -31,6 +36,7 @@ if TYPE_CHECKING:
 
 Made = TypeVar("Made", Job, Flow, Job | Flow)
 OTHERS = "others"  # a source: all collections but the target's
+_CLASSICAL = ("classical", "compositions")
 STRATEGIES: dict[str, dict[str, Any]] = {
     "all": {"strategy": "all"},
     "frozen": {"strategy": "frozen"},
@@ -117,7 +123,7 @@ class TransferMaker(Maker):
         results = []
         for target, how in targets.items():
             for source, names in {**sources, "": []}.items():
-                if target in names:
+                if _holds(names, target):
                     continue
                 if source and (key := self._key(source, names, target)) not in models:
                     used = (
@@ -138,6 +144,7 @@ class TransferMaker(Maker):
                     jobs.append(fitted)
                     cells.append(cell)
                     results.append(fitted.output)
+        self._check_folders(cells, models)
         summary = self._step(
             summarize_transfer_job(cells=cells, results=results, pretrained=rows), "summary", "summary"
         )
@@ -157,22 +164,54 @@ class TransferMaker(Maker):
         for settings in (self.pretrain, self.scratch, self.finetune):
             settings_of(settings)
         for name in self.strategies:
-            if not isinstance(self.strategies, dict) and name not in STRATEGIES:
-                raise UnknownKeyError.of(name, STRATEGIES, where="strategies")
+            self._check_strategy(name)
+        for source, names in sources.items():
+            if isinstance(names, str) and names != OTHERS:
+                raise InputError(
+                    f"'{names}'",
+                    where=f"source {source}",
+                    remedy=f"give a list of collections, or '{OTHERS}'",
+                )
         used = [name for names in sources.values() if names != OTHERS for name in names]
         for name in [*targets, *used, *self.own_heads]:
             if name not in collections:
                 raise UnknownKeyError.of(name, collections, where="collections of sources and targets")
-        if not any(target not in names for names in sources.values() for target in targets):
+        if not any(not _holds(names, target) for names in sources.values() for target in targets):
             raise InputError(
                 f"sources {', '.join(sources) or 'none'}, targets {', '.join(targets) or 'none'}",
                 where=self.name,
                 remedy="give a target, and a source that does not hold it",
             )
 
+    def _check_strategy(self, name: str) -> None:
+        """Refuse a strategy that would fail when everything is pre-trained."""
+        if not isinstance(self.strategies, dict):
+            if name not in STRATEGIES:
+                raise UnknownKeyError.of(name, STRATEGIES, where="strategies")
+            return
+        how, where = dict(self.strategies[name]), f"strategy {name}"
+        if "classical" not in how:
+            settings_of({**self.finetune, **how.pop("settings", {})})
+            read_settings(Transfer, {**how, "model": Path(self.directory)}, where=where)
+            return
+        for key in how:
+            if key not in _CLASSICAL:
+                raise UnknownKeyError.of(key, _CLASSICAL, where=where)
+        ModelSpec.of(how["classical"])
+
+    def _check_folders(self, cells: list[dict[str, Any]], models: Mapping[tuple[str, str], Any]) -> None:
+        """Refuse names that differ by signs which no folder has: trainings would go on from one another."""
+        places = [_place(cell) for cell in cells] + [_folder(" for ".join(key)) for key in models]
+        if twice := [one for one, times in Counter(places).items() if times > 1]:
+            raise InputError(
+                f"two trainings would lie in '{twice[0] if isinstance(twice[0], str) else twice[0][-1]}'",
+                where=f"names in {self.name}",
+                remedy="choose names of targets, sources and strategies that differ by letters or digits",
+            )
+
     def _trials(self, collection: Mapping[str, Any], how: Mapping[str, Any]) -> Job:
         if set(how) == {"draw"}:
-            return draw_trials_job(collection=dict(collection), draw=dict(how["draw"]))
+            return draw_trials_job(collection=dict(collection), draw=drawing_of(how["draw"]))
         if set(how) == {"splits"}:
             return given_trials_job(collection=dict(collection), splits=_texts(how["splits"]))
         raise InputError(f"it has {', '.join(how)}", where="targets", remedy="give either 'draw' or 'splits'")
@@ -200,7 +239,7 @@ class TransferMaker(Maker):
         self, target: str, source: str, how: Mapping[str, Any], trials: Any
     ) -> list[tuple[dict[str, Any], Any]]:
         sizes = (
-            {str(size): how["draw"].get("trials", 5) for size in how["draw"]["sizes"]}
+            {str(size): drawing_of(how["draw"])["trials"] for size in how["draw"]["sizes"]}
             if "draw" in how
             else {str(size): len(found) for size, found in how["splits"].items()}
         )
@@ -217,12 +256,8 @@ class TransferMaker(Maker):
 
     def _cell(self, cell: dict[str, Any], collection: dict[str, Any], split: Any, model: Any) -> Job | Flow:
         """One training, or one classical model of the features of a trunk."""
-        name = " ".join(
-            str(cell[key]) for key in ("target", "size", "source", "strategy", "trial") if cell[key] != ""
-        )
-        folder = str(
-            Path(self.directory, "cells", *(_folder(part) for part in name.split(" ")[:2]), _folder(name))
-        )
+        name = _name(cell)
+        folder = str(Path(self.directory, *_place(cell)))
         if cell["strategy"] == SCRATCH:
             settings = self._seeded(self.scratch, cell["trial"])
             made = replace(self.train, name=name, settings=settings, directory=folder)
@@ -257,6 +292,22 @@ class TransferMaker(Maker):
         metadata = {"campaign": self.name, "step": step}
         made.update_metadata(metadata, dynamic=True)
         return made
+
+
+def _holds(names: list[str] | str, target: str) -> bool:
+    """Whether a source is trained on the labels of a target."""
+    return names != OTHERS and target in names
+
+
+def _name(cell: Mapping[str, Any]) -> str:
+    """What the job of a cell is called."""
+    keys = ("target", "size", "source", "strategy", "trial")
+    return " ".join(str(cell[key]) for key in keys if cell[key] != "")
+
+
+def _place(cell: Mapping[str, Any]) -> tuple[str, ...]:
+    """Where a cell lies in the directory of the study."""
+    return "cells", _folder(cell["target"]), str(cell["size"]), _folder(_name(cell))
 
 
 def _folder(name: str) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from jobflow import Flow, Job, Maker
 
 from zonemelt.flows.atomistic import AtomisticMaker, ElasticMaker, EosMaker, PhononMaker
-from zonemelt.tasks.errors import InputError
+from zonemelt.tasks.errors import InputError, UnknownKeyError
 from zonemelt.tasks.potentials.validation.jobs import validate_errors_job, validation_job
 from zonemelt.tasks.potentials.validation.references import geometry_of, reference_of
 from zonemelt.tasks.train.jobs import check_directory
@@ -56,6 +56,7 @@ class ValidateMaker(Maker):
             A flow whose output is the document of :func:`.validation_job`.
 
         Raises:
+            UnknownKeyError: there is no such kind of calculation.
             InputError: there is nothing to judge on, a reference cannot be used, or the directory is not
                 absolute.
         """
@@ -64,6 +65,9 @@ class ValidateMaker(Maker):
             raise InputError(
                 "there is nothing to judge on", where=self.name, remedy="give labels, references or both"
             )
+        for kind in self.settings:
+            if kind not in MAKERS:
+                raise UnknownKeyError.of(kind, MAKERS, where="settings")
         known = {name: reference_of(one, where=f"reference {name}") for name, one in self.references.items()}
         before: list[Flow | Job] = []
         errors = None

@@ -129,6 +129,7 @@ def explore_job(
     seed: int,
     potential: str | None = None,
     device: str = "cpu",
+    trust: bool = False,
 ) -> dict[str, Any]:
     """Ask one explorer for candidates.
 
@@ -138,6 +139,7 @@ def explore_job(
         seed: of everything random; give each round its own.
         potential: name or folder, see :func:`.load_potential`; computed with in double precision.
         device: of the potential.
+        trust: see :func:`.load_potential`.
 
     Returns:
         See :func:`explore`.
@@ -145,5 +147,7 @@ def explore_job(
     from zonemelt.tasks.potentials.load import load_potential
 
     settings = explorer_of(explorer)
-    loaded = None if potential is None else load_potential(potential, device=device, dtype="float64")
+    loaded = (
+        None if potential is None else load_potential(potential, device=device, dtype="float64", trust=trust)
+    )
     return explore(settings, parents, potential=loaded, seed=seed)

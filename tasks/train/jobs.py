@@ -37,8 +37,12 @@ if TYPE_CHECKING:
     from zonemelt.tasks.train.settings import TrainSettings
 
 
-def check_directory(directory: str | Path) -> Path:
-    """The directory of a training as a path.
+def check_directory(directory: str | Path, *, where: str = "directory") -> Path:
+    """A directory that jobs share, as a path.
+
+    Args:
+        directory: of a training, of a calculation, of a dataset.
+        where: what it is called, for the message.
 
     Raises:
         InputError: it is not absolute.
@@ -46,7 +50,7 @@ def check_directory(directory: str | Path) -> Path:
     if not Path(directory).is_absolute():
         raise InputError(
             f"'{directory}' is not absolute",
-            where="directory of the training",
+            where=where,
             remedy="give an absolute path that all nodes see: jobs run in directories of their own",
         )
     return Path(directory)

@@ -34,18 +34,15 @@ def draw_trials(labelled: Labelled, draw: Mapping[str, Any]) -> dict[str, Any]:
 
     Raises:
         UnknownKeyError: ``draw`` has another key.
-        InputError: a size is larger than what is left, or leaves nothing to validate on.
+        InputError: it has no sizes, or one is larger than what is left, or leaves nothing to validate on.
     """
-    for key in draw:
-        if key not in _DRAW:
-            raise UnknownKeyError.of(key, _DRAW, where="draw")
-    given = {**_DRAW, **draw}
+    given = drawing_of(draw)
     known = np.flatnonzero(np.isfinite(labelled.values_NP[:, 0]))
     rows = np.random.default_rng(given["seed"]).permutation(known)
     count = round(given["test"] * len(rows))
     test, pool = np.sort(rows[:count]), rows[count:]
     trials: dict[str, list[dict[str, list[int]]]] = {}
-    for size in given["sizes"] or ():
+    for size in given["sizes"]:
         held = round(given["validation"] * size)
         if not (0 < held < size <= len(pool)) or not count:
             raise InputError(
@@ -58,6 +55,22 @@ def draw_trials(labelled: Labelled, draw: Mapping[str, Any]) -> dict[str, Any]:
             parts = {"train": np.sort(drawn[held:]), "validation": np.sort(drawn[:held]), "test": test}
             trials.setdefault(str(size), []).append({name: own.tolist() for name, own in parts.items()})
     return {"test": test.tolist(), "trials": trials}
+
+
+def drawing_of(draw: Mapping[str, Any]) -> dict[str, Any]:
+    """How trials are drawn, see :func:`draw_trials`, with what was not said.
+
+    Raises:
+        UnknownKeyError: there is no such key.
+        InputError: there are no sizes.
+    """
+    for key in draw:
+        if key not in _DRAW:
+            raise UnknownKeyError.of(key, _DRAW, where="draw")
+    given = {**_DRAW, **draw}
+    if not given["sizes"]:
+        raise InputError("it has no sizes", where="draw", remedy="such as {sizes: [100, 800], trials: 5}")
+    return given
 
 
 @job

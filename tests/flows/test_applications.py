@@ -63,7 +63,22 @@ def test_what_cannot_be_is_said_before_anything_runs(tmp_path):
         (
             FerroelectricsMaker(compounds={"x": {**TITANATE, "valences": [2, 4, -1]}}, **place),
             InputError,
-            "not neutral",
+            "not three that are neutral",
+        ),
+        (
+            FerroelectricsMaker(compounds={"x": {**TITANATE, "valences": [2, -2]}}, **place),
+            InputError,
+            "not three that are neutral",
+        ),
+        (
+            FerroelectricsMaker(compounds={"x": {**TITANATE, "born": {"a": 2.7}}}, **place),
+            InputError,
+            "compound x: born",
+        ),
+        (
+            FerroelectricsMaker(compounds={"x": {**TITANATE, "lenght": 4.0}}, **place),
+            UnknownKeyError,
+            "did you mean 'length'",
         ),
     ):
         with pytest.raises(error, match=match):

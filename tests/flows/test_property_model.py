@@ -33,6 +33,7 @@ def test_a_network_needs_graphs_and_a_family_does_not(given):
     assert names(PropertyModelMaker(**given).make()) == ["plan shards", "train", "judge"]
     fitted = PropertyModelMaker(**given | {"model": {"family": "ridge"}}).make()
     assert names(fitted) == ["fit", "judge"]
+    assert not any(one.config.manager_config["cache"] for one in fitted.jobs)  # models are files
 
 
 def test_members_are_trained_side_by_side_and_put_together(given):
@@ -51,8 +52,8 @@ def test_resources_are_those_of_the_training(given):
 @pytest.mark.parametrize(
     ("changes", "error", "says"),
     [
-        ({"directory": "model"}, InputError, "directory 'model' is not absolute"),
-        ({"dataset": "metals"}, InputError, "dataset 'metals' is not absolute"),
+        ({"directory": "model"}, InputError, "directory: 'model' is not absolute"),
+        ({"dataset": "metals"}, InputError, "dataset: 'metals' is not absolute"),
         ({"properties": ["volum"]}, UnknownKeyError, "did you mean 'volume'"),
         ({"model": {"architecture": "gcn"}}, UnknownKeyError, "architecture"),
         ({"model": {"family": "ridges"}}, UnknownKeyError, "did you mean 'ridge'"),

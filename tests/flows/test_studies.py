@@ -9,8 +9,8 @@ from jobflow import JobStore, run_locally
 from maggma.stores import MemoryStore
 from studies_for_tests import VACANCIES, vacancies
 
-from zonemelt.flows.studies import StudyMaker
-from zonemelt.tasks.errors import InputError
+from zonemelt.flows.studies import StudyMaker, study_job
+from zonemelt.tasks.errors import InputError, UnknownKeyError
 
 
 def test_a_table_is_read_compared_and_its_law_given(tmp_path, monkeypatch):
@@ -35,6 +35,26 @@ def test_a_table_is_read_compared_and_its_law_given(tmp_path, monkeypatch):
     assert (refused["row"], refused["reason"]) == (4, "'Eg' is no finite number")
 
 
-def test_what_is_not_said_is_asked_for():
+def test_what_is_not_said_is_asked_for(tmp_path):
     with pytest.raises(InputError, match="'group' is not said"):
         StudyMaker(table="t.csv", target="Ev").make()
+    table = tmp_path / "t.csv"
+    with pytest.raises(InputError, match="there is no such file"):
+        StudyMaker(table=str(table), target="Ev", group="name").make()
+    table.write_text("name,a,Ev\nx,1,2\n")
+    for more, error, says in (
+        ({"seeds": []}, InputError, "seeds \\[\\]"),
+        ({"models": ["ridges"]}, UnknownKeyError, "did you mean 'ridge'"),
+        ({"models": ["ridge", {"family": "ridge"}]}, InputError, "a name of its own"),
+    ):
+        with pytest.raises(error, match=says):
+            StudyMaker(table=str(table), target="Ev", group="name", **more).make()
+
+
+@pytest.mark.parametrize("model", ["linear", {"family": "linear"}])
+def test_a_linear_model_has_a_law_however_it_is_written(tmp_path, model):
+    table = tmp_path / "t.csv"
+    table.write_text("name,a,Ev\n" + "".join(f"x{n % 3},{n},{2 * n}\n" for n in range(9)))
+    study = StudyMaker(table=str(table), target="Ev", group="name", models=[model], folds=3)
+    made = study_job.original(study=study.as_dict()).replace
+    assert "linear law" in [one.name for one, _ in made.iterflow()]

@@ -168,6 +168,24 @@ def test_what_is_refused(datasets, tmp_path):
         ({"finetune": {"epochs": 3}}, InputError, "seed"),
         ({"pretrian": {}}, UnknownKeyError, "did you mean 'pretrain'"),
         ({"resources": {"node": 2}}, UnknownKeyError, "did you mean 'nodes'"),
+        ({"sources": {"a": "linear"}}, InputError, "give a list of collections, or 'others'"),
+        ({"draw": {}}, InputError, "it has no sizes"),
+        ({"draw": {"sizes": [5], "trial": 2}}, UnknownKeyError, "did you mean 'trials'"),
+        ({"strategies": {"mine": {"strategy": "frosen"}}}, InputError, "strategy mine: strategy"),
+        ({"strategies": {"mine": {"strategies": "all"}}}, UnknownKeyError, "did you mean 'strategy'"),
+        ({"strategies": {"mine": {"settings": {"epoch": 1}}}}, UnknownKeyError, "did you mean 'epochs'"),
+        (
+            {"strategies": {"mine": {"classical": {"family": "rigde"}}}},
+            UnknownKeyError,
+            "did you mean 'ridge'",
+        ),
+        (
+            {"strategies": {"mine": {"classical": "ridge", "composition": True}}},
+            UnknownKeyError,
+            "'compositions'",
+        ),
+        ({"strategies": {"a b": {"strategy": "all"}, "a-b": {"freeze": False}}}, InputError, "two trainings"),
+        ({"each": "labels"}, UnknownKeyError, "did you mean 'label'"),
     ):
         with pytest.raises(error, match=says):
             transfer_campaign(**{**given, **changes})
@@ -187,6 +205,19 @@ def test_campaigns_of_the_catalog_build_their_graphs(datasets, tmp_path, name):
     targets, sources = {"transfer_matrix": (7, 6), "transfer_mpt": (7, 1)}[name]
     strategies, sizes, trials = (len(spec.arguments["strategies"]), 5, 5)
     assert len(cells) == targets * sources * strategies * sizes * trials
+
+
+def test_a_target_whose_name_is_part_of_a_word_has_a_source_of_all_others(datasets):
+    given = {
+        name: {"dataset": datasets["linear"]["path"], "properties": ["x"]} for name in ("other", "h", "o")
+    }
+    flow = TransferMaker(
+        pretrain=SETTINGS, scratch=SETTINGS, finetune=SETTINGS, strategies=["all"], directory="/models"
+    ).make(
+        given, {"MPT": "others"}, {name: {"draw": {"sizes": [10], "trials": 1}} for name in ("other", "h")}
+    )
+    names = {one.name for one, _ in flow.iterflow()}
+    assert {"pre-train MPT for other", "pre-train MPT for h", "h 10 MPT all 0", "other 10 MPT all 0"} <= names
 
 
 def test_a_maker_takes_published_splits(datasets):

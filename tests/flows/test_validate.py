@@ -50,6 +50,7 @@ def test_what_cannot_be_is_said_before_anything_runs(tmp_path):
         ({"references": {"NaCl": {**SALT, "volum": 3}}}, UnknownKeyError, "did you mean 'volume'"),
         ({"references": {"NaCl": SALT}, "directory": "here"}, InputError, "not absolute"),
         ({"references": {"NaCl": SALT}, "settings": {"eos": {"point": 3}}}, UnknownKeyError, "'points'"),
+        ({"references": {"NaCl": SALT}, "settings": {"eoss": {}}}, UnknownKeyError, "did you mean 'eos'"),
     ):
         with pytest.raises(error, match=match):
             ValidateMaker(**{"directory": str(tmp_path), **more}).make()

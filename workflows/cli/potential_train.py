@@ -150,14 +150,12 @@ def _overrides(pairs: list[str], arguments: dict[str, Any], *, seed: int, epochs
     from zonemelt.workflows.cli.plans import parse_settings
     from zonemelt.workflows.cli.training_run import of_site
 
-    found: dict[str, Any] = {}
+    found: dict[str, Any] = {"arguments.settings.seed": seed}
     linear = arguments["kind"] == "linear"
     if linear and epochs:
         raise InputError("--epochs", where="--kind linear", remedy="leave it out: a linear fit has none")
-    if not linear:
-        found["arguments.settings.seed"] = seed
-        if epochs:
-            found["arguments.settings.epochs"] = epochs
+    if epochs:
+        found["arguments.settings.epochs"] = epochs
     own = [pair for pair in pairs if pair.startswith((*PREFIXES, "energy_weight=", "double="))]
     for key, value in parse_settings(own).items():
         of_linear = key.startswith("basis.") or key == "energy_weight"

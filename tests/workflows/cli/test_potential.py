@@ -75,8 +75,9 @@ def test_a_linear_potential_from_a_dataset_to_its_use(zonemelt, metals, home):
 
 
 def test_a_committee_says_how_far_it_disagrees(zonemelt, metals):
-    zonemelt("potential", "train", "metals", "--out", "many", "--members", "2", *INLINE, *LINEAR)
-    assert len(load_potential("many").members) == 2
+    words = ("potential", "train", "metals", "--out", "many", "--members", "2", "--seed", "5")
+    zonemelt(*words, *INLINE, *LINEAR)
+    assert [one.card.training["seed"] for one in load_potential("many").members] == [5, 6]
     bulk("Cu", cubic=True, a=3.7).write("cu.extxyz")
     row = zonemelt.json("potential", "evaluate", "many", "cu.extxyz")["structures"][0]
     assert row["energy spread (eV/atom)"] > 0
@@ -147,6 +148,7 @@ def test_which_there_are(zonemelt):
         (("train", "metals", "--kind", "linear", "--fractions", "0.9,0,0.1"), "no validation part"),
         (("train", "nothing"), "no such directory"),
         (("finetune", "metals", "--start", "sevennet-9"), "did you mean 'sevennet-0'"),
+        (("finetune", "metals", "--start", "sevennet-0", "--set", "architecture.cutoff=4"), "beside start"),
         (("relax", "chgnet-0.3.0", "metals.cif"), "no such file"),
         (("relax", "chgnet-9", "cu.extxyz"), "did you mean 'chgnet-0.3.0'"),
         (("relax", "chgnet-0.3.0", "og.extxyz"), "does not know Og"),
