@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from ase import Atoms
 from ase.build import bulk
 from ase.spacegroup import crystal
 
 from zonemelt.tasks.crystals import Crystals
+from zonemelt.tasks.records import Geometry
 
 
 def distorted(seed: int = 0) -> Atoms:
@@ -41,6 +44,16 @@ def same(atoms: Atoms) -> dict[str, Atoms]:
     shifted.wrap()
     mixed = mixed[np.random.default_rng(1).permutation(len(atoms))]
     return {"turned": turned, "shifted": shifted, "mixed": mixed, "repeated": atoms.repeat((1, 2, 2))}
+
+
+def parent(atoms: Atoms, name: str = "parent") -> dict[str, Any]:
+    """A crystal that explorers start from."""
+    return named(name, atoms)
+
+
+def named(name: str, atoms: Atoms) -> dict[str, Any]:
+    """A crystal as explorers and judgements are given it."""
+    return {"identifier": name, "geometry": Geometry.of(atoms).model_dump(mode="json")}
 
 
 def crystals(*atoms: Atoms) -> Crystals:

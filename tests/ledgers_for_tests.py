@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
+from zonemelt.tasks.sqlite import connect
 from zonemelt.workflows.engine import control
 from zonemelt.workflows.engine.commit import commit_failure, commit_success
 from zonemelt.workflows.engine.graph import JobRow
@@ -24,6 +26,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 S = JobState
+
+
+def events(directory: Path, kind: str) -> list[dict[str, Any]]:
+    """What the ledger of a campaign noted of a kind, the first first."""
+    with closing(connect(directory / "ledger.db", read_only=True)) as connection:
+        rows = connection.execute("SELECT data FROM events WHERE kind = ? ORDER BY id", (kind,)).fetchall()
+    return [json.loads(data) if data else {} for (data,) in rows]
 
 
 def row(uuid: str, parents: list[str] = (), *, index: int = 1, needs: bool = True, **config: Any) -> JobRow:  # type: ignore[assignment]

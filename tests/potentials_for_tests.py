@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import torch
 
+from zonemelt.tasks.atomistic import jobs
+from zonemelt.tasks.judge import verdict_jobs
+from zonemelt.tasks.potentials.committee import Committee
 from zonemelt.tasks.potentials.edge_potential import EdgePotential
 from zonemelt.tasks.theory import Theory
 
@@ -29,3 +32,21 @@ class Morse(EdgePotential):
         smooth = 1 - x**3 * (10 - 15 * x + 6 * x**2)
         of_atoms = edges.structure_A[edges.centre_E]
         return r.new_zeros(edges.structures).index_add(0, of_atoms, 0.5 * pair * smooth)
+
+
+class Senseless(Morse):
+    """Its energies are no numbers."""
+
+    def energies(self, edges):
+        return super().energies(edges) * float("nan")
+
+
+def committee(difference=0.1):
+    """Two that differ by their depth, eV."""
+    return Committee("two", [Morse(depth=0.3), Morse(depth=0.3 + difference)])
+
+
+def judge_by(monkeypatch, potential):
+    """Let judgements and relaxations load this potential, whatever its name."""
+    for module in (jobs, verdict_jobs):
+        monkeypatch.setattr(module, "load_potential", lambda name, **_: potential)

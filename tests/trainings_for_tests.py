@@ -15,6 +15,7 @@ import torch
 
 from zonemelt.tasks.train.checkpoint import TENSORS, after_epoch, latest
 from zonemelt.tasks.train.loop import train
+from zonemelt.tasks.train.metrics_log import read_metrics
 from zonemelt.tasks.train.objective import MaskedProperties
 from zonemelt.tasks.train.ranks import joined
 from zonemelt.tasks.train.settings import TrainSettings
@@ -170,6 +171,30 @@ def ranks(directory, count, *, fails=False, **settings):
             raise
     assert fails == any(process.returncode for process in started), said
     return said
+
+
+def course(directory):
+    """What a training noted of each epoch, but when."""
+    return [{key: value for key, value in line.items() if key != "at"} for line in read_metrics(directory)]
+
+
+class Clock:
+    """A second passes whenever somebody asks for the time; stands where the loop looks at it."""
+
+    now = 0.0
+    monotonic = staticmethod(time.monotonic)
+
+    @classmethod
+    def time(cls):
+        cls.now += 1.0
+        return cls.now
+
+
+def hurry(monkeypatch, seconds):
+    """Every job of a training has so many looks at the clock, and then goes on as another."""
+    monkeypatch.setattr(Clock, "now", 0.0)
+    monkeypatch.setattr("zonemelt.tasks.train.loop.time", Clock)
+    monkeypatch.setattr("zonemelt.tasks.train.jobs.deadline_of_job", lambda: Clock.now + seconds)
 
 
 def weights(directory, epoch=None):

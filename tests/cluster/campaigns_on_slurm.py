@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import sqlite3
 import threading
 import time
 from collections import Counter
@@ -13,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import graphs_for_tests as g
 from jobflow import Flow, job
+from ledgers_for_tests import events
 
 from zonemelt.sites.site import Launch, Network, Pool, Site
 
@@ -65,13 +64,6 @@ def gated_work(jobs: int, folder: str | Path) -> Flow:
 def open_gate(folder: Path) -> None:
     """Let the jobs of :func:`gated_work` end."""
     folder.with_name("gate").touch()
-
-
-def events(directory: Path, kind: str) -> list[dict[str, Any]]:
-    """What the ledger noted of a kind."""
-    with sqlite3.connect(directory / "ledger.db") as connection:
-        rows = connection.execute("SELECT data FROM events WHERE kind = ? ORDER BY id", (kind,)).fetchall()
-    return [json.loads(row[0] or "{}") for row in rows]
 
 
 def retries(directory: Path) -> Counter[str]:

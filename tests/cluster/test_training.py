@@ -6,6 +6,7 @@ import pytest
 from cluster.campaigns_on_slurm import TESTS, meanwhile, poll, retries, slurm_site
 from cluster.modes import needs_slurm
 from stored_collections_for_tests import SPLIT, maker, stored_metals
+from trainings_for_tests import course
 
 from zonemelt import RetryPolicy, run_flow
 from zonemelt.sites.site import Launch
@@ -30,10 +31,6 @@ def trained(of, metals, campaign, where, **more):
     flow = of.make(metals, SPLIT)
     found = run_flow(flow, site=where, directory=campaign, ensure_success=True, **more)[flow.jobs[0].uuid]
     return found[max(found)].output
-
-
-def course(directory):
-    return [{key: value for key, value in line.items() if key != "at"} for line in read_metrics(directory)]
 
 
 def test_two_nodes_train_as_one_process_does(slurm, tmp_path):

@@ -3,26 +3,20 @@
 from __future__ import annotations
 
 import json
-import time
 
 import pytest
 from jobflow import Flow, job
-from stored_collections_for_tests import SETTINGS, SPLIT, stored_metals
+from stored_collections_for_tests import SETTINGS, SPLIT
 from stored_collections_for_tests import maker as training
+from trainings_for_tests import hurry
 
 from zonemelt import run_flow
 from zonemelt.flows.ensemble import EnsembleMaker
 from zonemelt.flows.train import TrainMaker
 from zonemelt.tasks.errors import InputError
-from zonemelt.tasks.train import loop
 from zonemelt.tasks.train.predictor import open_model
 
 PARTS = {"train": SPLIT["train"][::2], "validation": [*SPLIT["train"][1::2], *SPLIT["validation"]]}
-
-
-@pytest.fixture(scope="module")
-def metals(tmp_path_factory):
-    return stored_metals(tmp_path_factory.mktemp("metals"))
 
 
 def maker(directory, **more):
@@ -41,9 +35,9 @@ def run(flow, campaign):
     }
 
 
-def test_members_with_seeds_of_their_own_become_one_model(metals, tmp_path):
+def test_members_with_seeds_of_their_own_become_one_model(stored, tmp_path):
     folder = tmp_path / "model"
-    outputs = run(maker(folder).make(metals, PARTS), tmp_path / "campaign")
+    outputs = run(maker(folder).make(stored, PARTS), tmp_path / "campaign")
     members = [outputs[f"train {number}"] for number in range(3)]
     first = SETTINGS["seed"]
     assert [one["card"]["training"]["seed"] for one in members] == [first, first + 1, first + 2]
@@ -56,21 +50,9 @@ def test_members_with_seeds_of_their_own_become_one_model(metals, tmp_path):
     assert opened.uncertainty["volume"].report.samples == len(PARTS["validation"])
 
 
-def test_members_may_need_more_than_one_job(metals, tmp_path, monkeypatch):
-    class Clock:
-        """A second passes whenever somebody asks."""
-
-        now = 0.0
-        monotonic = staticmethod(time.monotonic)
-
-        @classmethod
-        def time(cls):
-            cls.now += 1.0
-            return cls.now
-
-    monkeypatch.setattr(loop, "time", Clock)
-    monkeypatch.setattr("zonemelt.tasks.train.jobs.deadline_of_job", lambda: Clock.now + 7.5)
-    outputs = run(maker(tmp_path / "model", members=2).make(metals, PARTS), tmp_path / "campaign")
+def test_members_may_need_more_than_one_job(stored, tmp_path, monkeypatch):
+    hurry(monkeypatch, 7.5)
+    outputs = run(maker(tmp_path / "model", members=2).make(stored, PARTS), tmp_path / "campaign")
     assert all(outputs[f"train {number}"]["jobs"] > 1 for number in range(2))
     weights = [one["weights"] for one in outputs["assemble"]["card"]["members"]]
     assert weights == [outputs[f"train {number}"]["weights"] for number in range(2)]
@@ -82,18 +64,18 @@ def spoil(directory, number):
     (directory / f"member-{number}").write_text("in the way")
 
 
-def test_it_goes_on_without_a_member_that_failed(metals, tmp_path):
+def test_it_goes_on_without_a_member_that_failed(stored, tmp_path):
     spoil(tmp_path / "model", 1)
-    outputs = run(maker(tmp_path / "model").make(metals, PARTS), tmp_path / "campaign")
+    outputs = run(maker(tmp_path / "model").make(stored, PARTS), tmp_path / "campaign")
     assert "train 1" not in outputs
     card = open_model(tmp_path / "model").card
     assert [member.folder for member in card.members] == ["member-0", "member-2"]
     assert card.failed == ("member-1",)
 
 
-def test_it_does_not_go_on_with_too_few(metals, tmp_path):
+def test_it_does_not_go_on_with_too_few(stored, tmp_path):
     spoil(tmp_path / "model", 1)
-    outputs = run(maker(tmp_path / "model", least=3).make(metals, PARTS), tmp_path / "campaign")
+    outputs = run(maker(tmp_path / "model", least=3).make(stored, PARTS), tmp_path / "campaign")
     assert set(outputs) == {"train 0", "train 2"}
     assert not (tmp_path / "model" / "ensemble.json").exists()
 
@@ -103,18 +85,18 @@ def given(value):
     return value
 
 
-def test_collection_and_split_may_be_outputs_of_jobs(metals, tmp_path):
-    first, second = given(metals), given(PARTS)
+def test_collection_and_split_may_be_outputs_of_jobs(stored, tmp_path):
+    first, second = given(stored), given(PARTS)
     flow = maker(tmp_path / "model", members=1).make(first.output, second.output)
     outputs = run(Flow([first, second, flow]), tmp_path / "campaign")
     assert outputs["assemble"]["folder"] == str(tmp_path / "model")
 
 
-def test_what_cannot_be_wired_is_refused(metals, tmp_path):
+def test_what_cannot_be_wired_is_refused(stored, tmp_path):
     with pytest.raises(InputError, match="not absolute"):
-        maker("here").make(metals, PARTS)
+        maker("here").make(stored, PARTS)
     with pytest.raises(InputError, match="3 members, of which 4 must be there"):
-        maker(tmp_path, least=4).make(metals, PARTS)
+        maker(tmp_path, least=4).make(stored, PARTS)
     with pytest.raises(InputError, match="the trainings have the directory"):
-        EnsembleMaker(train=TrainMaker(directory="/x"), directory=str(tmp_path)).make(metals, PARTS)
+        EnsembleMaker(train=TrainMaker(directory="/x"), directory=str(tmp_path)).make(stored, PARTS)
     assert EnsembleMaker.from_dict(maker(tmp_path).as_dict()) == maker(tmp_path)

@@ -7,13 +7,13 @@ import json
 import numpy as np
 import pytest
 from ase.build import bulk
+from crystals_for_tests import named
 from jobflow import OutputReference
-from potentials_for_tests import Morse
+from potentials_for_tests import Morse, judge_by
 from pymatgen.analysis.phase_diagram import PDEntry, PhaseDiagram
 
 from zonemelt import run_flow
 from zonemelt.flows.judge import JudgeMaker
-from zonemelt.tasks.atomistic import jobs
 from zonemelt.tasks.convert.checked import new_record
 from zonemelt.tasks.datasets.parts import write_part
 from zonemelt.tasks.datasets.versions import commit
@@ -27,10 +27,6 @@ from zonemelt.tasks.theory import Theory
 PURE = {"Cu": bulk("Cu", a=3.8), "Al": bulk("Al", a=3.9)}
 ORDERED = bulk("CuAl", "cesiumchloride", a=3.0)
 SALT = bulk("CuAl", "rocksalt", a=5.0)
-
-
-def candidate(name, atoms):
-    return {"identifier": name, "geometry": Geometry.of(atoms).model_dump(mode="json")}
 
 
 def references(place, atoms, *, functional="PBE", correction=None, energy=-1.0, **theory):
@@ -56,8 +52,7 @@ def morse(monkeypatch):
     """What is loaded, whatever the name."""
 
     def use(potential):
-        for module in (jobs, verdict_jobs):
-            monkeypatch.setattr(module, "load_potential", lambda name, **_: potential)
+        judge_by(monkeypatch, potential)
 
     use(Morse())
     return use
@@ -90,8 +85,8 @@ def test_verdicts_are_those_of_the_hull_of_pymatgen(tmp_path, known, morse):
     twin = ORDERED.repeat((2, 1, 1))
     twin.rotate(30, "z", rotate_cell=True)
     given = [
-        candidate("B2", ORDERED), candidate("B2 again", twin), candidate("B1", SALT),
-        candidate("copper", bulk("Cu", a=3.75)), candidate("salt", bulk("NaCl", "rocksalt", a=5.6)),
+        named("B2", ORDERED), named("B2 again", twin), named("B1", SALT),
+        named("copper", bulk("Cu", a=3.75)), named("salt", bulk("NaCl", "rocksalt", a=5.6)),
     ]  # fmt: skip
     found, output = judged(maker(tmp_path, known), given, tmp_path / "c")
     assert list(found) == [one["identifier"] for one in given]
@@ -100,7 +95,7 @@ def test_verdicts_are_those_of_the_hull_of_pymatgen(tmp_path, known, morse):
         symbols = one.geometry.symbols
         return PDEntry({s: symbols.count(s) for s in set(symbols)}, one.energy_per_atom * len(symbols))
 
-    pure = judged(maker(tmp_path, known), [candidate(*one) for one in PURE.items()], tmp_path / "p")[0]
+    pure = judged(maker(tmp_path, known), [named(*one) for one in PURE.items()], tmp_path / "p")[0]
     diagram = PhaseDiagram([entry(one) for one in pure.values()])
     for name in ("B2", "B2 again", "B1", "copper"):
         one = found[name]
@@ -125,12 +120,12 @@ def test_verdicts_are_those_of_the_hull_of_pymatgen(tmp_path, known, morse):
 
 def test_what_is_no_structure_is_said_and_holds_nothing_up(tmp_path, known, morse):
     close = bulk("CuAl", "cesiumchloride", a=1.35)
-    flat = {**candidate("x", ORDERED)["geometry"], "cell": [[1, 0, 0], [2, 0, 0], [0, 0, 1]]}
+    flat = {**named("x", ORDERED)["geometry"], "cell": [[1, 0, 0], [2, 0, 0], [0, 0, 1]]}
     slab = ORDERED.copy()
     slab.pbc = (True, True, False)
     given = [
-        candidate("close", close), {"identifier": "flat", "geometry": flat}, candidate("slab", slab),
-        candidate("gold", bulk("Au")), {"identifier": "nothing"}, candidate("fine", ORDERED),
+        named("close", close), {"identifier": "flat", "geometry": flat}, named("slab", slab),
+        named("gold", bulk("Au")), {"identifier": "nothing"}, named("fine", ORDERED),
     ]  # fmt: skip
     found, output = judged(maker(tmp_path, known), given, tmp_path / "c")
     reasons = {name: "; ".join(one.reasons) for name, one in found.items()}
@@ -148,7 +143,7 @@ def test_what_is_no_structure_is_said_and_holds_nothing_up(tmp_path, known, mors
 
 
 def test_relaxations_that_go_wrong_are_told_from_those_that_arrive(tmp_path, known, morse):
-    swollen = candidate("swollen", bulk("CuAl", "cesiumchloride", a=3.6))
+    swollen = named("swollen", bulk("CuAl", "cesiumchloride", a=3.6))
     found, output = judged(maker(tmp_path, known), [swollen], tmp_path / "c")
     assert found["swollen"].left_basin
     assert found["swollen"].volume_change < -0.3
@@ -172,7 +167,7 @@ def test_a_potential_that_falls_into_a_hole_collapses_a_crystal(tmp_path, known,
             return r.new_zeros(edges.structures).index_add(0, of_atoms, -3.0 / r)
 
     morse(Hole())
-    found, output = judged(maker(tmp_path, known), [candidate("B2", ORDERED)], tmp_path / "c")
+    found, output = judged(maker(tmp_path, known), [named("B2", ORDERED)], tmp_path / "c")
     assert found["B2"].verdict == "collapsed"
     assert found["B2"].above_hull is None
     assert "exploded" in found["B2"].reasons[0] or "apart" in found["B2"].reasons[0]
@@ -182,13 +177,13 @@ def test_a_potential_that_falls_into_a_hole_collapses_a_crystal(tmp_path, known,
 def test_a_committee_says_how_sure_each_verdict_is(tmp_path, known, morse):
     members = [Morse(depth=depth) for depth in (0.28, 0.30, 0.32)]
     morse(Committee("three", members))
-    given = [candidate("B2", ORDERED), candidate("copper", bulk("Cu", a=3.75))]
+    given = [named("B2", ORDERED), named("copper", bulk("Cu", a=3.75))]
     found, _ = judged(maker(tmp_path, known), given, tmp_path / "c")
     one = found["B2"]
     from zonemelt.tasks.crystals import Crystals
 
     relaxed = Crystals.of([one.geometry])
-    pure = judged(maker(tmp_path, known), [candidate(*p) for p in PURE.items()], tmp_path / "p")[0]
+    pure = judged(maker(tmp_path, known), [named(*p) for p in PURE.items()], tmp_path / "p")[0]
     above = [
         member.evaluate(relaxed).energies_G[0] / 2
         - np.mean([member.evaluate(Crystals.of([p.geometry])).energies_G[0] for p in pure.values()])
@@ -204,10 +199,10 @@ def test_a_committee_says_how_sure_each_verdict_is(tmp_path, known, morse):
 
 
 def test_crystals_of_earlier_rounds_are_not_novel(tmp_path, known, morse):
-    first, output = judged(maker(tmp_path, known), [candidate("first", ORDERED)], tmp_path / "c")
+    first, output = judged(maker(tmp_path, known), [named("first", ORDERED)], tmp_path / "c")
     assert first["first"].novel
     second, _ = judged(
-        maker(tmp_path, known), [candidate("second", ORDERED.repeat((1, 2, 1)))], tmp_path / "d",
+        maker(tmp_path, known), [named("second", ORDERED.repeat((1, 2, 1)))], tmp_path / "d",
         known=output["verdicts"],
     )  # fmt: skip
     assert second["second"].novel is False
@@ -217,7 +212,7 @@ def test_crystals_of_earlier_rounds_are_not_novel(tmp_path, known, morse):
 
 def test_candidates_off_the_target_cost_nothing(tmp_path, known, morse):
     made = maker(tmp_path, known, target="no Al, above_hull < 0.05")
-    found, output = judged(made, [candidate("B2", ORDERED), candidate("Cu2", PURE["Cu"])], tmp_path / "c")
+    found, output = judged(made, [named("B2", ORDERED), named("Cu2", PURE["Cu"])], tmp_path / "c")
     assert found["B2"].verdict == "off target"
     assert found["B2"].reasons == ("with Al",)
     assert found["B2"].energy_per_atom is None
@@ -231,7 +226,7 @@ def test_phonons_for_the_best(tmp_path, known, morse):
         tmp_path, known, judging={"phonons": 1, "metastable": 5.0},
         phonons={"length": 5, "mesh": 10, "points": 3, "force": 0.005},
     )  # fmt: skip
-    found, _ = judged(made, [candidate("B2", ORDERED), candidate("B1", SALT)], tmp_path / "c")
+    found, _ = judged(made, [named("B2", ORDERED), named("B1", SALT)], tmp_path / "c")
     best = min(found.values(), key=lambda one: one.above_hull)
     assert [name for name, one in found.items() if one.lowest_frequency is not None] == [best.identifier]
     assert best.dynamically_stable is (best.lowest_frequency > -0.1)
@@ -246,7 +241,7 @@ def test_labels_of_another_kind_are_refused(tmp_path, morse):
     labels = {"energies": "labels"}
     plain = references(tmp_path / "plain", PURE)
     maker(tmp_path, plain, references=labels).check()
-    found, _ = judged(maker(tmp_path, plain, references=labels), [candidate("B2", ORDERED)], tmp_path / "c")
+    found, _ = judged(maker(tmp_path, plain, references=labels), [named("B2", ORDERED)], tmp_path / "c")
     assert found["B2"].above_hull == pytest.approx(found["B2"].energy_per_atom + 1.0)
     mixed = references(tmp_path / "mixed", {"Cu": PURE["Cu"]})
     references(mixed, {"Al": PURE["Al"]}, functional="r2SCAN")
@@ -289,6 +284,6 @@ def test_what_cannot_be_is_said_before_anything_runs(tmp_path, known, morse):
     ):
         with pytest.raises(error, match=said):
             maker(tmp_path, known, **more).check()
-    twice = [candidate("a", ORDERED)] * 2
+    twice = [named("a", ORDERED)] * 2
     with pytest.raises(InputError, match="'a' is there twice"):
         verdict_jobs.sift_job.original(candidates=twice, potential="", judging={})

@@ -6,18 +6,16 @@ import pytest
 from ase.build import bulk
 from jobflow import OutputReference
 from materials_project_server import KEY, materials_project
-from potentials_for_tests import Morse
+from potentials_for_tests import Morse, judge_by
 from pymatgen.analysis.phase_diagram import PDEntry, PhaseDiagram
 from pymatgen.entries.computed_entries import ComputedStructureEntry, ConstantEnergyAdjustment
 from pymatgen.io.ase import AseAtomsAdaptor
 
 from zonemelt import run_flow
 from zonemelt.flows.judge import JudgeMaker
-from zonemelt.tasks.atomistic import jobs
 from zonemelt.tasks.datasets import commit, open_dataset, write_part
 from zonemelt.tasks.errors import InputError
 from zonemelt.tasks.ingest.tables.addresses import read_address
-from zonemelt.tasks.judge import verdict_jobs
 from zonemelt.tasks.judge.verdict import Verdict
 from zonemelt.tasks.label.by_ase import emt
 from zonemelt.tasks.label.settings import EmtSettings
@@ -39,8 +37,7 @@ class Metals(Morse):
 
 @pytest.fixture(autouse=True)
 def _metals(monkeypatch):
-    for module in (jobs, verdict_jobs):
-        monkeypatch.setattr(module, "load_potential", lambda name, **_: Metals())
+    judge_by(monkeypatch, Metals())
 
 
 def judged(references, place):

@@ -7,16 +7,15 @@ import json
 import pytest
 from ase.build import bulk
 from ase.io import write
+from crystals_for_tests import named
 from jobflow import OutputReference
-from potentials_for_tests import Morse
+from potentials_for_tests import Morse, judge_by
 from typer.testing import CliRunner
 
 from zonemelt import run_flow
 from zonemelt.flows.judge import JudgeMaker
 from zonemelt.flows.screening import ScreeningMaker
-from zonemelt.tasks.atomistic import jobs
 from zonemelt.tasks.errors import InputError, UnknownKeyError
-from zonemelt.tasks.judge import verdict_jobs
 from zonemelt.tasks.judge.verdict import Verdict
 from zonemelt.tasks.label.by_ase import emt
 from zonemelt.tasks.label.settings import EmtSettings
@@ -31,17 +30,12 @@ class Metals(Morse):
 
 @pytest.fixture(autouse=True)
 def _metals(monkeypatch):
-    for module in (jobs, verdict_jobs):
-        monkeypatch.setattr(module, "load_potential", lambda name, **_: Metals())
+    judge_by(monkeypatch, Metals())
 
 
-def crystal(name, atoms):
-    return {"identifier": name, "geometry": Geometry.of(atoms).model_dump(mode="json")}
-
-
-KNOWN = [crystal(el, bulk(el)) for el in ("Cu", "Al", "Ni")]
-B2 = crystal("B2", bulk("CuAl", "cesiumchloride", a=3.0))
-B1 = crystal("B1", bulk("NiAl", "rocksalt", a=4.6))
+KNOWN = [named(el, bulk(el)) for el in ("Cu", "Al", "Ni")]
+B2 = named("B2", bulk("CuAl", "cesiumchloride", a=3.0))
+B1 = named("B1", bulk("NiAl", "rocksalt", a=4.6))
 SWAPS = [{"Cu": "Ni"}, {"Al": "Ni"}, {"Al": "Au"}, {"Cu": "Ni", "Al": "Cu"}]
 
 
@@ -97,8 +91,8 @@ def test_the_best_are_labelled_with_what_they_would_fall_apart_into(tmp_path):
 def test_those_that_are_found_together_compete_and_their_labels_too(tmp_path):
     """The pure crystals are simple cubic ones, so that B1, which is that too, would be stable alone."""
     b2 = {name: bulk(name, "cesiumchloride", a=2.8) for name in ("NiAl", "CuAl")}
-    parents = [*map(crystal, b2, b2.values()), crystal("twin", b2["NiAl"].repeat((2, 1, 1))), B1]
-    simple = [crystal(el, bulk(el, "sc", a=2.5)) for el in ("Al", "Cu", "Ni")]
+    parents = [*map(named, b2, b2.values()), named("twin", b2["NiAl"].repeat((2, 1, 1))), B1]
+    simple = [named(el, bulk(el, "sc", a=2.5)) for el in ("Al", "Cu", "Ni")]
     verdicts = {}
     for hull in ("references", "everything"):
         made = screening(tmp_path / hull, explore={}, parents=parents, oracle="emt", short_list=3)

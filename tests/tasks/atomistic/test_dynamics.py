@@ -7,7 +7,7 @@ import pytest
 from ase import units
 from ase.build import bulk
 from ase.md.verlet import VelocityVerlet
-from potentials_for_tests import Morse
+from potentials_for_tests import Morse, committee
 
 from zonemelt.tasks.atomistic import dynamics
 from zonemelt.tasks.atomistic.dynamics import simulate
@@ -17,7 +17,6 @@ from zonemelt.tasks.atomistic.integrator import End
 from zonemelt.tasks.crystals import Crystals
 from zonemelt.tasks.errors import InputError
 from zonemelt.tasks.potentials.by_ase import calculator
-from zonemelt.tasks.potentials.committee import Committee
 
 BATHS = {
     "none": {},
@@ -192,10 +191,6 @@ def test_too_long_steps_explode():
     found = one(DynamicsSettings(steps=200, temperature=3000, timestep=60.0))
     assert found.end is End.EXPLODED
     assert np.isfinite(found.atoms.positions).all()
-
-
-def committee(difference=0.1):
-    return Committee("two", [Morse(depth=0.3), Morse(depth=0.3 + difference)])
 
 
 def test_a_run_ends_where_the_committee_is_unsure():

@@ -6,7 +6,7 @@ from ase.build import bulk
 from ase.filters import UnitCellFilter
 from ase.optimize import FIRE, LBFGS
 from potential_contract import PotentialContract, metal, salt
-from potentials_for_tests import Morse
+from potentials_for_tests import Morse, Senseless
 
 from zonemelt.tasks.atomistic.fleet import Pace
 from zonemelt.tasks.atomistic.relax import Outcome, RelaxSettings, relax
@@ -129,11 +129,6 @@ def test_what_flies_apart_is_stopped_and_flagged():
     found = relax(potential, Crystals.of_atoms([bulk("Cu", a=3.7)]), RelaxSettings(force=1e-9))
     assert found.outcomes == (Outcome.EXPLODED,)
     assert 0 < found.steps_G[0] < 500
-
-
-class Senseless(Morse):
-    def energies(self, edges):
-        return super().energies(edges) * float("nan")
 
 
 def test_an_energy_that_is_no_number_is_flagged():

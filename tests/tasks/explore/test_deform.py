@@ -5,17 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from ase.build import bulk, molecule
+from crystals_for_tests import parent
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from zonemelt.tasks.errors import InputError
 from zonemelt.tasks.explore.candidate import Candidate, identifier, joined, read_parents
 from zonemelt.tasks.explore.explorers import explore, explorer_of
-from zonemelt.tasks.records import Geometry
-
-
-def parent(atoms, name="parent"):
-    return {"identifier": name, "geometry": Geometry.of(atoms).model_dump(mode="json")}
 
 
 def asked(document, *parents, seed=0, **more):

@@ -5,11 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from ase.build import bulk
-from potentials_for_tests import Morse
+from potentials_for_tests import Morse, committee
 
 from zonemelt.tasks.errors import InputError
 from zonemelt.tasks.explore.explorers import explore, explore_job, explorer_of
-from zonemelt.tasks.potentials.committee import Committee
 from zonemelt.tasks.records import Geometry
 
 PARENT = {
@@ -21,10 +20,6 @@ SHORT = {"explorer": "dynamics", "steps": 40, "every": 10, "temperatures": [100.
 
 def asked(potential, seed=0, **more):
     return explore(explorer_of({**SHORT, **more}), [PARENT], potential=potential, seed=seed)
-
-
-def committee(difference):
-    return Committee("two", [Morse(depth=0.3), Morse(depth=0.3 + difference)])
 
 
 def test_every_frame_is_kept_and_the_hot_ones_are_farther_from_the_lattice():

@@ -9,6 +9,7 @@ import pytest
 from ase import units
 from ase.build import bulk
 from ase.io import write
+from crystals_for_tests import parent
 from potentials_for_tests import Morse
 
 from zonemelt.tasks.atomistic.vibrations import vibrations
@@ -18,10 +19,6 @@ from zonemelt.tasks.explore.defects import interstitial_places, repeats, symmetr
 from zonemelt.tasks.explore.explorers import explore, explorer_of
 from zonemelt.tasks.explore.phonons import SOFTEST, displaced, widths
 from zonemelt.tasks.records import Geometry
-
-
-def parent(atoms, name="parent"):
-    return {"identifier": name, "geometry": Geometry.of(atoms).model_dump(mode="json")}
 
 
 def asked(document, *parents, **more):

@@ -3,9 +3,9 @@ from __future__ import annotations
 import random
 
 import pytest
+from hulls_for_tests import above_hull_by_pymatgen
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pymatgen.analysis.phase_diagram import PDEntry, PhaseDiagram
 
 from zonemelt.tasks.judge.hull import Phase, References
 from zonemelt.tasks.judge.joint_hull import placed_together
@@ -17,14 +17,9 @@ REFERENCES = References(KNOWN, elements=ELEMENTS)
 compositions = st.dictionaries(st.sampled_from(ELEMENTS), st.integers(1, 4), min_size=1, max_size=3)
 
 
-def entry(phase):
-    return PDEntry(dict(phase.composition), phase.energy * sum(phase.composition.values()))
-
-
 def by_pymatgen(candidate, others):
     """A whole diagram of all elements for each candidate, without it."""
-    diagram = PhaseDiagram([*(PDEntry({el: 1}, 0.0) for el in ELEMENTS), *map(entry, [*KNOWN, *others])])
-    return diagram.get_e_above_hull(entry(candidate), allow_negative=True)
+    return above_hull_by_pymatgen(candidate, [*KNOWN, *others], elements=ELEMENTS)
 
 
 @settings(max_examples=40, deadline=None)

@@ -24,10 +24,6 @@ def same(first, second):
         assert torch.equal(value, second[name]), name
 
 
-def course(directory):
-    return [{key: value for key, value in line.items() if key != "at"} for line in read_metrics(directory)]
-
-
 def test_it_learns_and_says_so(tmp_path):
     outcome = t.run(tmp_path, epochs=60)
     found = read_metrics(tmp_path)
@@ -53,7 +49,7 @@ def test_it_stops_at_any_step_and_goes_on_to_the_last_bit(tmp_path, schedule):
     assert calls == 4 * 4 + 1
     same(t.weights(tmp_path / "pieces"), t.weights(tmp_path / "whole"))
     same(t.weights(tmp_path / "pieces", best), t.weights(tmp_path / "whole", best))
-    assert course(tmp_path / "pieces") == course(tmp_path / "whole")
+    assert t.course(tmp_path / "pieces") == t.course(tmp_path / "whole")
 
 
 def test_parts_of_a_step_are_the_step(tmp_path):
@@ -72,7 +68,7 @@ def test_ranks_together_are_one_process(tmp_path, count):
     one, many = t.weights(tmp_path / "one"), t.weights(tmp_path / "many")
     for name, value in one.items():
         assert torch.allclose(value, many[name], rtol=1e-6, atol=1e-12), name
-    for alone, together in zip(course(tmp_path / "one"), course(tmp_path / "many"), strict=True):
+    for alone, together in zip(t.course(tmp_path / "one"), t.course(tmp_path / "many"), strict=True):
         assert together == pytest.approx(alone, rel=1e-6)
 
 
@@ -83,7 +79,7 @@ def test_a_killed_rank_costs_what_came_after_the_last_checkpoint(tmp_path):
     assert len(read_metrics(tmp_path / "killed")) == 1
     t.ranks(tmp_path / "killed", 2, **settings)
     same(t.weights(tmp_path / "killed"), t.weights(tmp_path / "whole"))
-    assert course(tmp_path / "killed") == course(tmp_path / "whole")
+    assert t.course(tmp_path / "killed") == t.course(tmp_path / "whole")
 
 
 def test_another_number_of_ranks_goes_on_with_the_same_samples(tmp_path):

@@ -11,6 +11,7 @@ from zonemelt.workflows.engine.pools import make_workers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from zonemelt.workflows.engine.parsl_workers import ParslWorkers
 
@@ -27,6 +28,14 @@ def workers(tmp_path_factory) -> Iterator[ParslWorkers]:
 def site(request) -> object:
     """Where a graph runs: the head's own process, or worker processes."""
     return request.getfixturevalue("workers") if request.param == "local" else "inline"
+
+
+@pytest.fixture
+def notes(tmp_path) -> Path:
+    """A folder where jobs note that they ran."""
+    folder = tmp_path / "notes"
+    folder.mkdir()
+    return folder
 
 
 @pytest.fixture

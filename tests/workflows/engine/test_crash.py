@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from typing import TYPE_CHECKING, Any
 
@@ -13,9 +12,9 @@ from comparing_runs import Run, assert_same, of_campaign, ours, reference
 from crashing_runs import Campaign, Chaos, campaign_graph, undisturbed
 from graphs_for_tests import executions
 from jobflow import Flow
+from ledgers_for_tests import events
 
 from zonemelt.tasks.errors import CampaignError
-from zonemelt.tasks.sqlite import connect
 from zonemelt.workflows.engine.pools import InlineWorkers, make_workers
 from zonemelt.workflows.engine.responses import Responses
 from zonemelt.workflows.engine.retry import RetryPolicy
@@ -190,13 +189,6 @@ def own_workers(tmp_path) -> Iterator[ParslWorkers]:
     workers, _ = make_workers("local", tmp_path)
     with workers:
         yield workers
-
-
-def events(directory: Path, kind: str) -> list[dict[str, Any]]:
-    connection = connect(directory / "ledger.db", read_only=True)
-    rows = connection.execute("SELECT data FROM events WHERE kind = ? ORDER BY id", (kind,)).fetchall()
-    connection.close()
-    return [json.loads(data) if data else {} for (data,) in rows]
 
 
 @pytest.mark.parametrize(

@@ -21,10 +21,10 @@ from comparing_runs import assert_same, of_campaign, taken
 from crashing_runs import Campaign, campaign_graph, undisturbed
 from graphs_for_tests import executions
 from jobflow import Flow, JobStore
+from ledgers_for_tests import events
 from maggma.stores import MemoryStore
 
 from zonemelt.tasks.errors import CampaignError, HeadRunningError, StoreError
-from zonemelt.tasks.sqlite import connect
 from zonemelt.workflows.engine.lock import head_is_alive, read_holder
 from zonemelt.workflows.engine.mirror import Mirror
 from zonemelt.workflows.engine.retry import RetryPolicy
@@ -39,13 +39,6 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:Some jobs are not connected:UserWarning"),
     pytest.mark.timeout(900),
 ]
-
-
-def events(directory: Path, kind: str) -> list[dict[str, Any]]:
-    connection = connect(directory / "ledger.db", read_only=True)
-    rows = connection.execute("SELECT data FROM events WHERE kind = ? ORDER BY id", (kind,)).fetchall()
-    connection.close()
-    return [json.loads(data) if data else {} for (data,) in rows]
 
 
 # ── the disk is full ────────────────────────────────────────────────────────────────────────────────────

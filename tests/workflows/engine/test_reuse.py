@@ -19,13 +19,6 @@ from zonemelt.tasks.stores import open_store
 from zonemelt.workflows.engine.reuse import source_digest
 
 
-@pytest.fixture
-def notes(tmp_path):
-    folder = tmp_path / "notes"
-    folder.mkdir()
-    return folder
-
-
 def reused(directory):
     with sqlite3.connect(directory / "ledger.db") as connection:
         return connection.execute(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
 import subprocess
 import sys
@@ -13,6 +12,7 @@ import graphs_for_tests as g
 import jobs_with_values as values
 import pytest
 from jobflow import Flow, Job
+from ledgers_for_tests import events
 
 from zonemelt import RetryPolicy, resume, run_flow
 from zonemelt.tasks.errors import CampaignError, InputError, JobError, LedgerVersionError, UnknownKeyError
@@ -20,12 +20,6 @@ from zonemelt.workflows.engine import control
 from zonemelt.workflows.engine.worker import WORKER_VARIABLE
 
 QUICK = {"backoff_s": 0.0}
-
-
-def events(directory, kind):
-    with sqlite3.connect(directory / "ledger.db") as connection:
-        rows = connection.execute("SELECT data FROM events WHERE kind = ? ORDER BY id", (kind,)).fetchall()
-    return [json.loads(row[0] or "{}") for row in rows]
 
 
 def states(directory):
@@ -36,13 +30,6 @@ def states(directory):
 def wants(job, **config):
     job.update_config({"manager_config": config})
     return job
-
-
-@pytest.fixture
-def notes(tmp_path):
-    folder = tmp_path / "notes"
-    folder.mkdir()
-    return folder
 
 
 class TestRetries:
