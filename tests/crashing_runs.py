@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import graphs_for_tests as g
 import psutil
 from comparing_runs import Run, reference
+from waiting import until
 
 from zonemelt.tasks.sqlite import connect
 from zonemelt.workflows.engine.reap import orphans
@@ -21,8 +22,6 @@ from zonemelt.workflows.engine.run import resume, run_flow
 from zonemelt.workflows.engine.states import JobState
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from jobflow import Flow
 
 # Heads are forked from a process that has imported everything: a start takes milliseconds.
@@ -93,16 +92,6 @@ def lines(folder: Path) -> int:
     return sum(path.stat().st_size > 0 for path in folder.iterdir())
 
 
-def poll(condition: Callable[[], Any], *, seconds: float = 400.0, step: float = 0.01) -> Any:
-    """Wait until something is true; fails after a generous time."""
-    until = time.monotonic() + seconds
-    while not (found := condition()):
-        if time.monotonic() > until:
-            raise TimeoutError(condition)
-        time.sleep(step)
-    return found
-
-
 class Campaign:
     """A campaign that is killed again and again.
 
@@ -133,7 +122,7 @@ class Campaign:
     def wait_for_progress(self, jobs: int) -> None:
         """Until so many more jobs have begun, or the head has come to its end."""
         wanted = lines(self.folder) + jobs
-        poll(lambda: not self.head.is_alive() or lines(self.folder) >= wanted)
+        until(lambda: not self.head.is_alive() or lines(self.folder) >= wanted, seconds=400, step=0.01)
         time.sleep(self.random.random() * 0.02)
 
     def fact(self, key: str) -> Any:
@@ -181,7 +170,7 @@ class Campaign:
         assert connection.execute("SELECT COUNT(*) FROM outputs").fetchone()[0] == states[JobState.DONE]
         connection.close()
         assert list((self.directory / "spool").iterdir()) == []
-        poll(lambda: not self.left_behind(), seconds=30, step=0.5)
+        until(lambda: not self.left_behind(), seconds=30, step=0.5)
 
     def unfinished(self) -> int:
         connection = connect(self.directory / "ledger.db", read_only=True)

@@ -10,6 +10,7 @@ from typing import Any
 
 from graphs_for_tests import add, executions, named, note, wrote
 from jobflow import Flow, Response, job
+from waiting import until
 
 
 @job
@@ -23,24 +24,15 @@ def map_reduce_list(n: int) -> Any:
     return Response(replace=Flow(mapped, output=[new.output for new in mapped]))
 
 
-def wait_for(path: str | Path, *, seconds: float = 60.0) -> None:
-    """Wait until a file is there."""
-    until = time.monotonic() + seconds
-    while not Path(path).exists():
-        if time.monotonic() > until:
-            raise TimeoutError(str(path))
-        time.sleep(0.01)
-
-
 @job
 def stops_when(folder: str, mark: str) -> Any:
     """Stop the jobflow as soon as another job runs."""
-    wait_for(Path(folder, mark))
+    until(Path(folder, mark).exists, f"another job leaves {mark}", seconds=60, step=0.01)
     return Response("stopped", stop_jobflow=True)
 
 
 @job
-def brings_when(folder: str, mark: str, campaign: str) -> Any:
+def brings_when(folder: str, mark: str) -> Any:
     """Bring a job, but long after another has stopped the jobflow."""
     Path(folder, mark).touch()
     time.sleep(1.5)

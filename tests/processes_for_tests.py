@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
+
+from zonemelt.sites.site import Pool, Site
 
 TESTS = Path(__file__).parent
 
@@ -33,11 +34,6 @@ def finish(process: subprocess.Popen[str]) -> tuple[int, str]:
     return process.returncode, output
 
 
-def until(condition: Any, what: str, *, seconds: float = 240) -> Any:
-    """Wait for a condition; what it returned when it came true."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if found := condition():
-            return found
-        time.sleep(0.1)
-    raise AssertionError(f"not in {seconds:g} s: {what}")
+def two_workers() -> Site:
+    """This machine with two worker processes, however many cores it has."""
+    return Site(name="here", scheduler="local", pools={"cpu": Pool(workers=2)})

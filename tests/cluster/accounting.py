@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 from typing import TYPE_CHECKING
 
-from cluster.daemons import until
+from waiting import until
 
 if TYPE_CHECKING:
     from pathlib import Path

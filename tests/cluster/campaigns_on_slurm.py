@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections import Counter
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import graphs_for_tests as g
 from jobflow import Flow, job
 from ledgers_for_tests import events
+from waiting import PATIENCE, until
 
 from zonemelt.sites.site import Launch, Network, Pool, Site
 
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 TESTS = Path(__file__).parents[1]
-PATIENCE = 300.0  # seconds for anything to happen
 WORKERS = 2
 """Of a block: each costs seconds of processor time to start, and blocks start often here."""
 
@@ -51,7 +50,7 @@ def busy_work(jobs: int, folder: str | Path, seconds: float) -> Flow:
 def wait_for_gate(folder: str, name: str) -> str:
     """Note that it ran, and end once somebody has opened the gate: so that harm meets jobs that run."""
     g.wrote(folder, name)
-    poll(lambda: Path(folder).with_name("gate").exists())
+    until(lambda: Path(folder).with_name("gate").exists())
     return name
 
 
@@ -74,20 +73,6 @@ def retries(directory: Path) -> Counter[str]:
 def begun(folder: Path) -> int:
     """How many jobs have begun."""
     return len(list(folder.glob("*"))) if folder.exists() else 0
-
-
-def poll(condition: Callable[[], Any], *, seconds: float = PATIENCE) -> Any:
-    """Wait until something is true.
-
-    Raises:
-        TimeoutError: it does not become so.
-    """
-    until = time.monotonic() + seconds
-    while not (found := condition()):
-        if time.monotonic() > until:
-            raise TimeoutError("it did not happen")
-        time.sleep(0.2)
-    return found
 
 
 @contextmanager

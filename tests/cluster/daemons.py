@@ -7,11 +7,9 @@ import os
 import shutil
 import signal
 import subprocess
-import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
 # Waits for an end of file on its standard input, which comes when whoever started the cluster dies, however
@@ -77,29 +75,6 @@ class Daemons:
             with contextlib.suppress(OSError):
                 texts.append(path.read_text(errors="replace")[-1500:])
         return "\n".join(texts)
-
-
-def until(condition: Callable[[], Any], what: str, *, seconds: float = 120, said: Any = "") -> Any:
-    """Poll until a condition holds; what it returned then.
-
-    Args:
-        condition: anything true ends the wait; an exception of a command counts as false.
-        what: we wait for, for the message.
-        seconds: generous: a busy machine is slow.
-        said: something to call for more words when it does not come true.
-
-    Raises:
-        TimeoutError: it did not come true.
-    """
-    end = time.monotonic() + seconds
-    while True:
-        with contextlib.suppress(subprocess.SubprocessError):
-            if found := condition():
-                return found
-        if time.monotonic() > end:
-            more = said() if callable(said) else said
-            raise TimeoutError(f"not in {seconds:g} s: {what}\n{more}")
-        time.sleep(0.1)
 
 
 def missing_programs(*names: str) -> list[str]:

@@ -26,8 +26,9 @@ if __name__ == "__main__":  # started as a script: tests find each other through
 
 from cluster.accounting import PROGRAMS as ACCOUNTING_PROGRAMS
 from cluster.accounting import start_accounting, stop_accounting
-from cluster.daemons import Daemons, missing_programs, path_with_sbin, until
+from cluster.daemons import Daemons, missing_programs, path_with_sbin
 from cluster.slurm_files import NODES, write_files
+from waiting import until
 
 _PROGRAMS = ("munged", "slurmctld", "slurmd", "srun", "sbatch", "unshare", "mount", "hostname")
 _NAMESPACE = ("unshare", "--uts", "--mount", "--pid", "--fork", "--mount-proc", "--kill-child=KILL")

@@ -19,7 +19,6 @@ from cluster.campaigns_on_slurm import (
     gated_work,
     meanwhile,
     open_gate,
-    poll,
     retries,
     slurm_site,
 )
@@ -27,6 +26,7 @@ from cluster.modes import both_ways, in_ways
 from jobflow import Flow
 from jobs_of_several_ranks import reduced_by_torch, sum_of_ranks
 from relabelling_for_tests import SMALL, as_words
+from waiting import until
 
 from zonemelt import RetryPolicy, resume, run_flow
 from zonemelt.sites.site import Accelerators, Launch, Network
@@ -45,7 +45,7 @@ def running_block(slurm):
     def look():
         return slurm.run("squeue", "--noheader", "--states=R", "--format=%i").split()
 
-    return poll(look)[0]
+    return until(look)[0]
 
 
 def all_blocks(slurm):
@@ -63,7 +63,7 @@ def disturbed(slurm, path, harm, **pool):
     """Run a campaign; once all workers are at work, do the harm."""
 
     def act():
-        poll(lambda: begun(path / "notes") >= WORKERS)
+        until(lambda: begun(path / "notes") >= WORKERS)
         harm(running_block(slurm))
         open_gate(path / "notes")
 
@@ -77,7 +77,7 @@ def disturbed(slurm, path, harm, **pool):
 
 
 def wait_until_it_ended(slurm, block):
-    poll(lambda: block not in slurm.run("squeue", "--noheader", "--states=R", "--format=%i").split())
+    until(lambda: block not in slurm.run("squeue", "--noheader", "--states=R", "--format=%i").split())
 
 
 @both_ways
@@ -88,7 +88,7 @@ def test_a_campaign_runs_in_one_allocation(slurm, tmp_path):
     assert not retries(tmp_path / "c")
     assert len(all_blocks(slurm) - before) == 1  # every job went through the same block
     assert set(_column(tmp_path / "c", "json_extract(data, '$.host')")) == {"cn1", "cn2"}
-    poll(lambda: not slurm.run("squeue", "--noheader").strip())  # and it was given back
+    until(lambda: not slurm.run("squeue", "--noheader").strip())  # and it was given back
 
 
 @in_ways("squeue")
@@ -156,11 +156,11 @@ def test_blocks_of_a_killed_head_are_given_back(slurm, tmp_path):
     command += [part for key, value in arguments.items() for part in ("--set", f"arguments.{key}={value}")]
     command += ["--site", str(tmp_path / "testcluster.yaml"), "--directory", str(tmp_path / "c")]
     with subprocess.Popen(command, cwd=TESTS, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as head:
-        (block,) = poll(lambda: (_fact(tmp_path / "c", "blocks") or {}).get("cpu"))
+        (block,) = until(lambda: (_fact(tmp_path / "c", "blocks") or {}).get("cpu"))
         head.kill()
 
     def make_room():
-        poll(lambda: "CANCELLED" in slurm.run("scontrol", "show", "job", block))
+        until(lambda: "CANCELLED" in slurm.run("scontrol", "show", "job", block))
         slurm.run("scancel", other)
 
     with meanwhile(make_room):
@@ -176,7 +176,7 @@ def test_a_block_that_runs_without_workers_is_given_back(slurm, tmp_path, monkey
     with pytest.raises(SiteError):
         run_flow(flow, site=slurm_site(setup=("sleep 600",)), directory=tmp_path / "c")
     assert len(all_blocks(slurm) - before) >= 3
-    poll(lambda: not slurm.run("squeue", "--noheader").strip())
+    until(lambda: not slurm.run("squeue", "--noheader").strip())
 
 
 @both_ways
@@ -206,7 +206,7 @@ def test_a_full_queue_is_waited_for(slurm, tmp_path):
     other = fill(slurm)
 
     def make_room():
-        poll(lambda: len(slurm.run("squeue", "--noheader", "--states=PD").splitlines()) == 1)
+        until(lambda: len(slurm.run("squeue", "--noheader", "--states=PD").splitlines()) == 1)
         slurm.run("scancel", other)
 
     flow = busy_work(4, tmp_path / "notes", seconds=0.2)

@@ -12,12 +12,12 @@ from cluster.campaigns_on_slurm import (
     gated_work,
     meanwhile,
     open_gate,
-    poll,
     retries,
     slurm_site,
 )
 from cluster.faces.install import install
 from cluster.modes import needs_slurm
+from waiting import until
 
 from zonemelt import RetryPolicy, run_flow
 from zonemelt.sites.site import Launch
@@ -59,9 +59,9 @@ CASES = [
 @pytest.mark.parametrize(("scheduler", "switch"), CASES)
 def test_a_campaign_outlives_its_block(slurm, batch_site, tmp_path, scheduler, switch):
     def act():
-        poll(lambda: begun(tmp_path / "notes") >= WORKERS)
+        until(lambda: begun(tmp_path / "notes") >= WORKERS)
         slurm.run("scancel", block := blocks(slurm, "R")[0])
-        poll(lambda: block not in blocks(slurm, "R"))
+        until(lambda: block not in blocks(slurm, "R"))
         open_gate(tmp_path / "notes")
 
     before = set(blocks(slurm, "all"))
@@ -72,7 +72,7 @@ def test_a_campaign_outlives_its_block(slurm, batch_site, tmp_path, scheduler, s
         )
     assert len(responses) == JOBS
     assert set(retries(tmp_path / "c")) == {"infrastructure"}
-    poll(lambda: not blocks(slurm, "PD,R"))
+    until(lambda: not blocks(slurm, "PD,R"))
     assert len(set(blocks(slurm, "all")) - before) == 2  # one block was lost, one took its place
 
 
@@ -80,10 +80,10 @@ def test_a_campaign_outlives_its_block(slurm, batch_site, tmp_path, scheduler, s
 @pytest.mark.parametrize("scheduler", ["pbspro", "pjm"])
 def test_the_walltime_of_a_block_ends_in_the_middle_of_jobs(slurm, batch_site, tmp_path, scheduler):
     def act():
-        poll(lambda: begun(tmp_path / "notes") >= WORKERS)
+        until(lambda: begun(tmp_path / "notes") >= WORKERS)
         block = blocks(slurm, "R")[0]
         slurm.run("scontrol", "update", f"jobid={block}", "EndTime=now+5")
-        poll(lambda: block not in blocks(slurm, "R"))
+        until(lambda: block not in blocks(slurm, "R"))
         open_gate(tmp_path / "notes")
 
     flow = gated_work(JOBS, tmp_path / "notes")

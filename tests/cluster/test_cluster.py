@@ -10,9 +10,9 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from cluster.daemons import until
 from cluster.modes import both_ways, needs_slurm
 from cluster.slurm import NODES, Cluster, why_not
+from waiting import until
 
 pytestmark = needs_slurm
 

@@ -6,10 +6,10 @@ import os
 from pathlib import Path
 
 import pytest
-from cluster.daemons import until
 from cluster.faces.install import install
 from cluster.modes import needs_slurm
 from parsl.jobs.states import JobState
+from waiting import until
 
 from zonemelt.sites.launchers import NodeLauncher
 from zonemelt.sites.providers.jobs import SubmissionError

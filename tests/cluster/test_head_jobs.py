@@ -9,9 +9,10 @@ import sys
 
 import pytest
 import yaml
-from cluster.campaigns_on_slurm import TESTS, begun, poll, slurm_site
+from cluster.campaigns_on_slurm import TESTS, begun, slurm_site
 from cluster.modes import needs_slurm
 from graphs_for_tests import executions
+from waiting import until
 
 from zonemelt.workflows.engine.inspect import summarise
 
@@ -39,7 +40,7 @@ def head_jobs(path):
 
 
 def wait_for_the_end(path):
-    poll(
+    until(
         lambda: (path / "c" / "ledger.db").exists() and summarise(path / "c").status == "finished",
         seconds=500,
     )
@@ -54,18 +55,18 @@ def test_it_goes_on_in_the_next_allocation(slurm, tmp_path):
     wait_for_the_end(tmp_path)
     assert len(executions(tmp_path / "notes")) == 80
     assert len(head_jobs(tmp_path)) >= 3  # two that worked, and a successor that was not needed
-    poll(lambda: not slurm.run("squeue", "--noheader").strip())
+    until(lambda: not slurm.run("squeue", "--noheader").strip())
 
 
 def test_its_successor_takes_over_when_it_is_killed(slurm, tmp_path):
     site = site_file(tmp_path, walltime="00:10:00", drain="00:00:30")
     done = submit(tmp_path, site, jobs=24, seconds=2)
     assert not done.returncode, done.stderr
-    poll(lambda: begun(tmp_path / "notes") >= 3)
+    until(lambda: begun(tmp_path / "notes") >= 3)
     slurm.run("scancel", "--signal=KILL", "--full", head_jobs(tmp_path)[0]["job"])
     wait_for_the_end(tmp_path)
     assert len(executions(tmp_path / "notes")) == 24
-    poll(lambda: not slurm.run("squeue", "--noheader").strip())
+    until(lambda: not slurm.run("squeue", "--noheader").strip())
 
 
 def test_a_machine_without_a_scheduler_has_no_jobs_for_heads(tmp_path):

@@ -6,10 +6,10 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from cluster.daemons import until
 from cluster.modes import both_ways, needs_slurm
 from cluster.slurm import Cluster, why_not
 from parsl.jobs.states import JobState, JobStatus
+from waiting import until
 
 from zonemelt.sites.launchers import NodeLauncher
 from zonemelt.sites.providers.jobs import SubmissionError

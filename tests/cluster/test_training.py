@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from cluster.campaigns_on_slurm import TESTS, meanwhile, poll, retries, slurm_site
+from cluster.campaigns_on_slurm import TESTS, meanwhile, retries, slurm_site
 from cluster.modes import needs_slurm
 from stored_collections_for_tests import SPLIT, maker, stored_metals
 from trainings_for_tests import course
+from waiting import until
 
 from zonemelt import RetryPolicy, run_flow
 from zonemelt.sites.site import Launch
@@ -49,7 +50,7 @@ def test_a_node_that_loses_power_costs_a_retry_and_not_a_bit(slurm, tmp_path):
     whole = trained(maker(tmp_path / "whole", nodes=2, settings=settings), metals, tmp_path / "a", site())
 
     def lose_power():
-        poll(lambda: len(read_metrics(tmp_path / "lost")) >= 3)
+        until(lambda: len(read_metrics(tmp_path / "lost")) >= 3)
         slurm.lose_power("cn2")
         slurm.boot("cn2")
 

@@ -12,8 +12,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from cluster.campaigns_on_slurm import poll
 from processes_for_tests import command, environment
+from waiting import until
 
 from zonemelt.tasks.datasets import open_dataset
 from zonemelt.tasks.errors import CampaignError
@@ -114,7 +114,7 @@ class Tour:
         assert holder is not None
         os.kill(holder["pid"], signal.SIGKILL)
         self.note(f"head killed ({self.progress()})")
-        poll(lambda: not self.summary().head)
+        until(lambda: not self.summary().head)
         assert "`zonemelt resume` goes on" in self.summary().waits_for
 
     def lose_power(self, node: str) -> None:
@@ -126,10 +126,10 @@ class Tour:
 
     def end_block(self, pool: str) -> None:
         """The walltime of a pool's block ends now, whatever runs on it."""
-        (block,) = poll(lambda: self.blocks(pool), seconds=PATIENCE)
+        (block,) = until(lambda: self.blocks(pool), seconds=PATIENCE)
         self.cluster.run("scontrol", "update", f"jobid={block}", "EndTime=now+1")
         self.note(f"the walltime of block {block} of {pool} ends ({self.progress()})")
-        poll(lambda: self.cluster.job(block).get("JobState") == "TIMEOUT")
+        until(lambda: self.cluster.job(block).get("JobState") == "TIMEOUT")
         self.note(f"SLURM has ended block {block}: TIMEOUT")
 
     # ── how it stands ───────────────────────────────────────────────────────────────────────────────
@@ -189,7 +189,7 @@ class Tour:
             assert state == "running", f"it has {state} before this happened: {what}"
             return None
 
-        poll(look, seconds=PATIENCE)
+        until(look, seconds=PATIENCE)
 
     def finish(self) -> None:
         """Wait for the end."""
@@ -198,7 +198,7 @@ class Tour:
             found = self.summary()
             return found.status != "running" and not found.head
 
-        poll(ended, seconds=PATIENCE)
+        until(ended, seconds=PATIENCE)
         self.note(f"{self.summary().status} ({self.progress()})")
         assert self.summary().status == "finished", (self.directory / "head.log").read_text()[-5000:]
         assert not self.summary().failures

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from ase.build import bulk
 from jobflow import Flow
+from processes_for_tests import two_workers
 
 from zonemelt import run_flow
 from zonemelt.tasks.label.jobs import label_job
@@ -39,7 +40,7 @@ def test_two_ranks_give_the_numbers_of_one(tmp_path: Path) -> None:
         )
         made.update_config({"manager_config": {"launcher": "program", "ranks_per_node": ranks}})
         jobs.append(made)
-    responses = run_flow(Flow(jobs), site="local", directory=tmp_path / "run")
+    responses = run_flow(Flow(jobs), site=two_workers(), directory=tmp_path / "run")
     one, two = (Record.model_validate(responses[made.uuid][1].output) for made in jobs)
     assert two.energy_free == pytest.approx(one.energy_free, abs=1e-5)
     assert two.theory.key == one.theory.key

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from graphs_for_tests import executions
 from killed_loops import KilledLoop
+from processes_for_tests import two_workers
 from relabelling_for_tests import Special, result, small
 
 from zonemelt import run_flow
@@ -75,14 +76,14 @@ def test_rounds_are_documents_that_say_what_was_done(copper):
 def test_the_same_whatever_the_order_in_which_labels_come(copper, tmp_path):
     """Workers side by side, labels that take long: with a quorum of all the same is chosen."""
     maker = small(kind=Special, committee=LEARNS, straggler=0.5)
-    run_flow(maker.make(), site="local", directory=tmp_path / "other", ensure_success=True)
+    run_flow(maker.make(), site=two_workers(), directory=tmp_path / "other", ensure_success=True)
     assert energies(tmp_path / "other") == energies(copper[0])
     assert result(tmp_path / "other")["version"] is not None
 
 
 def test_stragglers_join_a_later_round(tmp_path):
     maker = small(kind=Special, quorum=0.5, straggler=1.0, stop={"rounds": 2})
-    run_flow(maker.make(), site="local", directory=tmp_path / "c", ensure_success=True)
+    run_flow(maker.make(), site=two_workers(), directory=tmp_path / "c", ensure_success=True)
     said = result(tmp_path / "c")
     assert set(labelled(tmp_path / "c").values()) == {1}
     assert said["records"] == said["labels"] == 6 + 3 * 4

@@ -11,6 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 from ledgers_for_tests import events
+from processes_for_tests import two_workers
 from stored_collections_for_tests import NETWORK, SPLIT, maker
 from trainings_for_tests import course, hurry
 
@@ -80,7 +81,7 @@ def test_one_rank_begins_and_two_go_on_as_one_job_and_another(stored, tmp_path, 
     monkeypatch.setenv(END_VARIABLE, "1.0")  # the block has ended: a job takes one step
     begun = trained(maker(tmp_path / "grown", settings=settings), stored, tmp_path / "b")
     assert "3 jobs in a row" in begun["message"]
-    workers, _ = make_workers("local", tmp_path / "workers")
+    workers, _ = make_workers(two_workers(), tmp_path / "workers")
     two = maker(tmp_path / "grown", settings=settings, ranks_per_node=2)
     with workers:
         last = trained(two, stored, tmp_path / "c", site=workers)
@@ -92,7 +93,7 @@ def test_one_rank_begins_and_two_go_on_as_one_job_and_another(stored, tmp_path, 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_a_killed_rank_costs_a_retry_and_not_a_bit(stored, tmp_path):
-    workers, _ = make_workers("local", tmp_path / "workers")
+    workers, _ = make_workers(two_workers(), tmp_path / "workers")
     settings = {"epochs": 40, "checkpoint_seconds": 1e-6, "keep": 100}
     with workers:
         whole = trained(

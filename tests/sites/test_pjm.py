@@ -6,10 +6,10 @@ import os
 from pathlib import Path
 
 import pytest
-from cluster.daemons import until
 from cluster.faces.install import install
 from cluster.faces.pjm_alone import Alone
 from parsl.jobs.states import JobState, JobStatus
+from waiting import until
 
 from zonemelt.sites.launchers import NodeLauncher
 from zonemelt.sites.providers.jobs import SubmissionError

@@ -11,8 +11,8 @@ import time
 from pathlib import Path
 
 import pytest
-from cluster.daemons import until
 from parsl.jobs.states import JobState, JobStatus
+from waiting import until
 
 from zonemelt.sites.commands import OutageError, ask
 from zonemelt.sites.failures import BlockFailures, BrokenBlocksError, block_output

@@ -8,8 +8,9 @@ import signal
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from processes_for_tests import TESTS, finish, start, until
+from processes_for_tests import TESTS, finish, start
 from relabelling_for_tests import SMALL, as_words
+from waiting import until
 
 from zonemelt.workflows.engine.inspect import fact, open_ledger, summarise
 from zonemelt.workflows.engine.lock import head_is_alive, read_holder

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from ledgers_for_tests import Driver
+from processes_for_tests import two_workers
 
 from zonemelt.workflows.engine.pools import make_workers
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 @pytest.fixture(scope="session")
 def workers(tmp_path_factory) -> Iterator[ParslWorkers]:
     """Two running workers of this machine."""
-    workers, _ = make_workers("local", tmp_path_factory.mktemp("workers"))
+    workers, _ = make_workers(two_workers(), tmp_path_factory.mktemp("workers"))
     with workers:
         yield workers
 

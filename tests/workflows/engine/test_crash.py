@@ -13,6 +13,7 @@ from crashing_runs import Campaign, Chaos, campaign_graph, undisturbed
 from graphs_for_tests import executions
 from jobflow import Flow
 from ledgers_for_tests import events
+from processes_for_tests import two_workers
 
 from zonemelt.tasks.errors import CampaignError
 from zonemelt.workflows.engine.pools import InlineWorkers, make_workers
@@ -186,7 +187,7 @@ def test_interrupted_before_it_began(tmp_path, monkeypatch) -> None:
 
 @pytest.fixture
 def own_workers(tmp_path) -> Iterator[ParslWorkers]:
-    workers, _ = make_workers("local", tmp_path)
+    workers, _ = make_workers(two_workers(), tmp_path)
     with workers:
         yield workers
 

@@ -8,9 +8,9 @@ import signal
 import sqlite3
 import subprocess
 import sys
-import time
 
 import pytest
+from waiting import until
 
 from zonemelt.workflows.engine.reap import orphans
 from zonemelt.workflows.engine.spool import FOLDER, SpoolWriter, busy
@@ -28,14 +28,6 @@ def graphs():
 if __name__ == "__main__":
     run_flow(graphs(), directory=sys.argv[1])
 """
-
-
-def until(condition, seconds=240.0):
-    deadline = time.monotonic() + seconds
-    while not (found := condition()):
-        assert time.monotonic() < deadline, "it never came to pass"
-        time.sleep(0.2)
-    return found
 
 
 @pytest.mark.slow
