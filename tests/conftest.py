@@ -1,10 +1,17 @@
-"""How tests are shared out where several processes run them: ``pytest -n 3 --dist loadgroup``."""
+"""What holds for all tests: how chance is drawn, and who runs what in ``pytest -n 3 --dist loadgroup``."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# The same examples each time, and no complaint about how long a busy machine takes.
+settings.register_profile(
+    "zonemelt", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("zonemelt")
 
 HERE = Path(__file__).parent
 TOGETHER = ("cluster", "workflows/report")

@@ -327,7 +327,7 @@ class TestStructures:
         small = crystal(340)
         assert offload(small, blobs) is small
 
-    @settings(max_examples=40, deadline=None)
+    @settings(max_examples=40)
     @given(
         st.lists(
             st.tuples(st.sampled_from(["Li", "Fe3+", "O2-"]), *[st.floats(-2, 2)] * 3), min_size=1, max_size=6

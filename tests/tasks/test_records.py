@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from ase.build import bulk
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -54,7 +54,6 @@ def test_nan_energy_is_refused(record: Record) -> None:
         Record.model_validate(record.model_dump() | {"energy_free": float("nan")})
 
 
-@settings(deadline=None)
 @given(
     st.sampled_from(["code", "version", "functional"]),
     st.text(min_size=1, max_size=5).filter(lambda text: text not in {"a", "b", "c"}),

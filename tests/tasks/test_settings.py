@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -80,7 +80,6 @@ def test_a_secret_is_not_shown():
     assert "hunter2" not in str(problem_of(caught.value, Outer, where="here", secret=("token",)))
 
 
-@settings(deadline=None)
 @given(st.text("abc ", min_size=61, max_size=300))
 def test_a_long_value_is_shown_in_short(value):
     with pytest.raises(InputError) as caught:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from maggma.stores import MemoryStore
 from mongo_server import serve_mongomock
@@ -120,7 +120,7 @@ def pair(tmp_path_factory):
         yield ours, reference
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=150)
 @given(
     st.lists(st.dictionaries(names, values, max_size=3), max_size=5),
     st.lists(criteria, min_size=1, max_size=6),

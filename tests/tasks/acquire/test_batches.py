@@ -17,7 +17,7 @@ def drawn(seed, *shape):
     return np.random.default_rng(seed).normal(size=shape)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(0, 10_000), st.integers(1, 12))
 def test_conditional_variance_conditions_on_every_pick(seed, count):
     root = drawn(seed, 12, 5)
@@ -38,7 +38,7 @@ def test_conditional_variance_avoids_duplicates_of_its_own():
     assert sorted(conditional_variance(np.zeros((3, 3)), noise=0.0, count=3)) == [0, 1, 2]
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(0, 10_000), st.integers(1, 4))
 def test_farthest_points_cover_at_most_twice_as_badly_as_the_best(seed, count):
     features = drawn(seed, 9, 2)
@@ -52,7 +52,7 @@ def test_farthest_points_cover_at_most_twice_as_badly_as_the_best(seed, count):
     assert radius(picked) <= 2 * best + 1e-12
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(0, 10_000))
 def test_farthest_points_keep_away_from_what_is_known(seed):
     features, known = drawn(seed, 10, 3), drawn(seed + 1, 4, 3)
@@ -60,7 +60,7 @@ def test_farthest_points_keep_away_from_what_is_known(seed):
     assert first == cdist(features, known).min(axis=1).argmax()
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(0, 10_000), st.integers(1, 6), st.integers(1, 4))
 def test_d_optimal_is_the_greedy_choice_and_its_determinant_grows(seed, count, rows):
     blocks = list(drawn(seed, 8, rows, 3))
@@ -78,7 +78,7 @@ def test_d_optimal_is_the_greedy_choice_and_its_determinant_grows(seed, count, r
         assert gains[one] > 0
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(st.integers(0, 10_000))
 def test_d_optimal_reaches_the_promised_share_of_the_best_batch(seed):
     blocks, known = list(drawn(seed, 7, 1, 3)), np.eye(3)
@@ -90,7 +90,7 @@ def test_d_optimal_reaches_the_promised_share_of_the_best_batch(seed):
     assert worth(d_optimal(blocks, known, count=3)) >= (1 - 1 / np.e) * best
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.integers(0, 10_000), st.integers(1, 6), st.integers(1, 4))
 def test_v_optimal_is_the_greedy_choice_and_the_mean_variance_falls(seed, count, rows):
     blocks, aims = list(drawn(seed, 8, rows, 3)), drawn(seed + 1, 5, 3)

@@ -11,7 +11,7 @@ from zonemelt.tasks.acquire.pareto import by_hypervolume, fronts, hypervolume
 from zonemelt.tasks.errors import InputError
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(0, 10_000), st.integers(2, 3), st.booleans())
 def test_fronts_are_those_of_the_definition(seed, aims, ties):
     values = np.random.default_rng(seed).normal(size=(12, aims))
@@ -26,7 +26,7 @@ def test_fronts_are_those_of_the_definition(seed, aims, ties):
         assert found[row] == (max(above) + 1 if above else 0)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.integers(0, 10_000), st.integers(1, 4))
 def test_volume_is_what_lots_find(seed, aims):
     generator = np.random.default_rng(seed)

@@ -21,7 +21,7 @@ from zonemelt.tasks.acquire.scores import (
 NUMBERS = st.floats(-3, 3)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(mean=NUMBERS, deviation=st.floats(0.05, 2), best=NUMBERS, sign=st.sampled_from([-1, 1]))
 def test_expected_improvement_is_the_integral(mean, deviation, best, sign):
     found = expected_improvement(np.array([mean]), np.array([deviation]), best=best, sign=sign)[0]
@@ -31,7 +31,7 @@ def test_expected_improvement_is_the_integral(mean, deviation, best, sign):
     assert found == pytest.approx(wanted, abs=1e-7)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(mean=NUMBERS, deviation=st.floats(0.05, 2), limit=NUMBERS, sign=st.sampled_from([-1, 1]))
 def test_probability_is_that_of_the_normal_distribution(mean, deviation, limit, sign):
     found = probability_beyond(np.array([mean]), np.array([deviation]), limit=limit, sign=sign)[0]

@@ -37,7 +37,7 @@ def asked(strategy, **more):
     return Selecting(strategy=strategy, aims=aims, **more)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     strategy=st.sampled_from(sorted(STRATEGIES)),
     seed=st.integers(0, 1000),
@@ -54,7 +54,7 @@ def test_batch_has_no_duplicates_and_does_not_depend_on_the_order(strategy, seed
     assert again.scores == found.scores
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(seed=st.integers(0, 1000), count=st.integers(1, 4))
 def test_top_is_the_best_of_all_batches(seed, count):
     known = pool(seed)

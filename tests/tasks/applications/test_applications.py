@@ -78,7 +78,7 @@ def test_structures_that_are_none(document, match):
     st.floats(-3, -0.5),
     st.floats(-20, 20),
 )
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_a_voltage_does_not_depend_on_the_zero_of_energy(discharged, charged, ion, shift):
     empty = without(HOST, "Li", where="x")
     found = [
@@ -131,7 +131,7 @@ def test_the_shortest_hop_moves_one_ion_by_the_nearest_distance():
 
 
 @given(st.floats(0.005, 0.05), st.floats(0.98, 1.08))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_the_polarization_of_rigid_displacements(shift, stretch):
     parent = cubic("Ba", "Ti", "O", length=4.0)
     polar = displaced(parent, shift=shift, stretch=stretch)

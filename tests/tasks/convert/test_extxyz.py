@@ -19,13 +19,13 @@ def as_ase_reads(text: str) -> ase.Atoms:
     return ase.io.read(io.StringIO(text), format="extxyz")
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(record=records())
 def test_a_record_survives_to_the_last_digit(record: Record) -> None:
     assert record_of_frame(as_ase_reads(frame_of(record)), where="x") == record
 
 
-@settings(deadline=None, max_examples=10)
+@settings(max_examples=10)
 @given(record=records(periodic=True))
 def test_ase_finds_the_labels_under_its_own_names(record: Record) -> None:
     atoms = as_ase_reads(frame_of(record))
@@ -41,7 +41,7 @@ def test_ase_finds_the_labels_under_its_own_names(record: Record) -> None:
     assert np.array_equal(atoms.cell.array, record.geometry.cell)
 
 
-@settings(deadline=None, max_examples=10)
+@settings(max_examples=10)
 @given(record=records())
 def test_files_of_records_come_back(tmp_path_factory: pytest.TempPathFactory, record: Record) -> None:
     path = tmp_path_factory.mktemp("x") / "some.extxyz"
@@ -50,7 +50,7 @@ def test_files_of_records_come_back(tmp_path_factory: pytest.TempPathFactory, re
     assert list(read_extxyz(path, Origin(source="x"))) == [record, other]
 
 
-@settings(deadline=None, max_examples=1)
+@settings(max_examples=1)
 @given(record=records(periodic=True))
 def test_a_spoilt_entry_is_refused(record: Record) -> None:
     atoms = as_ase_reads(frame_of(record))

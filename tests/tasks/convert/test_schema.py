@@ -30,7 +30,7 @@ def test_the_schema_names_units_and_what_may_be_absent() -> None:
     assert schema["additionalProperties"] is False
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(record=records())
 def test_json_round_trip_is_exact(record: Record) -> None:
     text = record.model_dump_json()
@@ -39,7 +39,7 @@ def test_json_round_trip_is_exact(record: Record) -> None:
     assert back.model_dump_json() == text
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(record=records(), data=st.data())
 def test_spoilt_text_is_refused_or_read_as_it_stands(record: Record, data: st.DataObject) -> None:
     """Cut, doubled, overwritten and foreign bytes: a ValidationError or a record, never anything else."""
@@ -74,7 +74,7 @@ def places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     return found
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(record=records(), junk=JUNK, data=st.data())
 def test_a_spoilt_value_is_refused_or_kept_never_changed(
     record: Record, junk: Any, data: st.DataObject
@@ -99,7 +99,7 @@ def test_a_spoilt_value_is_refused_or_kept_never_changed(
 
 
 @pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999"])
-@settings(deadline=None, max_examples=3)
+@settings(max_examples=3)
 @given(record=records())
 def test_what_is_no_number_is_refused(number: str, record: Record) -> None:
     text = record.model_copy(update={"energy_free": 1.25}).model_dump_json()

@@ -11,7 +11,7 @@ from zonemelt.tasks.errors import InputError
 from zonemelt.tasks.records import Record
 
 
-@settings(deadline=None, max_examples=15)
+@settings(max_examples=15)
 @given(record=records(periodic=True))
 def test_a_record_survives_but_for_the_last_digit_of_positions(record: Record) -> None:
     structure = structure_of(record)
@@ -23,7 +23,7 @@ def test_a_record_survives_but_for_the_last_digit_of_positions(record: Record) -
     assert again == back
 
 
-@settings(deadline=None, max_examples=5)
+@settings(max_examples=5)
 @given(record=records(periodic=True))
 def test_labels_are_where_pymatgen_keeps_them(record: Record) -> None:
     structure = structure_of(record)

@@ -27,7 +27,7 @@ from zonemelt.tasks.records import (
 from zonemelt.tasks.theory import Theory
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(st.lists(records(), min_size=1, max_size=3))
 def test_records_come_back_equal(some):
     batch, levels = batch_of(some)
@@ -38,7 +38,7 @@ def test_records_come_back_equal(some):
     ]  # what was not validated again is as if it were, types included
 
 
-@settings(deadline=None, max_examples=10)
+@settings(max_examples=10)
 @given(st.lists(records(), max_size=4))
 def test_records_come_back_from_files_equal(some):
     with tempfile.TemporaryDirectory() as folder:
@@ -51,7 +51,7 @@ def test_records_come_back_from_files_equal(some):
     assert len(found) == len(distinct)
 
 
-@settings(deadline=None, max_examples=15)
+@settings(max_examples=15)
 @given(st.lists(records(), min_size=2, max_size=4))
 def test_digests_do_not_depend_on_the_batch(some):
     batch, _ = batch_of(some)

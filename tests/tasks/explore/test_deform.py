@@ -58,7 +58,7 @@ def test_what_does_not_repeat_is_not_strained():
     assert found["counts"] == {"proposed": 2, "refused: the same as another": 1, "kept": 1}
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(seed=st.integers(0, 2**31), copies=st.integers(1, 6), repeat=st.tuples(*[st.integers(1, 2)] * 3))
 def test_every_copy_is_a_candidate_of_its_own(seed, copies, repeat):
     document = {"explorer": "deform", "copies": copies, "repeat": repeat}

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pymatgen.analysis.structure_matcher import StructureMatcher
 
@@ -41,7 +41,6 @@ def test_rotations_are_the_cubic_group() -> None:
     assert all(tuple((a @ b).ravel()) in group for a in rotations()[:6] for b in rotations())
 
 
-@settings(deadline=None)
 @given(
     st.lists(st.integers(-4, 4), min_size=9, max_size=9), st.lists(st.integers(-3, 3), min_size=3, max_size=3)
 )

@@ -106,7 +106,7 @@ def test_quarantine_keeps_the_good_and_lists_the_bad():
         parse(["Fe2O3", "Xx", "NaCl", None])
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.text(max_size=12) | st.text("FeO2.()[]+-^·CaNA 0e", max_size=12))
 def test_any_text_is_read_or_refused(text):
     parsed = parse([text], errors="quarantine")
@@ -114,7 +114,7 @@ def test_any_text_is_read_or_refused(text):
     assert (parsed.compositions.amounts_E > 0).all()
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(st.dictionaries(st.sampled_from(chemical_symbols[1:]), st.integers(1, 99), min_size=1, max_size=6))
 def test_what_is_written_is_read(given):
     formula = "".join(f"{symbol}{amount if amount > 1 else ''}" for symbol, amount in given.items())

@@ -56,7 +56,7 @@ compositions = st.lists(
 ).map(Compositions.of)
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(compositions, st.booleans())
 def test_any_composition_has_matminers_numbers(given, impute):
     missing = "mean" if impute else "nan"

@@ -49,7 +49,7 @@ def pymatgen_edges(atoms, cutoff):
     return found, np.sort(distances)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(crystals(), st.sampled_from([1.0, 3.3, 5.0, 8.0]))
 def test_edges_within_a_cutoff_are_pymatgens(atoms, cutoff):
     found = within(Crystals.of_atoms([atoms]), cutoff=cutoff)
@@ -59,7 +59,7 @@ def test_edges_within_a_cutoff_are_pymatgens(atoms, cutoff):
     np.testing.assert_allclose(np.sort(found.distances_E), distances, atol=1e-9)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(crystals(), st.sampled_from([2.5, 5.0, 8.0]), st.sampled_from([1, 4, 12, 40]))
 def test_the_nearest_are_the_nearest_of_pymatgen(atoms, cutoff, k):
     from pymatgen.core import Lattice, Structure
@@ -77,7 +77,7 @@ def test_the_nearest_are_the_nearest_of_pymatgen(atoms, cutoff, k):
         assert (np.diff(np.rint(mine / 1e-6)) >= 0).all()
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(st.lists(crystals(4), min_size=1, max_size=4), st.sampled_from([0, 12]))
 def test_whoever_searches_finds_the_same(structures, k):
     batch = Crystals.of_atoms(structures)
@@ -90,7 +90,7 @@ def test_whoever_searches_finds_the_same(structures, k):
             np.testing.assert_array_equal(getattr(kernel, name), getattr(other, name))
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(crystals())
 def test_vectors_lead_to_images_and_back(atoms):
     found = within(Crystals.of_atoms([atoms]), cutoff=5.0)
@@ -101,7 +101,7 @@ def test_vectors_lead_to_images_and_back(atoms):
     assert {(b, a, -x, -y, -z) for a, b, x, y, z in edges(found)} == edges(found)
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(crystals(), st.integers(0, 2**32 - 1))
 def test_turned_shifted_and_reordered_crystals_have_the_same_edges(atoms, seed):
     from scipy.spatial.transform import Rotation

@@ -153,7 +153,7 @@ def test_a_huge_outcar_is_streamed(tmp_path, monkeypatch):
     assert peak < 0.75 * size, f"{peak / 1e6:.0f} MB for a file of {size / 1e6:.0f} MB"
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(
     kind=st.sampled_from(["vasprun.xml", "OUTCAR", "pw.out", "cp2k.out", "MOVEMENT"]),
     cut=st.floats(0.02, 1),

@@ -90,7 +90,7 @@ def test_a_set_covers_itself(both):
     assert set(CUTOFFS) == {"perov_5", "carbon_24", "mp_20"}
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(seed=st.integers(0, 10**6))
 def test_more_crystals_never_cover_less(seed):
     rng = np.random.default_rng(seed)
@@ -154,7 +154,7 @@ def test_fingerprints_are_kept_and_bad_crystals_have_reasons(tmp_path, monkeypat
     assert site_fingerprints(Crystals.of_atoms([]))[0].shape == (0, 61)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(seed=st.integers(0, 10**6))
 def test_distances_are_scipys(seed):
     rng = np.random.default_rng(seed)

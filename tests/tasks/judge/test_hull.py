@@ -31,7 +31,7 @@ KNOWN = [
 compositions = st.dictionaries(st.sampled_from(ELEMENTS), st.integers(1, 6), min_size=1, max_size=3)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.lists(st.tuples(compositions, st.floats(-3, 1)), max_size=8), compositions, st.floats(-3, 1))
 def test_it_is_the_hull_of_all_elements_together(rows, composition, energy):
     known = [Phase(f"k{i}", c, e) for i, (c, e) in enumerate(rows)]

@@ -22,7 +22,7 @@ def by_pymatgen(candidate, others):
     return above_hull_by_pymatgen(candidate, [*KNOWN, *others], elements=ELEMENTS)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.lists(st.tuples(compositions, st.floats(-3, 1), st.integers(0, 3)), min_size=1, max_size=9))
 def test_each_is_placed_as_if_a_diagram_of_all_others_were_built_for_it(rows):
     phases = [Phase(f"n{number}", made, energy) for number, (made, energy, _) in enumerate(rows)]

@@ -35,7 +35,7 @@ def random_crystal(seed: int, symbols: str = "Na2Cl2") -> Atoms:
     return atoms
 
 
-@settings(deadline=None, max_examples=10)
+@settings(max_examples=10)
 @given(seed=st.integers(0, 10**6))
 def test_a_crystal_is_the_same_in_every_setting(seed):
     polonium = bulk("NaCl", "cesiumchloride", 3.5)

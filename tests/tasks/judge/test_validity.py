@@ -88,7 +88,7 @@ def as_published(symbols: list[str], counts: list[int]) -> bool:
 ELEMENTS = ["Li", "Na", "Al", "Fe", "Ti", "Si", "N", "O", "F", "S", "Cl", "H", "C"]
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     st.dictionaries(st.sampled_from(ELEMENTS), st.integers(1, 4), min_size=1, max_size=4), st.integers(1, 3)
 )
@@ -104,7 +104,7 @@ def test_compositions_are_valid_as_published_however_often_the_formula_is_in_the
     assert found.structure_G[0]
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(seed=st.integers(0, 10**6))
 def test_structures_are_valid_as_published(seed):
     rng = np.random.default_rng(seed)

@@ -80,7 +80,7 @@ def test_what_cannot_be_judged_is_named():
         sharpness(np.array([]))
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.integers(1, 40), st.floats(0.01, 100))
 def test_metrics_know_no_unit(seed, unit):
     one, other = judge_deviations(*gaussian(60, seed)), judge_deviations(

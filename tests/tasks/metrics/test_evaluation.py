@@ -20,7 +20,7 @@ def judged(labels, predicted, **more):
     return evaluate(np.array(labels), np.array(predicted), names_N=names, elements_N=elements, **more)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(numbers, st.integers(0, 100))
 def test_as_scikit_learn_has_it(labels, seed):
     predicted = np.array(labels) + np.random.default_rng(seed).normal(size=len(labels))

@@ -48,7 +48,7 @@ def rewritten(atoms: Atoms, seed: int) -> Atoms:
     return atoms
 
 
-@settings(deadline=None, max_examples=15)
+@settings(max_examples=15)
 @given(which=st.integers(-len(KNOWN), 20), how=st.integers(0, 10**6))
 def test_a_crystal_has_one_key_and_one_fingerprint(which, how):
     atoms = KNOWN[which] if which < 0 else crystal(which)
@@ -174,7 +174,7 @@ def test_two_of_one_name_are_refused():
         find_duplicates([("x", one), ("x", one)])
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(seed=st.integers(0, 10**6), by=st.floats(0.01, 0.6), strain=st.floats(0, 0.06), swap=st.booleans())
 def test_what_certainly_is_the_same_the_matcher_finds_the_same(seed, by, strain, swap):
     rng = np.random.default_rng(seed)
@@ -200,7 +200,7 @@ def test_what_may_not_be_primitive_is_left_to_the_matcher():
     assert find_duplicates([("a", Geometry.of(salt)), ("b", Geometry.of(rattled(salt, 1)))]).comparisons == 1
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(0, 10**6), st.floats(0, 0.8), st.floats(0, 0.1))
 def test_what_stayed_is_the_same_to_the_matcher(seed, displacement, strain):
     draw = np.random.default_rng(seed)

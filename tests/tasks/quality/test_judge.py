@@ -127,7 +127,7 @@ def test_molecules_and_metals_are_not_too_close():
         assert judge(record_of(atoms)).accepted
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     cell=arrays(float, (3, 3), elements=st.floats(-4, 4)),
     places=arrays(float, st.tuples(st.integers(1, 4), st.just(3)), elements=st.floats(-1, 2, width=32)),

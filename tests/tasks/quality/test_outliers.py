@@ -120,7 +120,7 @@ def test_an_outlier_is_quarantined_not_lost():
     assert quarantined(record, []) is record
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(
     wrong=st.lists(st.integers(0, 399), max_size=60, unique=True),
     by=st.floats(-1000, 1000),

@@ -42,7 +42,7 @@ def partition(split, identifiers):
     return sorted(one for members in split.parts.values() for one in members) == sorted(identifiers)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(grouped(), st.integers(0, 5), st.randoms())
 def test_groups_stay_together_in_parts_of_the_right_size(data, seed, shuffler):
     identifiers, groups = data
@@ -56,7 +56,7 @@ def test_groups_stay_together_in_parts_of_the_right_size(data, seed, shuffler):
     assert split_groups(identifiers, THREE, seed=seed, groups=groups).hash == split.hash
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(names, st.integers(0, 5))
 def test_a_random_split_has_its_fractions(identifiers, seed):
     split = split_groups(identifiers, THREE, seed=seed)
@@ -78,7 +78,7 @@ def test_the_version_of_the_data_set_is_part_of_the_hash():
     assert Split.model_validate_json(one.model_dump_json()) == one
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(grouped(), st.data())
 def test_the_future_is_only_tested_on(data, draw):
     identifiers, groups = data
@@ -100,7 +100,7 @@ def test_time_keeps_the_fractions_where_it_can():
         split_time({"a": float("nan")}, THREE)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(grouped(), st.integers(2, 6), st.sampled_from([0.0, 0.25]))
 def test_each_record_is_tested_once(data, count, validation):
     identifiers, groups = data
@@ -148,7 +148,7 @@ def test_a_name_comes_once():
         split_groups(["x", "y", "x"], THREE, seed=0)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(grouped(), st.data())
 def test_joined_groups_hold_for_each(data, draw):
     identifiers, groups = data

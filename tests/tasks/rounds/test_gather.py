@@ -113,7 +113,7 @@ def test_what_is_missing_is_pending_until_the_end(tmp_path: Path):
     assert (found["pending"], found["failed"]) == ({}, ["cu-1"])
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(count=st.integers(2, 40), share=st.floats(0.01, 0.9), seed=st.integers(0, 5), kinds=st.integers(1, 4))
 def test_splits_are_of_all_records_and_keep_what_they_had(count, share, seed, kinds):
     names = [f"record {number}" for number in range(count)]

@@ -82,7 +82,7 @@ def test_a_label_without_stress_is_not_known_to_be_at_rest():
     assert not at_rest(low.model_copy(update={"stress": ((0.1, 0, 0), (0, 0, 0), (0, 0, 0))}))
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(most=st.integers(2, 9), each=st.integers(0, 3), seed=st.integers(0, 5))
 def test_larger_cells_hold_the_same_crystal(most, each, seed):
     geometry = Geometry.of(CSCL)

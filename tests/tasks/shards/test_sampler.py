@@ -33,7 +33,7 @@ def plans(draw):
     )  # fmt: skip
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(plans(), st.integers(0, 5))
 def test_every_graph_once_and_no_rank_without(plan, number):
     epoch = plan.epoch(number)
@@ -46,7 +46,7 @@ def test_every_graph_once_and_no_rank_without(plan, number):
     assert min(len(mine) for step in shared for mine in step) >= 1
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.lists(st.integers(1, 500), min_size=1, max_size=80), st.integers(1, 9))
 def test_the_busiest_rank_has_little_more_than_the_best_possible(costs, ranks):
     """Graham's bound: at most 4/3 of the optimum, which is at least the mean and the largest graph."""
@@ -58,7 +58,7 @@ def test_the_busiest_rank_has_little_more_than_the_best_possible(costs, ranks):
     assert max(loads) - costs.max() <= costs.sum() / ranks
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(plans(), st.integers(0, 3), st.data())
 def test_a_step_follows_from_the_settings_alone(plan, epoch, data):
     """A run that goes on asks for its next step, and has the batches that it would have had."""
@@ -68,7 +68,7 @@ def test_a_step_follows_from_the_settings_alone(plan, epoch, data):
     assert [mine.tolist() for mine in again.epoch(epoch).share(step)] == whole[step]
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(plans(), st.data())
 def test_other_ranks_share_the_same_steps(plan, data):
     ranks = data.draw(st.integers(1, len(plan.costs_G) // plan.steps))

@@ -100,7 +100,7 @@ def test_all_of_them(written):
     same(ShardSet(written).read(slice(None)), WHOLE)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(st.lists(st.integers(0, 22), max_size=40))
 def test_any_of_them_in_any_order(written, indices):
     expected = graphs_of(
@@ -215,7 +215,7 @@ def test_a_missing_shard(broken):
         ShardSet(broken).read([10])
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.integers(0, 2**30), st.integers(1, 255))
 def test_a_changed_byte_does_no_harm_and_is_found(written, at, change):
     """Reading raises or returns; it never leaves the arrays. The hash always tells."""

@@ -44,7 +44,7 @@ def crystals(numbers):
     return Crystals.of_atoms([Atoms(numbers=[number], cell=[3, 3, 3], pbc=True) for number in numbers])
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(st.lists(st.integers(1, 9), min_size=1, max_size=40), st.sets(st.integers(1, 9), max_size=4))
 def test_all_that_can_be_are_predicted(numbers, unknown):
     answers = ask_each(Numbers(unknown), crystals(numbers))

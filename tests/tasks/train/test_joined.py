@@ -42,7 +42,7 @@ def two():
     }
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.lists(st.integers(0, len(BOTH) - 1), min_size=1, max_size=20))
 def test_joined_graphs_are_those_of_one_set_in_any_order(order):
     joined = JoinedSource([(Source(COPPERS), len(COPPERS)), (Source(SALTS), len(SALTS))])

@@ -140,7 +140,7 @@ def test_pinball_of_the_median_is_the_absolute_error():
     torch.testing.assert_close(found, (label - quantile).abs())
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.lists(st.floats(-200, 200), min_size=5, max_size=5))
 def test_quantiles_never_cross(numbers):
     head = QuantileHead()

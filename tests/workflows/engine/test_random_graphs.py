@@ -53,13 +53,13 @@ def compare(plan: dict[str, Any], site: Any) -> None:
         assert_same(found, expected)
 
 
-@settings(max_examples=60, deadline=None, derandomize=True)
+@settings(max_examples=60)
 @given(plan=plans())
 def test_static_graphs(plan: dict[str, Any]) -> None:
     compare(plan, "inline")
 
 
-@settings(max_examples=80, deadline=None, derandomize=True)
+@settings(max_examples=80)
 @given(plan=plans(most=5, depth=2))
 def test_dynamic_graphs(plan: dict[str, Any]) -> None:
     compare(plan, "inline")
@@ -67,9 +67,7 @@ def test_dynamic_graphs(plan: dict[str, Any]) -> None:
 
 @settings(
     max_examples=25,
-    deadline=None,
-    derandomize=True,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(plan=plans(most=6, depth=2))
 def test_in_worker_processes(workers, plan: dict[str, Any]) -> None:
@@ -77,7 +75,7 @@ def test_in_worker_processes(workers, plan: dict[str, Any]) -> None:
 
 
 @pytest.mark.slow
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=1500)
 @given(plan=plans(most=8, depth=3))
 def test_many_more(plan: dict[str, Any]) -> None:
     compare(plan, "inline")

@@ -177,15 +177,11 @@ class RandomCampaign(RuleBasedStateMachine):
 
 
 TestRandomCampaign = RandomCampaign.TestCase
-TestRandomCampaign.settings = settings(
-    max_examples=60, stateful_step_count=25, deadline=None, derandomize=True
-)
+TestRandomCampaign.settings = settings(max_examples=60, stateful_step_count=25)
 
 
 @pytest.mark.slow
 def test_random_campaigns_at_length() -> None:
     from hypothesis.stateful import run_state_machine_as_test
 
-    run_state_machine_as_test(
-        RandomCampaign, settings=settings(max_examples=400, stateful_step_count=40, deadline=None)
-    )
+    run_state_machine_as_test(RandomCampaign, settings=settings(max_examples=400, stateful_step_count=40))

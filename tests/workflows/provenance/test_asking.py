@@ -168,7 +168,7 @@ def test_names_cannot_break_a_drawing(tmp_path):
     assert json.loads(as_dot(entries, "why").split("label=")[1].split(", fillcolor")[0])
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(st.lists(st.lists(st.integers(0, 7), max_size=3), min_size=1, max_size=8))
 def test_why_and_uses_are_each_other_reversed(tmp_path_factory, plan):
     jobs = []

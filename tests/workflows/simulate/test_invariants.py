@@ -36,7 +36,7 @@ def longest_path(seconds, parents):
     return max(ends)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(graphs(), st.integers(1, 4), st.integers(1, 3))
 def test_no_faster_than_the_longest_path_nor_than_the_work(graph, workers, blocks):
     jobs, seconds, parents = graph
@@ -50,7 +50,7 @@ def test_no_faster_than_the_longest_path_nor_than_the_work(graph, workers, block
     assert pool.utilisation <= 1 + 1e-9
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(DURATIONS, st.integers(1, 10), st.integers(1, 10))
 def test_more_nodes_never_lengthen_a_fan(seconds, fewer, more):
     few = run(fan(len(seconds)), machine(workers=fewer), seconds)
@@ -58,7 +58,7 @@ def test_more_nodes_never_lengthen_a_fan(seconds, fewer, more):
     assert many.makespan <= few.makespan * (1 + 1e-9)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     graphs(),
     st.floats(0.0, 0.3),
