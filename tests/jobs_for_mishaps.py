@@ -19,9 +19,10 @@ def text_of_type(value: Any) -> str:
 
 
 @job
-def map_reduce_list(n: int) -> Any:
+def map_reduce_list(n: int, times: int) -> Any:
+    """Be replaced by so many jobs; each of their outputs is referred to so many times."""
     mapped = [named(add(i), f"map {i}") for i in range(n)]
-    return Response(replace=Flow(mapped, output=[new.output for new in mapped]))
+    return Response(replace=Flow(mapped, output=[new.output for new in mapped for _ in range(times)]))
 
 
 @job

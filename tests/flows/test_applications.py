@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from inline_runs import output_of
 
-from zonemelt import run_flow
 from zonemelt.flows.applications import CathodesMaker, FerroelectricsMaker, PolymorphsMaker
 from zonemelt.tasks.errors import InputError, UnknownKeyError
 from zonemelt.workflows.campaigns.spec import build_flow, load_campaign
@@ -20,18 +20,12 @@ LAYERED = {
 TITANATE = {"a": "Ba", "b": "Ti", "x": "O", "length": 4.03, "valences": [2, 4, -2]}
 
 
-def output(flow, place):
-    found = run_flow(flow, site="inline", directory=place)
-    last = found[list(flow.iterflow())[-1][0].uuid]
-    return last[max(last)].output
-
-
 def test_the_salt_is_more_stable_as_rocksalt(tmp_path):
     made = PolymorphsMaker(
         potential="chgnet-0.3.0", polymorphs={"rocksalt": SALT, "cesium": CESIUM}, reference="rocksalt",
         directory=str(tmp_path / "work"), relax={"force": 0.05, "method": "lbfgs"},
     )  # fmt: skip
-    found = {one["name"]: one for one in output(made.make(), tmp_path / "campaign")}
+    found = {one["name"]: one for one in output_of(made.make(), tmp_path / "campaign")}
     assert found["rocksalt"]["energy"] == 0
     assert found["cesium"]["energy"] > 1  # kJ/mol
     assert found["cesium"]["density"] > found["rocksalt"]["density"]
@@ -42,7 +36,7 @@ def test_a_cathode_with_the_barrier_of_a_hop(tmp_path):
         potential="chgnet-0.3.0", cathodes={"LiCoO2": LAYERED}, directory=str(tmp_path / "work"),
         relax={"force": 0.1, "steps": 30}, length=4.0, neb={"images": 1, "force": 1.0, "steps": 5},
     )  # fmt: skip
-    (found,) = output(made.make(), tmp_path / "campaign")
+    (found,) = output_of(made.make(), tmp_path / "campaign")
     assert found["formula"] == "LiCoO2"
     assert found["capacity"] == pytest.approx(273.8, abs=0.2)
     assert 3 < found["voltage"] < 5 or found["reason"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+from inline_runs import last_output
 from jobflow import Flow, job
 from stored_collections_for_tests import SETTINGS, SPLIT
 from stored_collections_for_tests import maker as training
@@ -28,11 +29,7 @@ def maker(directory, **more):
 def run(flow, campaign):
     """The last output of each job that gave one, by its name."""
     found = run_flow(flow, site="inline", directory=campaign)
-    return {
-        one.name: found[one.uuid][max(found[one.uuid])].output
-        for one, _ in flow.iterflow()
-        if found.get(one.uuid)
-    }
+    return {one.name: last_output(found, one.uuid) for one, _ in flow.iterflow() if found.get(one.uuid)}
 
 
 def test_members_with_seeds_of_their_own_become_one_model(stored, tmp_path):

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import json
-
 import numpy as np
 import pytest
 from ase.build import bulk
 from crystals_for_tests import named
-from jobflow import OutputReference
+from inline_runs import output_of
 from potentials_for_tests import Morse, judge_by
 from pymatgen.analysis.phase_diagram import PDEntry, PhaseDiagram
 
-from zonemelt import run_flow
 from zonemelt.flows.judge import JudgeMaker
 from zonemelt.tasks.convert.checked import new_record
 from zonemelt.tasks.datasets.parts import write_part
@@ -71,13 +68,7 @@ def maker(tmp_path, known, **more):
 
 
 def judged(made, candidates, place, **more):
-    flow = made.make(candidates, **more)
-    found = run_flow(flow, site="inline", directory=place, ensure_success=True)
-    output = flow.output
-    while isinstance(output, OutputReference):  # of a job that was replaced
-        attempts = found[output.uuid]
-        output = attempts[max(attempts)].output
-    json.dumps(output)
+    output = output_of(made.make(candidates, **more), place)
     return {one["identifier"]: Verdict.model_validate(one) for one in output["verdicts"]}, output
 
 

@@ -6,10 +6,10 @@ import json
 
 import numpy as np
 import pytest
+from inline_runs import output_of
 from labels_for_tests import VASP, record_of
 from trained_potentials_for_tests import SMALL, structures
 
-from zonemelt import run_flow
 from zonemelt.flows.potential import CommitteeMaker, LinearPotentialMaker, PotentialMaker
 from zonemelt.tasks.crystals import Crystals
 from zonemelt.tasks.datasets import commit, open_dataset, write_part
@@ -64,16 +64,10 @@ def maker(directory="", **more):
     return PotentialMaker(directory=str(directory), **values)
 
 
-def run(flow, campaign):
-    found = run_flow(flow, site="inline", directory=campaign)
-    job, _ = list(flow.iterflow())[-1]
-    return found[job.uuid][max(found[job.uuid])].output
-
-
 def test_a_committee_from_a_collection(metals, tmp_path):
     loss = {"weights": {"energy": 1, "forces": 1, "stress": 0.1}}
     flow = CommitteeMaker(train=maker(loss=loss), members=2, directory=str(tmp_path / "model"))
-    said = run(flow.make(metals, SPLIT), tmp_path / "campaign")
+    said = output_of(flow.make(metals, SPLIT), tmp_path / "campaign")
     assert said["members"] == ["member-0", "member-1"]
     assert said["metrics"]["test forces mae (eV/Å) spread"] > 0
     committee = load_potential(said["folder"], dtype="float64")
@@ -96,14 +90,14 @@ def test_a_committee_from_a_collection(metals, tmp_path):
 def test_a_committee_of_linear_ones(metals, tmp_path):
     linear = LinearPotentialMaker(basis=BASIS)
     flow = CommitteeMaker(train=linear, members=3, directory=str(tmp_path / "model"))
-    said = run(flow.make(metals, SPLIT), tmp_path / "campaign")
+    said = output_of(flow.make(metals, SPLIT), tmp_path / "campaign")
     assert said["metrics"]["test forces mae (eV/Å) spread"] > 0
     committee = load_potential(said["folder"], dtype="float64")
     assert [member.card.training["seed"] for member in committee.members] == [0, 1, 2]
     assert all(member.card.references == committee.members[0].card.references for member in committee.members)
     crystals = Crystals.of_atoms(structures(3))
     assert (committee.spread(crystals).forces_A > 0).all()
-    again = run(
+    again = output_of(
         LinearPotentialMaker(basis=BASIS, seed=2, directory=str(tmp_path / "alone")).make(metals, SPLIT),
         tmp_path / "second",
     )
@@ -117,7 +111,8 @@ def test_a_committee_of_two_kinds(metals, tmp_path):
         "network": maker(tmp_path / "network", settings=SETTINGS | {"epochs": 1}),
     }
     done = {
-        name: run(one.make(metals, SPLIT), tmp_path / f"campaign-{name}") for name, one in members.items()
+        name: output_of(one.make(metals, SPLIT), tmp_path / f"campaign-{name}")
+        for name, one in members.items()
     }
     assemble(tmp_path, {name: one | {"metrics": {}} for name, one in done.items()}, least=2)
     opened = load_potential(str(tmp_path))
@@ -140,7 +135,7 @@ def test_a_training_goes_on_as_another_job(metals, tmp_path, monkeypatch):
     monkeypatch.setattr("zonemelt.tasks.train.jobs.deadline_of_job", lambda: 0.0)
     monkeypatch.setattr("zonemelt.tasks.train.tally._HURRIED", 100)
     one = maker(tmp_path / "model", settings=SETTINGS | {"epochs": 1})
-    said = run(one.make(metals, {"train": SPLIT["train"]}), tmp_path / "campaign")
+    said = output_of(one.make(metals, {"train": SPLIT["train"]}), tmp_path / "campaign")
     assert said["jobs"] == 3
     assert said["steps"] == 2
     assert load_potential(said["folder"]).card.model_dump(mode="json") == json.loads(json.dumps(said["card"]))

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import pytest
 from ase.build import bulk
-from jobflow import OutputReference
+from inline_runs import output_of
 from materials_project_server import KEY, materials_project
 from potentials_for_tests import Morse, judge_by
 from pymatgen.analysis.phase_diagram import PDEntry, PhaseDiagram
 from pymatgen.entries.computed_entries import ComputedStructureEntry, ConstantEnergyAdjustment
 from pymatgen.io.ase import AseAtomsAdaptor
 
-from zonemelt import run_flow
 from zonemelt.flows.judge import JudgeMaker
 from zonemelt.tasks.datasets import commit, open_dataset, write_part
 from zonemelt.tasks.errors import InputError
@@ -46,13 +45,7 @@ def judged(references, place):
         relax={"force": 0.01, "method": "lbfgs"},
     )  # fmt: skip
     made.check()
-    flow = made.make([CANDIDATE])
-    found = run_flow(flow, site="inline", directory=place / "c", ensure_success=True)
-    output = flow.output
-    while isinstance(output, OutputReference):
-        attempts = found[output.uuid]
-        output = attempts[max(attempts)].output
-    (one,) = output["verdicts"]
+    (one,) = output_of(made.make([CANDIDATE]), place / "c")["verdicts"]
     return Verdict.model_validate(one)
 
 

@@ -8,11 +8,10 @@ import pytest
 from ase.build import bulk
 from ase.io import write
 from crystals_for_tests import named
-from jobflow import OutputReference
+from inline_runs import output_of
 from potentials_for_tests import Morse, judge_by
 from typer.testing import CliRunner
 
-from zonemelt import run_flow
 from zonemelt.flows.judge import JudgeMaker
 from zonemelt.flows.screening import ScreeningMaker
 from zonemelt.tasks.errors import InputError, UnknownKeyError
@@ -51,16 +50,6 @@ def screening(place, **more):
         **more,
     }  # fmt: skip
     return ScreeningMaker(**given)
-
-
-def output_of(flow, place):
-    found = run_flow(flow, site="inline", directory=place, ensure_success=True)
-    output = flow.output
-    while isinstance(output, OutputReference):  # of a job that was replaced
-        attempts = found[output.uuid]
-        output = attempts[max(attempts)].output
-    json.dumps(output)
-    return output
 
 
 def test_the_best_are_labelled_with_what_they_would_fall_apart_into(tmp_path):

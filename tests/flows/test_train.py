@@ -10,6 +10,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from inline_runs import last_output
 from ledgers_for_tests import events
 from processes_for_tests import two_workers
 from stored_collections_for_tests import NETWORK, SPLIT, maker
@@ -36,8 +37,7 @@ def trained(of, stored, campaign, *, site="inline", split=SPLIT, **more):
     found = run_flow(flow, site=site, directory=campaign, **more)
     if failed := events(campaign, "failed"):
         return failed[-1]
-    answers = found[flow.jobs[0].uuid]
-    return answers[max(answers)].output
+    return last_output(found, flow.jobs[0].uuid)
 
 
 def test_a_model_comes_out_and_a_second_time_at_once(stored, undisturbed, tmp_path):

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from ase.build import bulk
 from ase.calculators.singlepoint import SinglePointCalculator
+from inline_runs import output_of
 
-from zonemelt import run_flow
 from zonemelt.flows.validate import ValidateMaker
 from zonemelt.tasks.errors import InputError, UnknownKeyError
 from zonemelt.tasks.potentials.validation.jobs import FIGURE, VALIDATION
@@ -32,9 +32,7 @@ def test_labels_and_references_in_one_document(tmp_path):
         potential="chgnet-0.3.0", labels={"source": str(tmp_path / "salt.extxyz")}, references={"NaCl": SALT},
         settings={"eos": {"points": 5, "force": 0.05}}, directory=str(tmp_path / "out"), dtype="float32",
     ).make()  # fmt: skip
-    found = run_flow(flow, site="inline", directory=tmp_path / "campaign")
-    last = found[list(flow.iterflow())[-1][0].uuid]
-    document = last[max(last)].output
+    document = output_of(flow, tmp_path / "campaign")
     assert json.loads((tmp_path / "out" / VALIDATION).read_text()) == document
     assert (tmp_path / "out" / FIGURE).read_text().startswith("<?xml")
     assert document["errors"]["energy"]["count"] == 1
