@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
     from jobflow import Job
 
+    from zonemelt.tasks.datasets import Dataset
+
 ENERGIES = ("energy_per_atom", "energy_free_per_atom")
 POOL = "pool"
 """The oracle that looks labels up in the pool: for tables, and to see what a search would have cost."""
@@ -71,10 +73,17 @@ class RelabelScreeningMaker(RelabelMaker):
                 where=f"pool {self.pool['dataset']}",
                 remedy="ask for fewer in initial and heldout",
             )
-        if self.oracle == POOL:  # names only: of one record
-            known = {*next(iter(pool.records())).properties, *ENERGIES}
-            if self.target not in known:
+        if self.oracle == POOL:
+            self._check_target(pool)
+
+    def _check_target(self, pool: Dataset) -> None:
+        """Refuse a property that no record has: names only are looked at, most often of one record."""
+        known = set(ENERGIES)
+        records = pool.records()
+        while self.target not in known:
+            if (record := next(records, None)) is None:
                 raise UnknownKeyError.of(self.target, known, where="target")
+            known |= set(record.properties)
 
     @property
     def need(self) -> list[str]:

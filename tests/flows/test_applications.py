@@ -70,7 +70,7 @@ def test_what_cannot_be_is_said_before_anything_runs(tmp_path):
             "compound x: born",
         ),
         (
-            FerroelectricsMaker(compounds={"x": {**TITANATE, "lenght": 4.0}}, **place),
+            FerroelectricsMaker(compounds={"x": {**TITANATE, "lengths": 4.0}}, **place),
             UnknownKeyError,
             "did you mean 'length'",
         ),

@@ -9,7 +9,7 @@ from relabelling_for_tests import pool_of_alloys, result
 
 from zonemelt import run_flow
 from zonemelt.flows.relabel_screening import RelabelScreeningMaker
-from zonemelt.tasks.datasets import open_dataset
+from zonemelt.tasks.datasets import commit, open_dataset, write_part
 from zonemelt.tasks.errors import InputError
 from zonemelt.tasks.rounds.screening import covering
 from zonemelt.workflows.campaigns.spec import build_flow, load_campaign
@@ -65,6 +65,16 @@ def test_a_pool_that_is_too_small_or_not_there(tmp_path):
     ):
         with pytest.raises(InputError, match=match):
             build_flow(load_campaign("al_screening", {"target": "heat", **overrides}))
+
+
+def test_a_target_that_the_first_record_lacks(tmp_path):
+    some = list(open_dataset(pool_of_alloys(tmp_path / "all")).records())[:8]
+    some[0] = some[0].model_copy(update={"properties": {}})
+    commit(tmp_path / "pool", [write_part(tmp_path / "pool", some)], message="one without")
+    pool = {"dataset": str(tmp_path / "pool"), "version": open_dataset(tmp_path / "pool").version}
+    RelabelScreeningMaker(pool=pool, target="heat", initial=5).check()
+    with pytest.raises(InputError, match="did you mean 'heat'"):
+        RelabelScreeningMaker(pool=pool, target="heta", initial=5).check()
 
 
 def test_elements_without_a_label_come_first():
