@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import os
 import re
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from zonemelt.tasks.errors import InputError, UnknownKeyError
+from zonemelt.tasks.settings import read_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-M = TypeVar("M")
+    from collections.abc import Collection, Mapping
 
 
 class _Spec(BaseModel):
@@ -98,18 +97,13 @@ class MongoSpec(_Spec):
 
 
 StoreSpec = SQLiteSpec | MemorySpec | MongoSpec
-_MODELS: dict[str, type[_Spec]] = {
+_MODELS: Final[dict[str, type[StoreSpec]]] = {
     "sqlite": SQLiteSpec,
     "memory": MemorySpec,
     "mongo": MongoSpec,
 }
-_BLOB_MODELS: dict[str, type[_Spec]] = {
-    "sqlite": SQLiteBlobs,
-    "file": FileBlobs,
-    "memory": MemoryBlobs,
-    "gridfs": GridFSBlobs,
-    "s3": S3Blobs,
-}
+_BLOBS: Final = ("sqlite", "file", "memory", "gridfs", "s3")
+_SECRET: Final = ("uri", "username", "password")
 
 
 def read_spec(spec: Mapping[str, Any], *, where: str = "store") -> StoreSpec:
@@ -119,35 +113,31 @@ def read_spec(spec: Mapping[str, Any], *, where: str = "store") -> StoreSpec:
         UnknownKeyError: a type or key that does not exist.
         InputError: a value of the wrong kind, or a variable that is not set.
     """
-    known = _known(spec, _MODELS, where=where)
-    for name, blobs in dict(spec.get("additional") or {}).items():
-        _known(blobs, _BLOB_MODELS, where=f"{where}.additional.{name}")
-    try:
-        checked: StoreSpec = TypeAdapter(known).validate_python(expand(spec, where=where))
-    except ValidationError as error:
-        first = error.errors(include_input=False, include_url=False)[0]
-        field = ".".join(str(part) for part in first["loc"])
-        raise InputError(
-            first["msg"].lower(), where=f"{where}.{field}", remedy="see docs/stores.md"
-        ) from None
-    return checked
+    kind = _type_of(spec, _MODELS, where=where)
+    additional = spec.get("additional") or {}
+    for name, blobs in additional.items() if isinstance(additional, dict) else ():
+        _type_of(blobs, _BLOBS, where=f"{where}.additional.{name}")
+    given = expand(dict(spec), where=where)
+    return read_settings(_MODELS[kind], given, where=where, page="docs/stores.md", secret=_SECRET)
 
 
-def _known(spec: Any, models: Mapping[str, type[_Spec]], *, where: str) -> Any:
-    """Find the model of a specification by its type, and refuse keys that it lacks."""
+def _type_of(spec: Any, types: Collection[str], *, where: str) -> str:
+    """The type that a specification says it is of.
+
+    Raises:
+        UnknownKeyError: there is no such type.
+        InputError: it is no mapping.
+    """
     if not isinstance(spec, dict):
         raise InputError(
             f"expected a mapping with a 'type', found {type(spec).__name__}",
             where=where,
-            remedy=f"types: {', '.join(models)}",
+            remedy=f"types: {', '.join(types)}",
         )
     kind = str(spec.get("type"))
-    if kind not in models:
-        raise UnknownKeyError.of(kind, models, where=f"{where}.type")
-    for key in spec:
-        if key not in models[kind].model_fields:
-            raise UnknownKeyError.of(str(key), models[kind].model_fields, where=where)
-    return models[kind]
+    if kind not in types:
+        raise UnknownKeyError.of(kind, types, where=f"{where}.type")
+    return kind
 
 
 def expand(value: Any, *, where: str) -> Any:

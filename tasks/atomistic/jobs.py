@@ -6,11 +6,11 @@ import hashlib
 import json
 import math
 import time
-from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any, Final
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from jobflow import CURRENT_JOB, Response, job
-from pydantic import TypeAdapter, ValidationError
 
 from zonemelt.tasks.atomistic.dynamics_documents import simulations
 from zonemelt.tasks.atomistic.dynamics_settings import DynamicsSettings
@@ -21,12 +21,15 @@ from zonemelt.tasks.atomistic.neb import NebSettings, minimum_energy_paths
 from zonemelt.tasks.atomistic.path_ends import PathEnds, check_ends
 from zonemelt.tasks.atomistic.phonons import PhononSettings, phonons
 from zonemelt.tasks.atomistic.relax import RelaxSettings, relaxed_stage
+from zonemelt.tasks.convert.checked import checked
 from zonemelt.tasks.crystals import Crystals
 from zonemelt.tasks.deadline import deadline_of_job
-from zonemelt.tasks.errors import InputError, JobError, UnknownKeyError
+from zonemelt.tasks.errors import JobError, UnknownKeyError
 from zonemelt.tasks.potentials.committee import Committee
 from zonemelt.tasks.potentials.load import load_potential
 from zonemelt.tasks.records import Geometry
+from zonemelt.tasks.settings import read_settings
+from zonemelt.tasks.theory import Document
 from zonemelt.tasks.train.jobs import check_directory
 
 if TYPE_CHECKING:
@@ -35,6 +38,7 @@ if TYPE_CHECKING:
     from zonemelt.tasks.atomistic.relax import Relaxed
     from zonemelt.tasks.potentials.potential import Potential
 
+Model = TypeVar("Model", bound=Document)
 _SPARE = 10.0
 """Seconds before the deadline that are left for the checkpoint."""
 
@@ -131,12 +135,19 @@ def _simulations(
     return [one.model_dump(mode="json") for one in found]
 
 
+def _read(model: type[Model], inputs: list[Any]) -> list[Model]:
+    return [
+        checked(partial(model.model_validate, one), where=f"structure {number}")
+        for number, one in enumerate(inputs)
+    ]
+
+
 def _crystals(inputs: list[Any]) -> Crystals:
-    return Crystals.of(Geometry.model_validate(one) for one in inputs)
+    return Crystals.of(_read(Geometry, inputs))
 
 
 def _ends(inputs: list[Any]) -> tuple[Crystals, Crystals]:
-    pairs = [PathEnds.model_validate(one) for one in inputs]
+    pairs = _read(PathEnds, inputs)
     ends = Crystals.of(pair.initial for pair in pairs), Crystals.of(pair.final for pair in pairs)
     check_ends(*ends)
     return ends
@@ -160,15 +171,7 @@ def inputs_of(kind: str, inputs: list[Any]) -> Any:
     Raises:
         InputError: one is not what the kind takes, or ends of a path do not belong together.
     """
-    try:
-        return CALCULATIONS[kind].read(inputs)
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise InputError(
-            f"{first['msg']}: {first['input']!r:.200}",
-            where=f"{kind}: {error.title}: {'.'.join(map(str, first['loc']))}",
-            remedy="give documents of that form",
-        ) from None
+    return CALCULATIONS[kind].read(inputs)
 
 
 def settings_of(kind: str, document: Mapping[str, Any]) -> Any:
@@ -180,20 +183,7 @@ def settings_of(kind: str, document: Mapping[str, Any]) -> Any:
     """
     if kind not in CALCULATIONS:
         raise UnknownKeyError.of(kind, CALCULATIONS, where="calculation")
-    of_kind = CALCULATIONS[kind].settings
-    known = {field.name for field in fields(of_kind)}
-    for name in document:
-        if name not in known:
-            raise UnknownKeyError.of(name, known, where=kind)
-    try:
-        return TypeAdapter(of_kind).validate_python(dict(document))
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise InputError(
-            f"{first['msg']}: {first['input']!r}",
-            where=f"{kind}: {'.'.join(map(str, first['loc']))}",
-            remedy=f"see {of_kind.__name__}",
-        ) from None
+    return read_settings(CALCULATIONS[kind].settings, document, where=kind, page="docs/atomistic.md")
 
 
 @job

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from zonemelt.tasks.errors import InputError
+from zonemelt.tasks.errors import UnknownKeyError
 from zonemelt.tasks.explore.candidate import Found
 from zonemelt.tasks.generate.sampling import SampleSettings, sample, vary
 from zonemelt.tasks.generate.wishes import Wish
 from zonemelt.tasks.records import Geometry
+from zonemelt.tasks.settings import read_settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -105,16 +106,7 @@ def settings_of(document: Mapping[str, Any], *, seed: int) -> SampleSettings:
     Raises:
         InputError: an unknown key, or a value that cannot be used.
     """
-    known = {*SampleSettings.__dataclass_fields__} - {"seed"}
-    if strange := sorted(set(document) - known):
-        raise InputError(
-            f"unknown key '{strange[0]}'",
-            where="settings of drawing crystals",
-            remedy=f"known keys: {', '.join(sorted(known))}",
-        )
-    try:
-        return SampleSettings(**document, seed=seed)
-    except TypeError as error:
-        raise InputError(
-            str(error), where="settings of drawing crystals", remedy="give numbers, such as steps: 100"
-        ) from None
+    where = "settings of drawing crystals"
+    if "seed" in document:  # which is another for each job
+        raise UnknownKeyError.of("seed", {*SampleSettings.__dataclass_fields__} - {"seed"}, where=where)
+    return read_settings(SampleSettings, {**document, "seed": seed}, where=where, page="docs/generation.md")

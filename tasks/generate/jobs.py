@@ -57,24 +57,8 @@ def wish_of(document: Mapping[str, Any], *, number: int) -> Wish:
     Raises:
         InputError: an unknown key, or a value that cannot be used.
     """
-    known = set(Wish.__dataclass_fields__)
-    if strange := sorted(set(document) - known):
-        raise InputError(
-            f"unknown key '{strange[0]}'",
-            where=f"wish {number}",
-            remedy=f"known keys: {', '.join(sorted(known))}",
-        )
-    try:
-        return Wish(
-            composition={str(key): int(count) for key, count in (document.get("composition") or {}).items()},
-            system=frozenset(map(str, document.get("system") or ())),
-            value=None if document.get("value") is None else float(document["value"]),
-            atoms=None if document.get("atoms") is None else int(document["atoms"]),
-        )
-    except (TypeError, ValueError, AttributeError) as error:
-        raise InputError(
-            str(error), where=f"wish {number}", remedy="such as {composition: {Na: 1, Cl: 1}, value: 1.2}"
-        ) from None
+    said = {key: value for key, value in document.items() if value is not None}
+    return read_settings(Wish, said, where=f"wish {number}", page="docs/generation.md")
 
 
 def read_crystals(

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -17,6 +20,20 @@ class Inner(BaseModel):
     depth: int = Field(gt=0)
 
 
+class Left(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    side: Literal["left"] = "left"
+    length: int = 1
+
+
+class Right(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    side: Literal["right"] = "right"
+    radius: int = 1
+
+
 class Outer(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
@@ -24,6 +41,14 @@ class Outer(BaseModel):
     inner: Inner | None = None
     many: dict[str, Inner] = Field(default_factory=dict)
     token: int = 0
+    several: tuple[Inner, ...] = ()
+    sides: dict[str, Annotated[Left | Right, Field(discriminator="side")]] = Field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plain:
+    steps: int = 1
+    side: Literal["left", "right"] = "left"
 
 
 @pytest.mark.parametrize(
@@ -62,9 +87,16 @@ def test_a_file_of_fields(tmp_path):
     ("document", "error", "said"),
     [
         ({}, InputError, r"'seed' is missing\n.*add 'seed: …', of everything random; see docs/x\.md"),
+        ({"sead": 1}, UnknownKeyError, r"here: sead: unknown key[\s\S]*did you mean 'seed'"),
         ({"sead": 1, "seed": 1}, UnknownKeyError, r"here: sead: unknown key[\s\S]*did you mean 'seed'"),
         ({"seed": 1, "inner": {"dept": 1, "depth": 1}}, UnknownKeyError, "did you mean 'depth'"),
         ({"seed": 1, "many": {"a": {"deep": 1, "depth": 1}}}, UnknownKeyError, "did you mean 'depth'"),
+        ({"seed": 1, "several": [{"deth": 1, "depth": 1}]}, UnknownKeyError, "did you mean 'depth'"),
+        (
+            {"seed": 1, "sides": {"a": {"side": "right", "radus": 2}}},
+            UnknownKeyError,
+            "did you mean 'radius'",
+        ),
         ({"seed": "x"}, InputError, r"here: seed: 'x' cannot be used\n.*valid integer"),
         ({"seed": 1, "many": {"a": {"depth": 0}}}, InputError, r"here: many\.a\.depth: 0 cannot be used"),
     ],
@@ -72,6 +104,20 @@ def test_a_file_of_fields(tmp_path):
 def test_what_is_wrong_is_named_with_its_place(document, error, said):
     with pytest.raises(error, match=said):
         read_settings(Outer, document, where="here", page="docs/x.md")
+
+
+@pytest.mark.parametrize(
+    ("document", "error", "said"),
+    [
+        ({"step": 2}, UnknownKeyError, "here: unknown key 'step'\n.*did you mean 'steps'"),
+        ({"steps": 1.5}, InputError, "here: steps: 1.5 cannot be used\n.*integer"),
+        ({"side": "up"}, InputError, "here: side: 'up' cannot be used\n.*'left' or 'right'"),
+    ],
+)
+def test_a_dataclass_is_read_likewise(document, error, said):
+    with pytest.raises(error, match=said):
+        read_settings(Plain, document, where="here")
+    assert read_settings(Plain, {"steps": 3}, where="here") == Plain(steps=3)
 
 
 def test_a_secret_is_not_shown():

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from ase.units import Hartree, Rydberg, kcal, kJ, mol
-from pydantic import Field, ValidationError
+from pydantic import Field, field_validator
 
-from zonemelt.tasks.convert.checked import REMEDY, described
-from zonemelt.tasks.errors import InputError, UnknownKeyError
+from zonemelt.tasks.convert.checked import REMEDY
+from zonemelt.tasks.errors import InputError
 from zonemelt.tasks.ingest.tables.common import properties_of, property_of
+from zonemelt.tasks.settings import read_settings
 from zonemelt.tasks.theory import Document, Theory
 
 if TYPE_CHECKING:
@@ -67,6 +68,13 @@ class Columns(Document):
     targets: dict[str, Target] = Field(default_factory=dict)
     rest: bool = True
 
+    @field_validator("targets")
+    @classmethod
+    def _energies_are_energies(cls, targets: dict[str, Target]) -> dict[str, Target]:
+        for name in ENERGIES & targets.keys():
+            _factor(targets[name].unit, atoms=1)
+        return targets
+
 
 class TableSettings(Document):
     """What a person knows of tables that they do not say themselves.
@@ -93,25 +101,7 @@ def read_table_settings(given: Mapping[str, Any]) -> dict[str, Any]:
         UnknownKeyError: a key that does not exist, with the nearest one that does.
         InputError: with the field and what it may be.
     """
-    try:
-        return TableSettings.model_validate(given).model_dump(mode="json")
-    except ValidationError as error:
-        for one in error.errors(include_url=False):
-            if one["type"] == "extra_forbidden":
-                raise _unknown_key(one["loc"]) from None
-        raise InputError(
-            described(error),
-            where="table",
-            remedy="give columns (identifier, structure or lattice, numbers and fractional, targets with "
-            "column and unit) and theory (code, version, functional …)",
-        ) from None
-
-
-def _unknown_key(place: tuple[int | str, ...]) -> UnknownKeyError:
-    *above, key = map(str, place)
-    models: dict[str, type[Document]] = {"": TableSettings, "columns": Columns, "theory": Theory}
-    known = models.get(".".join(above), Target).model_fields
-    return UnknownKeyError.of(key, known, where=".".join(["table", *above]))
+    return read_settings(TableSettings, given, where="table", page="docs/ingest.md").model_dump(mode="json")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -156,7 +146,7 @@ def labels(
     """The total energies (eV, whole cell) and the properties of a row; what is empty is left out.
 
     Raises:
-        InputError: a column is not there, or is no number, or an energy has a unit that is none.
+        InputError: a column is not there, or is no number.
     """
     energies: dict[str, float] = {}
     found: dict[str, Property] = {}
@@ -166,7 +156,7 @@ def labels(
             continue
         if name in ENERGIES:
             number = _number(value, target.column, where=where)
-            energies[name] = number * _factor(target.unit, atoms=atoms, where=where)
+            energies[name] = number * _factor(target.unit, atoms=atoms)
         else:
             one = property_of(_number(value, target.column, where=where), unit=target.unit)
             found |= {name: one} if one is not None else {}
@@ -195,11 +185,15 @@ def _number(value: Any, column: str, *, where: str) -> float:
     return number
 
 
-def _factor(unit: str, *, atoms: int, where: str) -> float:
-    """From a unit of energy to eV for the whole cell."""
+def _factor(unit: str, *, atoms: int) -> float:
+    """From a unit of energy to eV for the whole cell.
+
+    Raises:
+        ValueError: it is none.
+    """
     base, slash, per = unit.rpartition("/atom")
     name = base if slash and not per else unit
     if name not in _TO_EV:
         known = ", ".join(f"{known}, {known}/atom" for known in _TO_EV)
-        raise InputError(f"'{unit}' is no unit of a total energy", where=where, remedy=f"known: {known}")
+        raise ValueError(f"'{unit}' is no unit of a total energy: give one of {known}")
     return _TO_EV[name] * (atoms if name != unit else 1)

@@ -14,9 +14,11 @@ from zonemelt.tasks.crystals import Crystals
 from zonemelt.tasks.datasets.parts import write_part
 from zonemelt.tasks.datasets.versions import commit
 from zonemelt.tasks.errors import InputError, UnknownKeyError
+from zonemelt.tasks.generate.draw import settings_of as draw_settings_of
 from zonemelt.tasks.generate.generator import load_generator
 from zonemelt.tasks.generate.jobs import drawn_split, read_crystals, sample_job, wish_of
 from zonemelt.tasks.generate.reduced import reduced
+from zonemelt.tasks.generate.wishes import Wish
 from zonemelt.tasks.quality.symmetry import quiet
 from zonemelt.tasks.records import Convergence, Geometry, Ingested
 from zonemelt.tasks.theory import Theory
@@ -101,7 +103,16 @@ def test_what_a_person_gets_wrong(dataset, tmp_path):
     for split in ({"seed": 1}, {"seed": 1, "validation": 1.0}, {"seed": 1, "validation": -0.1}):
         with pytest.raises(InputError, match="split of a generator"):
             drawn_split(10, split)
-    with pytest.raises(InputError, match="wish 3: unknown key 'colour'"):
-        wish_of({"colour": "blue"}, number=3)
-    with pytest.raises(InputError, match="wish 0"):
+    with pytest.raises(UnknownKeyError, match=r"wish 3: unknown key 'valu'\n.*mean 'value'"):
+        wish_of({"valu": 1.0}, number=3)
+    with pytest.raises(InputError, match="wish 0: value: 'high' cannot be used"):
         wish_of({"value": "high"}, number=0)
+    with pytest.raises(InputError, match=r"composition\.Na: 1\.5 cannot be used"):  # and is not one
+        wish_of({"composition": {"Na": 1.5, "Cl": 2}}, number=0)
+    assert wish_of({"system": ["Na", "Cl"], "value": None}, number=0) == Wish(system=frozenset({"Na", "Cl"}))
+    with pytest.raises(UnknownKeyError, match="did you mean 'steps'"):
+        draw_settings_of({"step": 10}, seed=1)
+    with pytest.raises(InputError, match=r"steps: 10\.5 cannot be used"):
+        draw_settings_of({"steps": 10.5}, seed=1)
+    with pytest.raises(UnknownKeyError, match="unknown key 'seed'"):
+        draw_settings_of({"seed": 10}, seed=1)
