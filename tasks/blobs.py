@@ -361,7 +361,7 @@ def hydrate(doc: Any, blobs: BlobDirectory) -> Any:
 
 def is_reference(doc: Any) -> bool:
     """Tell whether a JSON-like value is the JSON form of a file reference."""
-    return type(doc) is dict and doc.get("@class") == "FileReference" and doc["@module"] == MARK
+    return type(doc) is dict and doc.get("@class") == "FileReference" and doc.get("@module") == MARK
 
 
 def _rebuild(value: Any, replace: Callable[[Any], Any]) -> Any:

@@ -47,9 +47,17 @@ class Executable:
             command: as the settings have it; empty for the variable's, else the usual name on the PATH.
 
         Raises:
-            OracleAbsentError: there is no such program.
+            OracleAbsentError: there is no such program, or the command is none.
         """
-        words = shlex.split(command or os.environ.get(self.variable, "") or self.program)
+        said = command.strip() or os.environ.get(self.variable, "").strip() or self.program
+        try:
+            words = shlex.split(said)
+        except ValueError as error:
+            raise OracleAbsentError(
+                f"the command {said!r} cannot be split into words: {error}",
+                where=f"oracle {self.oracle}",
+                remedy=f"close its quotes, in oracles.{self.oracle}.command or in ${self.variable}",
+            ) from None
         found = shutil.which(words[0])
         if found is None:
             raise OracleAbsentError(

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 Document: TypeAlias = "dict[str, Any]"
 Criteria: TypeAlias = "Mapping[str, Any]"
 Path: TypeAlias = tuple[str, ...]
-T = TypeVar("T")
+Item = TypeVar("Item")
 
 LOGICAL = frozenset({"$and", "$or", "$nor"})
 
@@ -59,7 +59,17 @@ def check_criteria(criteria: Criteria | None) -> Criteria:
         raise _malformed(criteria, TypeError("a filter is a dictionary of fields and values"))
     if "$where" in dumps_safely(criteria):
         raise _malformed(criteria, ValueError("$where would run code and is not supported"))
+    _check_parts(criteria, criteria)
     return criteria
+
+
+def _check_parts(part: Any, whole: Criteria) -> None:
+    """Refuse what is no filter among those that are put together."""
+    if not isinstance(part, Mapping):
+        raise _malformed(whole, TypeError(f"{part!r:.60} is no filter"))
+    for name in LOGICAL & part.keys():
+        for inner in part[name] if isinstance(part[name], (list, tuple)) else ():
+            _check_parts(inner, whole)
 
 
 def dumps_safely(value: Any) -> str:
@@ -79,8 +89,8 @@ def _malformed(criteria: Any, error: Exception) -> StoreError:
 
 
 def sort_documents(
-    items: list[T], order: Sequence[tuple[str, int]], *, key: Callable[[T], Document]
-) -> list[T]:
+    items: list[Item], order: Sequence[tuple[str, int]], *, key: Callable[[Item], Document]
+) -> list[Item]:
     """Sort documents by several fields, MongoDB's order between types, stable otherwise.
 
     Args:

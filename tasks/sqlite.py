@@ -134,10 +134,8 @@ class Connections:
 
     def close(self) -> None:
         """Close the connections of every thread, but never those of the process we forked from."""
-        while self._open:
-            (process, _), connection = self._open.popitem()
-            if process == os.getpid():
-                connection.close()
+        for owner in [owner for owner in self._open if owner[0] == os.getpid()]:
+            self._open.pop(owner).close()
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
@@ -152,10 +150,11 @@ class Connections:
             connection.execute("BEGIN IMMEDIATE")
             try:
                 yield connection
+                connection.execute("COMMIT")
             except BaseException:
-                connection.execute("ROLLBACK")
+                if connection.in_transaction:  # a full disk has ended it already, a busy commit has not
+                    connection.execute("ROLLBACK")
                 raise
-            connection.execute("COMMIT")
         except sqlite3.Error as error:
             raise StoreError(
                 f"a write failed: {error}",

@@ -187,6 +187,10 @@ class TestFileReference:
         assert plain["a"] == list(range(2000))
         assert plain["l"]["@class"] == "Lattice"
 
+    def test_what_is_called_like_a_reference_stays(self, blobs):
+        document = {"a": {"@class": "FileReference"}, "b": {"@class": "FileReference", "@module": "x"}}
+        assert hydrate(document, blobs) == document
+
     def test_hydrate_returns_the_same_object_without_references(self, blobs):
         document = {"a": [{"b": 1}], "module": MARK}
         assert hydrate(document, blobs) is document

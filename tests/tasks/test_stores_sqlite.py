@@ -177,6 +177,7 @@ class TestErrors:
         [
             ({"$where": "this.a == 1"}, "would run code"),
             ({"$or": [{"$where": "1"}]}, "would run code"),
+            ({"$and": [{"a": 1}, 7]}, "7 is no filter"),
             ({"a": {"$unknown": 1}}, "unknown operator"),
             ({"$nothing": 1}, "unknown top level operator"),
             ({"a": {"$in": 3}}, "needs an array"),

@@ -228,6 +228,28 @@ class TestConnections:
         assert connection.execute("SELECT count(*) FROM outputs").fetchone() == (0,)
         connection.close()
 
+    def test_a_commit_that_fails_leaves_no_transaction_behind(self, tmp_path, monkeypatch):
+        """A reader holds the rollback journal's lock: the next write works once it is gone."""
+        monkeypatch.setattr(module, "file_system", lambda path: "lustre")
+        monkeypatch.setattr(module, "BUSY_SECONDS", 0.1)
+        with SQLiteStore(tmp_path / "s.db", key="uuid") as store:
+            store.update({"uuid": "a", "index": 1})
+            reader = connect(tmp_path / "s.db", read_only=True)
+            reader.execute("BEGIN")
+            reader.execute("SELECT doc FROM outputs").fetchone()
+            with pytest.raises(StoreError, match="a write failed: database is locked"):
+                store.update({"uuid": "b", "index": 1})
+            reader.close()
+            store.update({"uuid": "b", "index": 1})
+            assert store.count() == 2
+
+    def test_a_write_that_sqlite_has_ended_says_why(self, tmp_path):
+        connections = module.Connections(tmp_path / "s.db")
+        with pytest.raises(StoreError, match="disk is full"), connections.transaction() as connection:  # noqa: PT012
+            connection.execute("ROLLBACK")  # as SQLite does by itself
+            raise sqlite3.OperationalError("database or disk is full")
+        connections.close()
+
     def test_a_fork_gets_its_own_connection(self, store):
         store.update({"uuid": "a", "index": 1})
         child = os.fork()
