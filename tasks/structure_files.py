@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 from dataclasses import dataclass
 from functools import partial
@@ -147,78 +146,67 @@ def read_frames(place: Path, *, remedy: str = _REMEDY) -> list[Any]:
     """All frames of a file as ``ase.Atoms``, with what the file says was computed.
 
     Raises:
-        InputError: there is no such file, it is of no format that is read, or it holds nothing.
+        InputError: there is no such file, it is of no format that is read, it holds nothing, or a frame of it
+            is none.
     """
+    frames = _frames(place, remedy=remedy)
+    if bad := next((one for one in frames if isinstance(one, str)), None):
+        raise InputError(bad, where=str(place), remedy=remedy)
+    return frames
+
+
+def _frames(place: Path, *, remedy: str) -> list[Any]:
+    """Each frame as ``ase.Atoms``, or in words why it is none; only extended XYZ tells of single frames."""
     from ase.io import read
+
+    kind = _kind(place, remedy)
+    try:
+        found: Any = _of_extxyz(place) if kind == "extxyz" else read(str(place), index=":", format=kind)
+    except Exception as error:  # noqa: BLE001 (ASE's readers raise many kinds)
+        said = error.what if isinstance(error, InputError) else f"{type(error).__name__}: {error}"
+        raise InputError(f"ASE cannot read it as {kind}: {said}", where=str(place), remedy=remedy) from None
+    if not found:
+        raise InputError("it holds no structure", where=str(place), remedy=remedy)
+    return list(found)
+
+
+def _kind(place: Path, remedy: str) -> str:
+    """The format of a file as ASE calls it, one of :data:`FORMATS`."""
     from ase.io.formats import UnknownFileTypeError, filetype
 
     if not place.is_file():
         raise InputError("there is no such file", where=str(place), remedy=remedy)
     try:
-        kind = filetype(str(place))
+        kind = str(filetype(str(place)))
     except (UnknownFileTypeError, OSError, UnicodeDecodeError) as error:
         raise InputError(f"its format is not known: {error}", where=str(place), remedy=remedy) from None
     if kind not in FORMATS:
         raise InputError(f"format '{kind}' is not read", where=str(place), remedy=remedy)
-    try:
-        frames: Any = read(str(place), index=":", format=kind)
-    except Exception as error:  # noqa: BLE001 (ASE's readers raise many kinds)
-        raise InputError(
-            f"ASE cannot read it as {kind}: {type(error).__name__}: {error}", where=str(place), remedy=remedy
-        ) from None
-    if not frames:
-        raise InputError("it holds no structure", where=str(place), remedy=remedy)
-    return list(frames)
+    return kind
+
+
+def _of_extxyz(place: Path) -> list[Any]:
+    from zonemelt.tasks.ingest.tables.extxyz import frames_of
+
+    return [
+        f"the frame at line {line}: {atoms}" if isinstance(atoms, str) else atoms
+        for line, atoms in frames_of(place)
+    ]
 
 
 def _by_ase(place: Path) -> Iterator[Read]:
-    try:
-        frames = read_frames(place)
-    except InputError:
-        if ".extxyz" not in place.suffixes and ".xyz" not in place.suffixes:
-            raise
-        frames = _one_by_one(place)
-        if all(isinstance(one, str) for one in frames):
-            raise
+    frames = _frames(place, remedy=_REMEDY)
+    if all(isinstance(one, str) for one in frames):
+        raise InputError(frames[0], where=str(place), remedy=_REMEDY)
     for number, atoms in enumerate(frames):
         name = _called(place, number, of=len(frames))
         if isinstance(atoms, str):
             yield Read(name=name, reason=atoms)
             continue
         try:
-            yield Read(name=name, geometry=_geometry(atoms, name))
+            yield Read(name=name, geometry=new_geometry(atoms, where=name))
         except ZonemeltError as error:
             yield Read(name=name, reason=error.what)
-
-
-def _one_by_one(place: Path) -> list[Any]:
-    """The frames of an extended XYZ file that holds bad ones: ``ase.Atoms``, or what is wrong, for each."""
-    from ase.io import read
-
-    found: list[Any] = []
-    lines = place.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True)
-    start = 0
-    while start < len(lines) and lines[start].strip():
-        try:
-            end = start + 2 + int(lines[start])
-        except ValueError:
-            found.append(
-                f"line {start + 1} is not the number of atoms of a frame: what follows cannot be read"
-            )
-            break
-        if end > len(lines):
-            found.append(f"the file ends within the frame that begins at line {start + 1}")
-            break
-        try:
-            found.append(read(io.StringIO("".join(lines[start:end])), format="extxyz"))
-        except Exception as error:  # noqa: BLE001 (ASE's readers raise many kinds)
-            found.append(f"the frame at line {start + 1} cannot be read: {type(error).__name__}: {error}")
-        start = end
-    return found
-
-
-def _geometry(atoms: Any, name: str) -> Geometry:
-    return new_geometry(atoms, where=name)
 
 
 def _called(place: Path, number: int, *, of: int) -> str:

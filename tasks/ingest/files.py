@@ -6,6 +6,7 @@ import bz2
 import contextlib
 import gzip
 import importlib
+import io
 import lzma
 import mmap
 import zlib
@@ -68,13 +69,47 @@ def _zstandard(path: Path) -> IO[bytes]:
             library: Any = importlib.import_module(module)
         except ImportError:
             continue
-        stream: IO[bytes] = library.open(path, "rb")
-        return stream
+        return io.BufferedReader(_Zstandard(path, library))
     raise InputError(
         "it is compressed with zstd, and no library for it is installed",
         where=str(path),
         remedy="`pip install zstandard`, or decompress it",
     )
+
+
+class _Zstandard(io.RawIOBase):
+    """What a library for zstd reads; its own error becomes one of the system's, as for other compressions."""
+
+    def __init__(self, path: Path, library: Any) -> None:
+        super().__init__()
+        self._file = path.open("rb")
+        if hasattr(library, "ZstdDecompressor") and library.__name__ == "zstandard":
+            self._stream = library.ZstdDecompressor().stream_reader(self._file, read_across_frames=True)
+        else:
+            self._stream = library.open(self._file, "rb")
+        self._broken = library.ZstdError
+
+    def readable(self) -> bool:
+        """It is."""
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        """Fill a buffer, or a part of it.
+
+        Raises:
+            OSError: the stream is broken.
+        """
+        try:
+            part: bytes = self._stream.read(len(buffer))
+        except self._broken as error:
+            raise OSError(str(error)) from error
+        buffer[: len(part)] = part
+        return len(part)
+
+    def close(self) -> None:
+        """Close the file too."""
+        self._file.close()
+        super().close()
 
 
 def head_of(path: Path, size: int = HEAD) -> bytes:

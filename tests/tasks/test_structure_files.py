@@ -14,7 +14,7 @@ from properties_for_tests import dataset_of, records
 
 from zonemelt.tasks.errors import InputError
 from zonemelt.tasks.records import Geometry
-from zonemelt.tasks.structure_files import FORMATS, read_below, read_structures
+from zonemelt.tasks.structure_files import FORMATS, read_below, read_frames, read_structures
 
 SALT = bulk("NaCl", "rocksalt", a=5.64)
 
@@ -117,11 +117,25 @@ def test_a_corrupt_frame_does_not_spoil_the_others(tmp_path):
     (tmp_path / "a.extxyz").write_text("\n".join(lines[:-1]) + "\n")
     found = list(read_structures(tmp_path / "a.extxyz"))
     assert found[0].geometry == Geometry.of(SALT)
-    assert "line 5 cannot be read" in found[1].reason
-    assert "ends within the frame that begins at line 9" in found[2].reason
+    assert "line 5: ASE cannot read it" in found[1].reason
+    assert "line 9: it says 2 atoms and has 1 rows" in found[2].reason
     (tmp_path / "b.extxyz").write_text("\n".join(["hello", *lines]))
-    with pytest.raises(InputError, match="cannot read it as"):
-        list(read_structures(tmp_path / "b.extxyz"))
+    reasons = [one.reason for one in read_structures(tmp_path / "b.extxyz")]
+    assert "is no number of atoms" in reasons[0]
+    assert reasons[2] == ""
+    with pytest.raises(InputError, match="is no number of atoms"):
+        read_frames(tmp_path / "b.extxyz")
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize(("between", "bad"), [("\n", 0), (" \n\n", 0), ("-2\n", 1)])
+def test_frames_are_counted_whatever_stands_between_them(tmp_path, between, bad):
+    """ASE stops at a blank line without a word."""
+    write(tmp_path / "a.extxyz", SALT)
+    one = (tmp_path / "a.extxyz").read_text()
+    (tmp_path / "a.extxyz").write_text(one + between + one)
+    found = list(read_structures(tmp_path / "a.extxyz"))
+    assert [one.geometry is None for one in found] == [False, bool(bad)]
 
 
 def test_a_directory_of_files(tmp_path):

@@ -59,13 +59,12 @@ def read_extxyz(path: Path, origin: Origin) -> Iterator[Record | BadRow]:
         InputError: the file is empty or cannot be read to its end.
     """
     parser = parser_of("ase")
-    for number, (line, text) in enumerate(_frames(path)):
+    for number, (line, atoms) in enumerate(frames_of(path)):
         where = f"{origin.source}, line {line} (frame {number})"
-        if isinstance(text, ValueError):
-            yield BadRow(where=where, reason=str(text))
+        if isinstance(atoms, str):
+            yield BadRow(where=where, reason=atoms)
             continue
         try:
-            atoms = _atoms(text)
             if isinstance(atoms.info.get(REST), dict):
                 yield record_of_frame(atoms, where=where)
                 continue
@@ -80,8 +79,28 @@ def read_extxyz(path: Path, origin: Origin) -> Iterator[Record | BadRow]:
             )
         except InputError as error:
             yield BadRow(where=where, reason=error.what)
+        except Exception as error:  # noqa: BLE001 (whatever its labels make ASE and NumPy raise)
+            yield BadRow(where=where, reason=f"its labels make no sense: {type(error).__name__}: {error}")
+
+
+def frames_of(path: Path) -> Iterator[tuple[int, Any]]:
+    """The frames of a file one at a time, those after a blank line too, which ASE passes over.
+
+    Yields:
+        The number of a frame's first line, and the frame as ``ase.Atoms``, or in words why it is none.
+
+    Raises:
+        InputError: the file is empty or cannot be read to its end.
+    """
+    for line, text in _frames(path):
+        if isinstance(text, ValueError):
+            yield line, str(text)
+            continue
+        try:
+            atoms = _atoms(text)
         except Exception as error:  # noqa: BLE001 (whatever ASE raises of one frame says that it is bad)
-            yield BadRow(where=where, reason=f"ASE cannot read it: {type(error).__name__}: {error}")
+            atoms = f"ASE cannot read it: {type(error).__name__}: {error}"
+        yield line, atoms
 
 
 def _frames(path: Path) -> Iterator[tuple[int, str | ValueError]]:

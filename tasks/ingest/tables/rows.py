@@ -41,8 +41,9 @@ def record_of_row(
         InputError: a column is missing, or a value cannot be used.
     """
     identifier = f"{origin.calculation}-{number}"
-    if columns.identifier is not None and row.get(columns.identifier) not in {None, ""}:
-        identifier = str(row[columns.identifier])
+    said = row.get(columns.identifier) if columns.identifier is not None else None
+    if said is not None and said != "":
+        identifier = str(said)
     if columns.structure is None and columns.lattice not in row and columns.formula in row:
         _, found = labels(row, columns, atoms=1, where=where)
         return Composition(

@@ -9,6 +9,7 @@ import lzma
 import outputs_for_tests as outputs
 import pytest
 
+from zonemelt.tasks.ingest.files import plain_copy
 from zonemelt.tasks.ingest.recognise import recognise, recognised_head
 
 HEADS = {
@@ -87,6 +88,24 @@ def test_compressed_files_are_looked_into_whatever_their_name(tmp_path, pack):
     path = tmp_path / "file"
     path.write_bytes(pack(outputs.outcar(outputs.frames(1)).encode()))
     assert recognise(path).kind == "vasp-outcar"
+
+
+def test_zstandard_is_read_across_its_frames_up_to_where_it_breaks(tmp_path):
+    zstandard = pytest.importorskip("zstandard", reason="an optional library")
+    text = outputs.outcar(outputs.frames(1)).encode()
+    packed = zstandard.compress(text[:1000]) + zstandard.compress(text[1000:])
+    path, folder = tmp_path / "OUTCAR.zst", tmp_path / "plain"
+    folder.mkdir()
+    path.write_bytes(packed)
+    assert recognise(path).kind == "vasp-outcar"
+    plain, broken = plain_copy(path, folder)
+    assert (plain.read_bytes(), broken) == (text, "")
+    path.write_bytes(packed[:-40])
+    assert recognise(path).kind == "vasp-outcar"
+    path.write_bytes(packed[:6] + b"nonsense" * 20)
+    found = recognise(path)
+    assert found.broken
+    assert "broken" in found.reason
 
 
 def test_zstandard_without_a_library_is_told(tmp_path, monkeypatch):

@@ -14,7 +14,7 @@ from zonemelt.tasks.convert.atoms import record_of_atoms
 from zonemelt.tasks.convert.documents.ase_docs import ase_document_of
 from zonemelt.tasks.convert.origin import BadRow, Origin
 from zonemelt.tasks.errors import InputError
-from zonemelt.tasks.ingest.tables.columns import Columns, Composition, Target
+from zonemelt.tasks.ingest.tables.columns import Columns, Composition, Target, read_table_settings
 from zonemelt.tasks.ingest.tables.common import NOTHING_KNOWN
 from zonemelt.tasks.ingest.tables.jsonl import read_jsonl
 from zonemelt.tasks.quality.symmetry import quiet
@@ -131,10 +131,26 @@ def test_a_bad_line_does_not_lose_the_others(tmp_path: Path, line: Any, words: s
     assert re.search(words, bad.reason), bad.reason
 
 
-def test_a_unit_that_is_no_energy_is_refused(tmp_path: Path) -> None:
-    columns = Columns(targets={"energy_free": Target(column="y.gap", unit="GPa")})
-    (bad,) = read(tmp_path, ROW, columns=columns)
-    assert bad.reason == "'GPa' is no unit of a total energy"
+def test_what_a_person_says_of_a_table_is_checked_before_it_is_read() -> None:
+    def targets(**of_energy: str) -> dict[str, Any]:
+        return {"columns": {"targets": {"energy_free": of_energy}}}
+
+    assert read_table_settings(targets(column="e", unit="Ha/atom"))["columns"]["targets"]
+    for given, words in (
+        (targets(column="y.gap", unit="GPa"), "'GPa' is no unit of a total energy"),
+        (targets(colum="e", unit="eV"), "did you mean 'column'"),
+        ({"column": {}}, "did you mean 'columns'"),
+        ({"theory": {"functional": "PBE"}}, r"'theory\.code' is missing"),
+    ):
+        with pytest.raises(InputError, match=words):
+            read_table_settings(given)
+
+
+def test_an_identifier_may_be_anything(tmp_path: Path) -> None:
+    rows = [ROW | {"id": said} for said in (["a", 1], {"a": 1}, 7, "", None)]
+    found = read(tmp_path, *rows)
+    assert [one.identifier for one in found[:3]] == ["['a', 1]", "{'a': 1}", "7"]
+    assert [one.identifier.rpartition("-")[2] for one in found[3:]] == ["3", "4"]
 
 
 def test_compressed_cut_and_empty_files(tmp_path: Path) -> None:
