@@ -97,3 +97,15 @@ class Crystals:
             cell=self.cells_G33[index],
             pbc=self.periodic_G3[index],
         )
+
+
+def repeats(cell_33: NDArray[np.float64], length: float) -> tuple[int, int, int]:
+    """How often a cell is repeated along each of its vectors for its opposite faces to be ``length`` Å apart.
+
+    Args:
+        cell_33: lattice vectors as rows, Å; with a volume.
+        length: Å.
+    """
+    heights_3 = 1 / np.linalg.norm(np.linalg.inv(cell_33), axis=0)
+    a, b, c = np.maximum(np.ceil(length / heights_3 - 1e-6), 1).astype(int).tolist()
+    return a, b, c

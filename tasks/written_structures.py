@@ -99,6 +99,11 @@ def _lattice(cell: Mapping[str, float], group: Any) -> Any:
     c = cell.get("c", a if system == "cubic" else None)
     if b is None or c is None:
         raise ValueError(f"a {system} cell needs lengths a, b and c where they differ")
+    angles = {"triclinic": ("alpha", "beta", "gamma"), "monoclinic": ("beta",)}.get(system, ())
+    if system == "monoclinic" and set(cell) & {"alpha", "gamma"}:
+        angles = ()  # another vector than b is the unique one
+    if unsaid := [name for name in angles if name not in cell]:
+        raise ValueError(f"a {system} cell needs {' and '.join(unsaid)}")
     gamma = 120.0 if system in {"trigonal", "hexagonal"} else 90.0
     return Lattice.from_parameters(
         a, b, c, cell.get("alpha", 90.0), cell.get("beta", 90.0), cell.get("gamma", gamma)

@@ -6,16 +6,15 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import Field
 
-from zonemelt.tasks.applications.rest import at_rest, reduced
+from zonemelt.tasks.applications.rest import reduced, why_not_at_rest
 from zonemelt.tasks.errors import InputError
 from zonemelt.tasks.records import Geometry
 from zonemelt.tasks.theory import Document
+from zonemelt.tasks.units import MAH_MOL
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-CHARGE: Final = 26_801.4
-"""mAh in a mole of elementary charges."""
 METALS: Final = {
     "Li": ("bcc", 3.44), "Na": ("bcc", 4.21), "K": ("bcc", 5.28), "Mg": ("hcp", 3.20),
     "Ca": ("fcc", 5.53), "Zn": ("hcp", 2.66), "Al": ("fcc", 4.04),
@@ -90,8 +89,8 @@ def cathode(
     atoms = Geometry.model_validate(discharged["geometry"]).atoms()
     empty = Geometry.model_validate(charged["geometry"]).atoms()
     ions, charge = atoms.get_chemical_symbols().count(ion), VALENCE[ion]
-    capacity = CHARGE * ions * charge / atoms.get_masses().sum()
-    reason = at_rest({"discharged": discharged, "charged": charged, "metal": reference})
+    capacity = MAH_MOL * ions * charge / atoms.get_masses().sum()
+    reason = why_not_at_rest({"discharged": discharged, "charged": charged, "metal": reference})
     voltage = change = None
     if not reason:
         metal_energy = reference["energy"] / len(reference["geometry"]["symbols"])

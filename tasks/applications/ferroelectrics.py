@@ -4,24 +4,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from pydantic import Field
 
 from zonemelt.tasks.applications.charges import SITES, Charges
-from zonemelt.tasks.applications.rest import at_rest
+from zonemelt.tasks.applications.rest import why_not_at_rest
 from zonemelt.tasks.errors import InputError
 from zonemelt.tasks.records import Geometry
 from zonemelt.tasks.theory import Document
+from zonemelt.tasks.units import MICROCOULOMB_CM2
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
-
-MICROCOULOMB_CM2: Final = 1602.176634
-"""µC/cm² in one e/Å²."""
 
 
 class Ferroelectric(Document):
@@ -86,7 +84,7 @@ def ferroelectric(
         valences: nominal charges of A, B and X, e.
         born: effective charges.
     """
-    reason = at_rest({"cubic": parent, "polar": polar})
+    reason = why_not_at_rest({"cubic": parent, "polar": polar})
     atoms = Geometry.model_validate(polar["geometry"]).atoms()
     before = Geometry.model_validate(parent["geometry"]).atoms()
     length = float(before.get_volume() ** (1 / 3))

@@ -4,15 +4,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
+from zonemelt.tasks.crystals import repeats
 from zonemelt.tasks.errors import InputError
 from zonemelt.tasks.records import Geometry
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 
 def shortest_hop(host: Geometry, ion: str, *, length: float, where: str) -> tuple[Geometry, Geometry, float]:
@@ -46,10 +42,3 @@ def shortest_hop(host: Geometry, ion: str, *, length: float, where: str) -> tupl
     moved.positions[mover] -= steps[nearest]
     del atoms[gone], moved[gone]
     return Geometry.of(atoms), Geometry.of(moved), float(distances[nearest])
-
-
-def repeats(cell_33: NDArray[np.float64], length: float) -> tuple[int, int, int]:
-    """How often a cell is repeated along each vector until its faces are so far apart, Å."""
-    heights = 1 / np.linalg.norm(np.linalg.inv(cell_33), axis=0)
-    a, b, c = (max(1, int(np.ceil(length / height - 1e-6))) for height in heights)
-    return a, b, c

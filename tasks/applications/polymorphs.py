@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
-from zonemelt.tasks.applications.rest import at_rest, reduced
+from zonemelt.tasks.applications.rest import reduced, why_not_at_rest
 from zonemelt.tasks.errors import InputError
 from zonemelt.tasks.records import Geometry
 from zonemelt.tasks.theory import Document
+from zonemelt.tasks.units import G_CM3, KJ_MOL
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-KJ_MOL: Final = 96.48533
-"""kJ/mol in one eV."""
 
 
 class Polymorph(Document):
@@ -56,7 +54,7 @@ def polymorphs(relaxed: Mapping[str, Mapping[str, Any]], *, reference: str) -> l
     zero = relaxed[reference]
     found = []
     for name, one in relaxed.items():
-        reason = at_rest({reference: zero, name: one})
+        reason = why_not_at_rest({reference: zero, name: one})
         formula, units = formulas[name]
         atoms = Geometry.model_validate(one["geometry"]).atoms()
         volume = float(atoms.get_volume())
@@ -67,7 +65,7 @@ def polymorphs(relaxed: Mapping[str, Mapping[str, Any]], *, reference: str) -> l
         found.append(
             Polymorph(
                 name=name, formula=formula, units=units, energy=energy, volume=volume / units,
-                density=float(atoms.get_masses().sum()) * 1.66053907 / volume,
+                density=G_CM3 * float(atoms.get_masses().sum()) / volume,
                 framework_density=1000 * cations / volume, reason=reason,
             )
         )  # fmt: skip

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 
-def at_rest(relaxed: Mapping[str, Mapping[str, Any]]) -> str:
+def why_not_at_rest(relaxed: Mapping[str, Mapping[str, Any]]) -> str:
     """Why energies may not be compared: names and outcomes of what is not at rest; empty where all is.
 
     Args:
@@ -23,6 +24,6 @@ def reduced(symbols: Sequence[str]) -> tuple[str, int]:
     """The formula unit as chemists write it, and how many of it there are."""
     from pymatgen.core.composition import Composition
 
-    composition = Composition({symbol: list(symbols).count(symbol) for symbol in symbols})
+    composition = Composition(Counter(symbols))
     formula, units = composition.get_reduced_formula_and_factor()
     return formula, int(units)

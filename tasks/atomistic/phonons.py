@@ -14,7 +14,7 @@ from zonemelt.tasks.atomistic.evaluation import evaluated_stage
 from zonemelt.tasks.atomistic.fleet import Pace
 from zonemelt.tasks.atomistic.phonon_analysis import PhononNumbers, analysed
 from zonemelt.tasks.atomistic.rest import RestSettings, Result, at_rest
-from zonemelt.tasks.crystals import Crystals
+from zonemelt.tasks.crystals import Crystals, repeats
 from zonemelt.tasks.errors import InputError
 from zonemelt.tasks.quality.symmetry import quiet
 
@@ -119,11 +119,14 @@ def phonons(
     works: dict[int, Any] = {}
     for index in rest.fine_F.tolist():
         atoms = rest.crystals.atoms(index)
-        repeats = settings.supercell or repeats_of(atoms, settings.length)
-        if (size := len(atoms) * int(np.prod(repeats))) > settings.most_atoms:
+        times = settings.supercell or repeats(atoms.cell.array, settings.length)
+        if (size := len(atoms) * int(np.prod(times))) > settings.most_atoms:
             reasons[index] = f"its supercell has {size} atoms, more than most_atoms = {settings.most_atoms}"
-        else:
-            works[index] = _work(atoms, repeats, settings)
+            continue
+        try:
+            works[index] = _work(atoms, times, settings)
+        except Exception as error:  # noqa: BLE001 (whatever phonopy raises: the others go on)
+            reasons[index] = f"phonopy cannot displace it: {type(error).__name__}: {error}"
     displaced = Crystals.of_atoms(copy for work in works.values() for copy in _supercells(work))
     found = evaluated_stage(
         potential, displaced, atoms_in_flight=settings.atoms_in_flight, pace=pace, stage="displaced"
@@ -139,8 +142,12 @@ def phonons(
         work = works[index]
         at_rest_N3 = next(forces)
         work.forces = [next(forces) - at_rest_N3 for _ in work.supercells_with_displacements]
-        with quiet():
-            numbers = analysed(work, settings)
+        numbers = None
+        try:
+            with quiet():
+                numbers = analysed(work, settings)
+        except Exception as error:  # noqa: BLE001 (whatever phonopy and ASE raise: the others go on)
+            about["reason"] = f"phonopy cannot analyse it: {type(error).__name__}: {error}"
         answers.append(
             Phonons(
                 **about,
@@ -152,14 +159,7 @@ def phonons(
     return answers
 
 
-def repeats_of(atoms: Any, length: float) -> tuple[int, int, int]:
-    """How often a cell is repeated for its opposite faces to be ``length`` Å apart."""
-    heights = 1 / np.linalg.norm(np.linalg.inv(atoms.cell.array), axis=0)
-    a, b, c = np.ceil(length / heights - 1e-9).astype(int).tolist()
-    return a, b, c
-
-
-def _work(atoms: Any, repeats: tuple[int, int, int], settings: PhononSettings) -> Any:
+def _work(atoms: Any, times: tuple[int, int, int], settings: PhononSettings) -> Any:
     """A ``Phonopy`` with its displacements."""
     from phonopy import Phonopy
     from phonopy.structure.atoms import PhonopyAtoms
@@ -172,7 +172,7 @@ def _work(atoms: Any, repeats: tuple[int, int, int], settings: PhononSettings) -
     )
     with quiet():
         work = Phonopy(
-            cell, supercell_matrix=np.diag(repeats), primitive_matrix="auto", symprec=settings.tolerance
+            cell, supercell_matrix=np.diag(times), primitive_matrix="auto", symprec=settings.tolerance
         )
         work.generate_displacements(distance=settings.displacement)
     return work

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from pydantic import Field
 
+from zonemelt.tasks.crystals import repeats
 from zonemelt.tasks.explore.candidate import Explorer, Found, Parent
 from zonemelt.tasks.quality.symmetry import asked
-from zonemelt.tasks.records import Geometry
+from zonemelt.tasks.records import Element, Geometry
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -34,7 +35,7 @@ class Defects(Explorer):
         "interstitial",
     )
     size: float = Field(default=8.0, gt=0, description="least distance between a defect and its image, Å")
-    elements: tuple[str, ...] = Field(
+    elements: tuple[Element, ...] = Field(
         default=(), description="that antisites and interstitials are made of; empty for those of the parent"
     )
     places: int = Field(default=3, ge=1, description="interstitial places of a parent: the widest")
@@ -86,13 +87,6 @@ def defective(crystal: Any, settings: Defects) -> Iterator[tuple[Any, str, str]]
                 more = host.copy()
                 more.append(Atom(new, position))
                 yield more, "interstitial", f"{new} at {where}"
-
-
-def repeats(cell: Floats, size: float) -> tuple[int, int, int]:
-    """How often a cell must be repeated along each vector for its planes to be ``size`` Å apart."""
-    heights = 1 / np.linalg.norm(np.linalg.inv(cell), axis=0)
-    first, second, third = np.maximum(np.ceil(size / heights - 1e-9), 1).astype(int).tolist()
-    return first, second, third
 
 
 def interstitial_places(crystal: Any, operations: tuple[Floats, Floats]) -> Floats:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 # ABINIT's occopt.
 _NO_SMEARING: Final = {0, 1, 2}
+CUTOFF_DIGITS: Final = 4  # of eV: the same whichever document or output says it, in whatever unit
 SMEARINGS: Final = {3: "fermi-dirac", 4: "cold", 5: "cold", 6: "methfessel-paxton 2", 7: "gaussian"}
 
 
@@ -44,9 +45,9 @@ def abinit_records(
         code="abinit",
         version=word(got(document, "calcs_reversed", 0, "abinit_version")) or None,
         functional=word(got(document, "input", "xc")) or None,
-        cutoff=None if asked.get("ecut") is None else asked["ecut"] * Hartree,
+        cutoff=_in_ev(asked.get("ecut"), CUTOFF_DIGITS),
         smearing=SMEARINGS.get(smearing, "none" if smearing in _NO_SMEARING else None),
-        smearing_width=asked["tsmear"] * Hartree if smearing in SMEARINGS and "tsmear" in asked else None,
+        smearing_width=_in_ev(asked.get("tsmear"), 6) if smearing in SMEARINGS else None,
         spin=asked["nsppol"] == 2 if "nsppol" in asked else None,  # noqa: PLR2004 (ABINIT's)
     )
     yield from _end(
@@ -134,6 +135,10 @@ def _end(
         convergence=Convergence(electronic=electronic, complete=completed),
     )
     yield from shared.records([frame])
+
+
+def _in_ev(hartree: float | None, digits: int) -> float | None:
+    return None if hartree is None else round(hartree * Hartree, digits)
 
 
 def _scf_converged(report: Any) -> bool | None:

@@ -25,7 +25,6 @@ EV_PER_A: Final = 1.0
 EV_PER_A3: Final = 1.0
 HARTREE_PER_BOHR: Final = Hartree / Bohr
 KBAR_OF_VASP: Final = -0.1 * GPa  # compression is positive
-GPA: Final = GPa
 GPA_OF_PRESSURE: Final = -GPa  # compression is positive
 
 
@@ -101,7 +100,7 @@ TABLE: Final = (
         schema="atomate2.abinit.schemas.task:AbinitTaskDoc",
         package="atomate2",
         versions=_ATOMATE2,
-        stress=GPA,
+        stress=GPa,
         said="eV, eV/Å, GPa with tension positive",
     ),
     Units(

@@ -9,7 +9,9 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from zonemelt.tasks.convert.documents.abinit_aims import SMEARINGS
+from ase.units import Hartree, Rydberg
+
+from zonemelt.tasks.convert.documents.abinit_aims import CUTOFF_DIGITS, SMEARINGS
 from zonemelt.tasks.ingest.files import SETTINGS, mapped
 from zonemelt.tasks.theory import Theory
 
@@ -17,9 +19,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from zonemelt.tasks.ingest.files import Mapped
-
-RYDBERG: Final = 13.605693122994  # eV, CODATA 2018
-HARTREE: Final = 2 * RYDBERG
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,10 +60,10 @@ HEADERS: Final = {
         functional=rb"Exchange-correlation *= *([^(\n]+?) *(?:\(|\n)",
         dispersion=rb"(DFT-D3|DFT-D |Grimme-D2|Tkatchenko-Scheffler|XDM)",
         cutoff=rb"kinetic-energy cutoff *= *" + _NUMBER + rb" *Ry",
-        cutoff_unit=RYDBERG,
+        cutoff_unit=Rydberg,
         smearing=rb"number of k points= *\d+ +(.+?) smearing",
         width=rb"width \(Ry\)= *" + _NUMBER,
-        width_unit=RYDBERG,
+        width_unit=Rydberg,
         spin=rb"magnetic structure|Starting magnetic structure|SPIN UP",
         no_spin=rb"End of self-consistent|End of band structure",
         setups=rb"PseudoPot\. # *\d+ for +([A-Z][a-z]?)\d* +read from file:? *\n? *(\S+)",
@@ -79,7 +78,7 @@ HEADERS: Final = {
         functional=rb"FUNCTIONAL\| +(?!ROUTINE)([A-Za-z0-9_]+):",
         dispersion=rb"vdW POTENTIAL\|\s+(?:DFT-)?(D[234](?:\(BJ\))?)",
         cutoff=rb"QS\| Density cutoff \[a\.u\.\]: +" + _NUMBER,
-        cutoff_unit=HARTREE,
+        cutoff_unit=Hartree,
         smearing=rb"Smear method +(\S+)",
         spin=rb"calculation +(?:UKS|LSD|ROKS)",
         no_spin=rb"calculation +RKS",
@@ -90,10 +89,10 @@ HEADERS: Final = {
         version=rb"\.Version +(\S+) +of ABINIT",
         functional=rb"(?m)^ *ixc +(\S+)",
         cutoff=rb"(?m)^ *ecut +" + _NUMBER,
-        cutoff_unit=HARTREE,
+        cutoff_unit=Hartree,
         smearing=rb"(?m)^ *occopt +([3-8])\b",  # below 3 there is none
         width=rb"(?m)^ *tsmear +" + _NUMBER,
-        width_unit=HARTREE,
+        width_unit=Hartree,
         spin=rb"(?m)^ *nsppol +2",
         aliases={"11": "PBE", "1": "LDA", "7": "LDA", "2": "LDA", "-116133": "PBEsol", "-101130": "PBE"},
         smearings={str(number): name for number, name in SMEARINGS.items()},
@@ -139,7 +138,7 @@ HEADERS: Final = {
         version=rb"[Ss]iesta [Vv]ersion *: +(?:siesta-|v)?(\S+)",
         functional=rb"(?m)^ *XC\.authors +(\S+)",
         cutoff=rb"(?m)Mesh Cutoff +=? *" + _NUMBER + rb" +Ry",
-        cutoff_unit=RYDBERG,
+        cutoff_unit=Rydberg,
         spin=rb"SpinPolarized \(Up/Down\) run += +T",
         no_spin=rb"SpinPolarized \(Up/Down\) run += +F",
         aliases={"CA": "LDA", "PZ": "LDA", "PBEsol": "PBEsol"},
@@ -149,7 +148,7 @@ HEADERS: Final = {
         version=rb"(?:ABACUS v|Version: Parallel, v?)(.+?) *\n",
         functional=rb"(?:exchange-correlation functional|XC functional|functional) *= *(\S+)",
         cutoff=rb"energy cutoff for wavefunc \(unit:Ry\) = " + _NUMBER,
-        cutoff_unit=RYDBERG,
+        cutoff_unit=Rydberg,
         spin=rb"nspin = 2",
         no_spin=rb"nspin = 1",
     ),
@@ -180,9 +179,9 @@ def _theory(text: Mapped, header: Header) -> Theory:
         found = re.search(pattern, text) if pattern else None
         return " ".join(found[1].decode(errors="replace").split()) if found else None
 
-    def number(pattern: bytes | None, unit: float) -> float | None:
+    def number(pattern: bytes | None, unit: float, digits: int = 6) -> float | None:
         said = words(pattern)
-        return None if said is None else round(float(said.upper().replace("D", "E")) * unit, 6)
+        return None if said is None else round(float(said.upper().replace("D", "E")) * unit, digits)
 
     spin = None
     if header.spin and re.search(header.spin, text):
@@ -199,7 +198,7 @@ def _theory(text: Mapped, header: Header) -> Theory:
         setups={
             element.decode(): name.decode(errors="replace").rpartition("/")[2] for element, name in setups
         },
-        cutoff=number(header.cutoff, header.cutoff_unit),
+        cutoff=number(header.cutoff, header.cutoff_unit, CUTOFF_DIGITS),
         smearing=header.smearings.get(smearing, smearing) if smearing else None,
         smearing_width=number(header.width, header.width_unit),
         spin=spin,

@@ -12,15 +12,16 @@ from hypothesis import strategies as st
 from zonemelt.tasks.applications.cathodes import VALENCE, cathode, metal, without
 from zonemelt.tasks.applications.charges import Charges
 from zonemelt.tasks.applications.ferroelectrics import (
-    MICROCOULOMB_CM2,
     cubic,
     displaced,
     ferroelectric,
 )
-from zonemelt.tasks.applications.hops import repeats, shortest_hop
-from zonemelt.tasks.applications.polymorphs import KJ_MOL, polymorphs
+from zonemelt.tasks.applications.hops import shortest_hop
+from zonemelt.tasks.applications.polymorphs import polymorphs
+from zonemelt.tasks.crystals import repeats
 from zonemelt.tasks.errors import InputError, UnknownKeyError
 from zonemelt.tasks.records import Geometry
+from zonemelt.tasks.units import KJ_MOL, MICROCOULOMB_CM2
 from zonemelt.tasks.written_structures import written
 
 SALT = {"space_group": "Fm-3m", "cell": {"a": 5.64}, "sites": {"Na": [[0, 0, 0]], "Cl": [[0.5, 0.5, 0.5]]}}
@@ -65,6 +66,11 @@ def test_a_structure_from_a_file(tmp_path):
         ({**SALT, "space_group": "Fm-3q"}, "pymatgen cannot make it"),
         ({**SALT, "cell": {"aa": 5.64}}, "has no 'aa'"),
         ({**SALT, "space_group": "Pnma"}, "needs lengths a, b and c"),
+        ({**SALT, "space_group": 14, "cell": {"a": 5.0, "b": 5.1, "c": 5.2}}, "monoclinic cell needs beta"),
+        (
+            {**SALT, "space_group": 2, "cell": {"a": 5.0, "b": 5.1, "c": 5.2, "beta": 95}},
+            "triclinic cell needs alpha and gamma",
+        ),
     ],
 )
 def test_structures_that_are_none(document, match):

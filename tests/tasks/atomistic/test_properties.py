@@ -12,12 +12,13 @@ from ase.build import bulk, molecule
 from ase.eos import EquationOfState
 from potentials_for_tests import Morse
 
+from zonemelt.tasks.atomistic import phonons as phonons_module
 from zonemelt.tasks.atomistic.elastic import ElasticSettings, elasticities
 from zonemelt.tasks.atomistic.eos import EosSettings, equations_of_state, fitted
 from zonemelt.tasks.atomistic.fleet import OutOfTimeError, Pace
-from zonemelt.tasks.atomistic.phonons import PhononSettings, phonons, repeats_of
+from zonemelt.tasks.atomistic.phonons import PhononSettings, phonons
 from zonemelt.tasks.atomistic.vibrations import vibrations
-from zonemelt.tasks.crystals import Crystals
+from zonemelt.tasks.crystals import Crystals, repeats
 from zonemelt.tasks.errors import InputError
 
 COPPER, CUBE = bulk("Cu", a=3.8), bulk("Cu", a=3.6, cubic=True)
@@ -227,6 +228,22 @@ def test_a_supercell_that_is_too_large_is_not_begun():
     assert found[0].numbers is None
 
 
+def test_what_phonopy_cannot_analyse_does_not_spoil_the_others(monkeypatch):
+    def failing(work, settings):
+        if len(work.primitive) == 2:
+            raise RuntimeError("no such lattice")
+        return analysed(work, settings)
+
+    analysed = phonons_module.analysed
+    monkeypatch.setattr(phonons_module, "analysed", failing)
+    settings = PhononSettings(relax=False, length=4.0, mesh=10.0, points=3)
+    found = phonons(Morse(), Crystals.of_atoms([ROCKSALT, COPPER]), settings)
+    assert found[0].numbers is None
+    assert found[0].reason == "phonopy cannot analyse it: RuntimeError: no such lattice"
+    assert found[1].reason is None
+    assert found[1].numbers is not None
+
+
 def test_as_given_where_no_rest_is_asked_for():
     found = equations_of_state(Morse(), Crystals.of_atoms([CUBE]), EosSettings(relax=False, ions=False))[0]
     np.testing.assert_allclose(found.geometry.cell, CUBE.cell.array)
@@ -269,7 +286,7 @@ def test_settings_that_make_no_sense(settings, wrong):
 
 def test_a_supercell_is_thick_everywhere():
     atoms = bulk("Cu", a=3.6)
-    repeats = repeats_of(atoms, 9.0)
-    heights = 1 / np.linalg.norm(np.linalg.inv(atoms.repeat(repeats).cell.array), axis=0)
+    large = atoms.repeat(repeats(atoms.cell.array, 9.0))
+    heights = 1 / np.linalg.norm(np.linalg.inv(large.cell.array), axis=0)
     assert heights.min() >= 9.0
-    assert repeats_of(bulk("Cu", a=3.6, cubic=True), 10.8) == (3, 3, 3)
+    assert repeats(bulk("Cu", a=3.6, cubic=True).cell.array, 10.8) == (3, 3, 3)

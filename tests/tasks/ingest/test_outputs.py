@@ -120,6 +120,16 @@ def test_u_belongs_to_its_potential_where_an_element_has_two(tmp_path):
     assert found.setups == {"Fe": titles[0], "O": titles[2]}
 
 
+def test_a_cutoff_is_the_same_whatever_says_it(tmp_path):
+    """To the digits that codes print, in their units and in atomate2's documents."""
+    path = tmp_path / "a.out"
+    path.write_text(".Version 9.6.2 of ABINIT\n  ecut  1.00000000E+01 Hartree\n  occopt 3\n tsmear 1.0E-02\n")
+    found = theory_of(path, "abinit-out")
+    assert (found.cutoff, found.smearing_width) == (272.1139, 0.272114)
+    path.write_text("Program PWSCF v.7.2\n kinetic-energy cutoff = 20.0000 Ry\n")
+    assert theory_of(path, "qe-out").cutoff == 272.1139
+
+
 @pytest.mark.parametrize(("occopt", "smearing"), [(1, None), (3, "fermi-dirac"), (7, "gaussian")])
 def test_smearing_of_abinit(tmp_path, occopt, smearing):
     """Without it ASE's energies would be taken for extrapolated ones."""
