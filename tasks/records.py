@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from zonemelt.tasks.errors import InputError
 from zonemelt.tasks.theory import Document, OneTheory, Theory
@@ -18,6 +18,18 @@ if TYPE_CHECKING:
 
 Vector = tuple[float, float, float]
 Matrix = tuple[Vector, Vector, Vector]
+
+
+def _known(symbol: str) -> str:
+    from ase.data import atomic_numbers
+
+    if not atomic_numbers.get(symbol):  # 0 is that of X
+        raise ValueError(f"'{symbol}' is no element")
+    return symbol
+
+
+Element = Annotated[str, AfterValidator(_known)]
+"""The symbol of an element, in settings."""
 FLAT = 1e-6  # of the product of the lengths of the vectors: a cell with less volume has none
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from functools import partial
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from zonemelt.tasks.convert.checked import checked
 from zonemelt.tasks.errors import InputError
 from zonemelt.tasks.quality.contacts import too_close
 from zonemelt.tasks.records import Geometry
@@ -17,8 +19,10 @@ from zonemelt.tasks.theory import Document
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-M = TypeVar("M", bound=BaseModel)
-
+_Times = Annotated[int, Field(ge=1)]
+Repeat = tuple[_Times, _Times, _Times]
+"""How often a cell is repeated along each of its vectors."""
+Kelvin = Annotated[float, Field(ge=0)]
 CLOSEST: Final = 0.5
 """Of the sum of covalent radii: what is nearer is no structure, and is not kept."""
 _DIGITS: Final = 6  # of Å: geometries that agree so far are one candidate
@@ -116,20 +120,17 @@ def read_parents(parents: Iterable[dict[str, Any]], *, where: str = "parents") -
     Raises:
         InputError: there is none, two have one name, or one of them is no structure.
     """
-    from pydantic import ValidationError
-
     found = []
     for number, one in enumerate(parents):
-        try:
-            found.append(
-                Parent(identifier=str(one["identifier"]), geometry=Geometry.model_validate(one["geometry"]))
-            )
-        except (KeyError, TypeError, ValidationError) as error:
+        place = f"{where}, number {number}"
+        if absent := [name for name in ("identifier", "geometry") if one.get(name) is None]:
             raise InputError(
-                f"no structure: {error}",
-                where=f"{where}, number {number}",
+                f"it has no '{absent[0]}'",
+                where=place,
                 remedy="give documents with 'identifier' and 'geometry'",
-            ) from None
+            )
+        geometry = checked(partial(Geometry.model_validate, one["geometry"]), where=place)
+        found.append(Parent(identifier=str(one["identifier"]), geometry=geometry))
     if not found:
         raise InputError("there is none", where=where, remedy="give a structure to start from")
     if twice := [name for name, times in Counter(one.identifier for one in found).items() if times > 1]:

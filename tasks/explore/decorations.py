@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from zonemelt.tasks.explore.candidate import Explorer, Found, Parent
+from zonemelt.tasks.explore.candidate import Explorer, Found, Parent, Repeat
 from zonemelt.tasks.quality.canonical import exact_key
 from zonemelt.tasks.quality.symmetry import quiet
-from zonemelt.tasks.records import Geometry
+from zonemelt.tasks.records import Element, Geometry
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,21 +22,17 @@ class Decorations(Explorer):
     """Sites of an element shared out; orders are ranked by the energy of point charges, the lowest kept."""
 
     explorer: Literal["decorations"] = "decorations"
-    sites: dict[str, dict[str, float]] = Field(
+    sites: dict[Element, dict[Element, float]] = Field(
         min_length=1,
         description="element → what its sites hold, in shares: {Li: {Li: 0.5}} leaves half of them empty",
     )
-    repeat: tuple[int, int, int] = Field(default=(1, 1, 1), description="of the parent's cell")
+    repeat: Repeat = Field(default=(1, 1, 1), description="of the parent's cell")
     most: int = Field(default=10, ge=1, description="of each parent, before symmetry")
     atoms: int = Field(default=100, ge=1, description="of a cell at most: beyond, ranking takes too long")
 
     @model_validator(mode="after")
     def _shares(self) -> Self:
-        from ase.data import atomic_numbers
-
         for site, shares in self.sites.items():
-            if strange := [one for one in (site, *shares) if one not in atomic_numbers or one == "X"]:
-                raise ValueError(f"'{strange[0]}' is no element")
             if not shares or min(shares.values()) <= 0 or sum(shares.values()) > _FULL:
                 raise ValueError(f"shares of {site} are {shares}: positive numbers that sum up to 1 or less")
         return self

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, field_validator
 
-from zonemelt.tasks.explore.candidate import Explorer, Found, Parent
+from zonemelt.tasks.explore.candidate import Explorer, Found, Parent, Repeat
 from zonemelt.tasks.records import Geometry
 
 if TYPE_CHECKING:
@@ -28,7 +28,14 @@ class Deform(Explorer):
     displacement: float = Field(default=0.05, ge=0, description="standard deviation in each direction, Å")
     strain: float = Field(default=0.02, ge=0, lt=0.3, description="standard deviation of each strain")
     volume: tuple[float, float] = Field(default=(0.0, 0.0), description="least and largest change, relative")
-    repeat: tuple[int, int, int] = Field(default=(1, 1, 1), description="of the parent's cell")
+    repeat: Repeat = Field(default=(1, 1, 1), description="of the parent's cell")
+
+    @field_validator("volume")
+    @classmethod
+    def _of_something(cls, volume: tuple[float, float]) -> tuple[float, float]:
+        if not -1 < volume[0] <= volume[1]:
+            raise ValueError("the least change comes first, and is above -1: nothing would be left")
+        return volume
 
 
 def strains(settings: Deform, generator: np.random.Generator) -> NDArray[np.float64]:

@@ -11,7 +11,7 @@ from zonemelt.tasks.atomistic.dynamics import simulate
 from zonemelt.tasks.atomistic.dynamics_settings import DynamicsSettings
 from zonemelt.tasks.atomistic.integrator import End
 from zonemelt.tasks.crystals import Crystals
-from zonemelt.tasks.explore.candidate import Explorer, Found, Parent
+from zonemelt.tasks.explore.candidate import Explorer, Found, Kelvin, Parent, Repeat
 from zonemelt.tasks.records import Geometry
 
 if TYPE_CHECKING:
@@ -33,13 +33,13 @@ class Dynamics(Explorer):
     """
 
     explorer: Literal["dynamics"] = "dynamics"
-    temperatures: tuple[float, ...] = Field(default=(300.0, 600.0, 900.0), min_length=1, description="K")
+    temperatures: tuple[Kelvin, ...] = Field(default=(300.0, 600.0, 900.0), min_length=1, description="K")
     steps: int = Field(default=200, ge=1, description="at each temperature")
     every: int = Field(default=20, ge=1, description="steps between two frames")
     timestep: float = Field(default=2.0, gt=0, description="fs")
     friction: float = Field(default=0.02, gt=0, description="to the heat bath, 1/fs")
     runs: int = Field(default=1, ge=1, description="of each parent")
-    repeat: tuple[int, int, int] = Field(default=(1, 1, 1), description="of the parent's cell")
+    repeat: Repeat = Field(default=(1, 1, 1), description="of the parent's cell")
     unsure: float | None = Field(
         default=None, gt=0, description="committee's spread of the force on any atom that ends a run, eV/Å"
     )

@@ -11,7 +11,7 @@ from pydantic import Field
 
 from zonemelt.tasks.atomistic.vibrations import Vibrations, vibrations
 from zonemelt.tasks.crystals import Crystals
-from zonemelt.tasks.explore.candidate import Explorer, Found, Parent
+from zonemelt.tasks.explore.candidate import Explorer, Found, Kelvin, Parent, Repeat
 from zonemelt.tasks.records import Geometry
 
 if TYPE_CHECKING:
@@ -35,9 +35,9 @@ class Phonons(Explorer):
     """
 
     explorer: Literal["phonons"] = "phonons"
-    temperatures: tuple[float, ...] = Field(default=(300.0,), min_length=1, description="K")
+    temperatures: tuple[Kelvin, ...] = Field(default=(300.0,), min_length=1, description="K")
     copies: int = Field(default=5, ge=1, description="of each parent at each temperature")
-    repeat: tuple[int, int, int] = Field(default=(2, 2, 2), description="of the parent's cell")
+    repeat: Repeat = Field(default=(2, 2, 2), description="of the parent's cell")
 
 
 def explore(settings: Phonons, parents: Sequence[Parent], potential: Potential, *, seed: int) -> Found:

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from zonemelt.tasks.errors import InputError
 from zonemelt.tasks.explore.candidate import Explorer, Found
+from zonemelt.tasks.records import Element  # noqa: TC001 (pydantic reads it)
 from zonemelt.tasks.structure_files import Read, read_below
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ class Sources(Explorer):
     explorer: Literal["sources"] = "sources"
     paths: tuple[str, ...] = Field(default=(), description="files, directories of files, datasets")
     queries: tuple[Query, ...] = Field(default=(), description="of databases")
-    elements: tuple[str, ...] = Field(default=(), description="wanted; empty for all")
+    elements: tuple[Element, ...] = Field(default=(), description="wanted; empty for all")
     atoms: int | None = Field(default=None, ge=1, description="of a structure at most")
 
 
@@ -52,10 +53,10 @@ def explore(settings: Sources) -> Found:
         )
     found = Found(explorer=settings.explorer, closest=settings.closest)
     for path in settings.paths:
-        before = len(found.candidates)
+        before = found.counts["proposed"]
         for one in read_below(Path(path)):
             _add(found, one, settings)
-        if len(found.candidates) == before and not found.counts:
+        if found.counts["proposed"] == before:
             raise _nothing(path)
     for query in settings.queries:
         for one in _of_query(query):

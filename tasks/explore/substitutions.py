@@ -5,11 +5,11 @@ from __future__ import annotations
 import warnings
 from typing import TYPE_CHECKING, Any, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
 from zonemelt.tasks.explore.candidate import Explorer, Found, Parent
 from zonemelt.tasks.quality.symmetry import quiet
-from zonemelt.tasks.records import Geometry
+from zonemelt.tasks.records import Element, Geometry
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -19,27 +19,16 @@ class Substitutions(Explorer):
     """Swaps in each parent; lengths are scaled by radii, so that cells begin near their volume."""
 
     explorer: Literal["substitutions"] = "substitutions"
-    swaps: tuple[dict[str, str], ...] = Field(
+    swaps: tuple[dict[Element, Element], ...] = Field(
         default=(), description="each a candidate: {Ba: Sr}, or several elements at once: {Ba: Sr, Ti: Zr}"
     )
     likely: float | None = Field(
         default=None, gt=0, lt=1,
         description="least probability of a substitution of ions, as data of known crystals have it",
     )  # fmt: skip
-    elements: tuple[str, ...] = Field(default=(), description="that may come in; empty for all")
+    elements: tuple[Element, ...] = Field(default=(), description="that may come in; empty for all")
     most: int = Field(default=50, ge=1, description="likely ones of a parent, the likeliest first")
     scale: bool = Field(default=True, description="whether lengths are scaled")
-
-    @field_validator("swaps")
-    @classmethod
-    def _known(cls, swaps: tuple[dict[str, str], ...]) -> tuple[dict[str, str], ...]:
-        from ase.data import atomic_numbers
-
-        for swap in swaps:
-            for element in (*swap, *swap.values()):
-                if element not in atomic_numbers or element == "X":
-                    raise ValueError(f"'{element}' is no element")
-        return swaps
 
     @model_validator(mode="after")
     def _something(self) -> Self:

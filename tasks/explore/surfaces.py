@@ -36,14 +36,19 @@ class Surfaces(Explorer):
 def explore(settings: Surfaces, parents: Sequence[Parent], *, seed: int) -> Found:
     """Enumerate the surfaces of every parent; parents that are not crystals are refused and counted."""
     from pymatgen.io.ase import AseAtomsAdaptor
+    from pymatgen.symmetry.analyzer import SymmetryUndeterminedError
 
     found = Found(explorer=settings.explorer, closest=settings.closest)
     for place, parent in enumerate(parents):
         if not all(parent.geometry.periodic):
             found.refuse("not a crystal")
             continue
-        bulk = parent.geometry.structure()
-        for number, slab in enumerate(slabs(bulk, settings)):
+        try:
+            made = list(slabs(parent.geometry.structure(), settings))
+        except SymmetryUndeterminedError:
+            found.refuse("its symmetry cannot be determined")
+            continue
+        for number, slab in enumerate(made):
             if len(slab) > settings.atoms:
                 found.refuse(f"more than {settings.atoms} atoms")
                 continue

@@ -6,16 +6,16 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from ase import units
+from ase import Atoms, units
 from ase.build import bulk
 from ase.io import write
 from crystals_for_tests import parent
 from potentials_for_tests import Morse
 
 from zonemelt.tasks.atomistic.vibrations import vibrations
-from zonemelt.tasks.crystals import Crystals
+from zonemelt.tasks.crystals import Crystals, repeats
 from zonemelt.tasks.errors import InputError
-from zonemelt.tasks.explore.defects import interstitial_places, repeats, symmetry
+from zonemelt.tasks.explore.defects import interstitial_places, symmetry
 from zonemelt.tasks.explore.explorers import explore, explorer_of
 from zonemelt.tasks.explore.phonons import SOFTEST, displaced, widths
 from zonemelt.tasks.records import Geometry
@@ -160,3 +160,47 @@ def test_structures_of_files_and_directories(tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(InputError, match="no structure in it"):
         asked({"explorer": "sources", "paths": [str(tmp_path / "empty")]})
+
+
+@pytest.mark.parametrize(
+    ("document", "words"),
+    [
+        (
+            {"explorer": "defects", "elements": ["Na", "Xx"]},
+            r"elements\.1: 'Xx' cannot be used\n.*no element",
+        ),
+        ({"explorer": "sources", "elements": ["X"]}, "'X' is no element"),
+        ({"explorer": "substitutions", "swaps": [{"Na": "Kk"}]}, "'Kk' is no element"),
+        ({"explorer": "decorations", "sites": {"Lj": {"Li": 0.5}}}, "'Lj' is no element"),
+        ({"explorer": "deform", "repeat": [1, 0, 1]}, r"repeat\.1: 0 cannot be used"),
+        ({"explorer": "deform", "volume": [-1.5, 0.0]}, "nothing would be left"),
+        ({"explorer": "phonons", "temperatures": [-300]}, r"temperatures\.0: -300 cannot be used"),
+        ({"explorer": "sources", "queries": [{"databse": "mp"}]}, "did you mean 'database'"),
+    ],
+)
+def test_settings_that_cannot_be_meant_are_refused_before_anything_is_done(document, words):
+    with pytest.raises(InputError, match=words):
+        explorer_of(document)
+
+
+def test_each_source_is_looked_at_for_itself(tmp_path):
+    write(tmp_path / "a.cif", bulk("Al"))
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InputError, match=r"empty: there is no structure in it"):
+        asked({"explorer": "sources", "paths": [str(tmp_path / "a.cif"), str(tmp_path / "empty")]})
+
+
+def test_a_parent_that_is_none_is_named():
+    flat = parent(bulk("Al"), "flat")
+    flat["geometry"]["cell"][2] = flat["geometry"]["cell"][1]
+    with pytest.raises(InputError, match=r"parents, number 1: the cell has no volume\n"):
+        asked({"explorer": "deform"}, parent(bulk("Al")), flat)
+    with pytest.raises(InputError, match=r"number 0: it has no 'geometry'"):
+        asked({"explorer": "deform"}, {"identifier": "a"})
+
+
+def test_a_parent_without_a_symmetry_has_no_surfaces_and_others_have():
+    twice = Atoms("Al2", positions=[[0, 0, 0], [0, 0, 1e-4]], cell=[4, 4, 4], pbc=True)
+    found = asked({"explorer": "surfaces"}, parent(twice, "twice"), parent(bulk("Al")))
+    assert found["counts"]["refused: its symmetry cannot be determined"] == 1
+    assert found["counts"]["kept"] > 0
