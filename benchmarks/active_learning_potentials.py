@@ -132,7 +132,7 @@ def learn(
     seed: int,
 ) -> list[tuple[int, float, float]]:
     """Ask round by round; after each how many labels there are, and both errors on the test part."""
-    from zonemelt.tasks.acquire.of_potential import kernel_of_spread
+    from zonemelt.tasks.acquire.likeness import kernel_of_spread
     from zonemelt.tasks.acquire.select import Pool, Selecting, select
 
     size = len(design.forces)

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from zonemelt.tasks.acquire.likeness import Covariance
+
     Floats = NDArray[np.float64]
 
 
@@ -51,14 +53,14 @@ def farthest_points(features_NF: Floats, *, count: int, known_MF: Floats | None 
     return picked
 
 
-def conditional_variance(covariance_NN: Floats, *, noise: float, count: int) -> list[int]:
+def conditional_variance(covariance_NN: Covariance, *, noise: float, count: int) -> list[int]:
     """Pick the candidate of largest variance, condition on its label, and pick again.
 
     The variance of a Gaussian does not depend on the label, so conditioning is exact before it is known. A
     pivoted Cholesky decomposition: each pick costs one row of it.
 
     Args:
-        covariance_NN: of the candidates' predictions.
+        covariance_NN: of the candidates' predictions; a matrix will do.
         noise: standard deviation of a label, in the unit of the predictions.
         count: how many to pick.
     """

@@ -8,8 +8,9 @@ import numpy as np
 from jobflow import job
 from pydantic import Field
 
+from zonemelt.tasks.acquire.likeness import kernel_of_spread
 from zonemelt.tasks.acquire.of_model import Aim, Wanted, scores_of
-from zonemelt.tasks.acquire.of_potential import described, kernel_of_spread, pool_of
+from zonemelt.tasks.acquire.of_potential import described, pool_of
 from zonemelt.tasks.acquire.select import Pool, Selecting, select
 from zonemelt.tasks.errors import InputError
 from zonemelt.tasks.explore.candidate import Parent, read_parents

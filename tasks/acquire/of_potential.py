@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from zonemelt.tasks.acquire.likeness import kernel_of_spread
 from zonemelt.tasks.acquire.scores import distances
 from zonemelt.tasks.acquire.select import Pool
 from zonemelt.tasks.crystals import Crystals
@@ -132,23 +133,6 @@ def _usual(known_MF: Floats) -> float:
         return 1.0
     nearest_M = cKDTree(known_MF).query(known_MF, k=2)[0][:, 1]
     return float(np.median(nearest_M)) or 1.0
-
-
-def kernel_of_spread(spread_N: Floats, features_NF: Floats) -> Floats:
-    """Spread times spread times likeness (N, N): large where a committee is unsure of two that are alike.
-
-    Choosing by its conditional variance weighs the worth of candidates against their likeness as a
-    determinantal point process does (A. Kulesza, B. Taskar, Found. Trends Mach. Learn. 5, 123 (2012),
-    section 3.1). The length of the Gaussian likeness is the median distance.
-    """
-    from scipy.spatial.distance import pdist, squareform
-
-    flat = pdist(features_NF)
-    length = float(np.median(flat)) if len(flat) else 1.0
-    alike_NN = np.exp(-0.5 * (squareform(flat) / (length or 1.0)) ** 2)
-    spread_N = np.nan_to_num(spread_N)
-    found: Floats = spread_N[:, None] * alike_NN * spread_N[None, :]
-    return found
 
 
 def basis_of(potential: Potential) -> Basis | None:

@@ -58,8 +58,14 @@ def probability_beyond(mean_N: Floats, deviation_N: Floats, *, limit: float, sig
 
 
 def limit_of_best(mean_N: Floats, labels_L: Floats, *, fraction: float, sign: int = -1) -> float:
-    """Where the best fraction of all begins: known labels as they are, the others at their means."""
-    every = np.sort(sign * np.concatenate([mean_N, labels_L]))[::-1]
+    """Where the best fraction of all begins: known labels as they are, the others at their means.
+
+    What is no number takes no part; where nothing is one, neither is the limit.
+    """
+    every = sign * np.concatenate([mean_N, labels_L])
+    every = np.sort(every[~np.isnan(every)])[::-1]
+    if not len(every):
+        return float("nan")
     count = max(1, round(fraction * len(every)))
     return float(sign * every[count - 1])
 

@@ -12,6 +12,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from zonemelt.tasks.acquire.batches import conditional_variance, d_optimal, farthest_points, v_optimal
+from zonemelt.tasks.acquire.likeness import taken
 from zonemelt.tasks.acquire.pareto import by_hypervolume
 from zonemelt.tasks.errors import InputError, UnknownKeyError
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from numpy.typing import NDArray
+
+    from zonemelt.tasks.acquire.likeness import Covariance
 
     Floats = NDArray[np.float64]
 
@@ -32,7 +35,7 @@ class Pool:
         scores: name of a score → its value for each candidate (N,); all are larger for what is worth more.
         features_NF: what tells candidates apart; distances between rows are meaningful.
         known_MF: the same of what is labelled.
-        covariance_NN: of predictions, or of how unsure they are.
+        covariance_NN: of predictions, or of how unsure they are; whole, or made row by row.
         noise: standard deviation of a label, in the unit of the covariance's root.
         blocks: rows (R, K) of each candidate in a model that is linear in K weights, in units of the noise.
         known_KK: sum of the squares of the rows of what is labelled, with the prior.
@@ -43,7 +46,7 @@ class Pool:
     scores: Mapping[str, Floats] = field(default_factory=dict)
     features_NF: Floats | None = None
     known_MF: Floats | None = None
-    covariance_NN: Floats | None = None
+    covariance_NN: Covariance | None = None
     noise: float = 0.0
     blocks: Sequence[Floats] | None = None
     known_KK: Floats | None = None
@@ -67,7 +70,7 @@ class Pool:
             scores={name: np.asarray(values)[index] for name, values in self.scores.items()},
             features_NF=None if self.features_NF is None else self.features_NF[index],
             known_MF=self.known_MF,
-            covariance_NN=None if self.covariance_NN is None else self.covariance_NN[np.ix_(index, index)],
+            covariance_NN=None if self.covariance_NN is None else taken(self.covariance_NN, index),
             noise=self.noise,
             blocks=None if self.blocks is None else [self.blocks[row] for row in index],
             known_KK=self.known_KK,
@@ -160,7 +163,7 @@ def by_variance(
     """What is least certain after the labels of those picked before."""
     rows = _shortlist(pool, settings, count)
     covariance_NN = _needed(pool.covariance_NN, "a covariance", settings)
-    some = covariance_NN[np.ix_(rows, rows)]
+    some = taken(covariance_NN, rows)
     return [rows[place] for place in conditional_variance(some, noise=pool.noise, count=count)]
 
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from scipy.spatial.distance import cdist
 
 from zonemelt.tasks.acquire.batches import conditional_variance, d_optimal, farthest_points, gain, v_optimal
+from zonemelt.tasks.acquire.likeness import kernel_of_spread, taken
 
 
 def drawn(seed, *shape):
@@ -30,6 +31,29 @@ def test_conditional_variance_conditions_on_every_pick(seed, count):
         open_rows = np.setdiff1d(np.arange(12), picked[: picked.index(place)])
         assert left[place, place] == pytest.approx(left.diagonal()[open_rows].max(), abs=1e-9)
         left = left - np.outer(left[place], left[place]) / (left[place, place] + 0.01)
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(0, 10_000), st.integers(1, 12))
+def test_a_kernel_that_is_made_row_by_row_chooses_as_the_whole_matrix_does(seed, count):
+    features, spread = drawn(seed, 12, 3), np.abs(drawn(seed + 1, 12))
+    kernel = kernel_of_spread(spread, features)
+    length = np.median(cdist(features, features)[np.triu_indices(12, 1)])
+    alike = np.exp(-0.5 * (cdist(features, features) / length) ** 2)
+    whole = spread[:, None] * alike * spread
+    assert np.array([kernel[row] for row in range(12)]) == pytest.approx(whole)
+    assert kernel.diagonal() == pytest.approx(whole.diagonal())
+    some = np.array([7, 0, 3])
+    assert taken(kernel, some)[1] == pytest.approx(whole[0, some])
+    assert conditional_variance(kernel, noise=0.1, count=count) == conditional_variance(
+        whole, noise=0.1, count=count
+    )
+
+
+def test_ten_thousands_of_candidates_need_no_matrix_of_all_pairs():
+    """A matrix would take 7 GB."""
+    kernel = kernel_of_spread(np.abs(drawn(1, 30_000)), drawn(0, 30_000, 4))
+    assert len(set(conditional_variance(kernel, noise=0.1, count=5))) == 5
 
 
 def test_conditional_variance_avoids_duplicates_of_its_own():

@@ -59,6 +59,14 @@ def test_limit_of_the_best_counts_labels_and_candidates_together():
     assert likely == pytest.approx([0.0, 0.5, 0.0])
 
 
+def test_one_mean_that_is_no_number_does_not_spoil_the_others():
+    mean, deviation = np.array([3.0, np.nan, 1.0]), np.full(3, 1e-3)
+    likely = probability_of_best(mean, deviation, np.array([4.0]), fraction=0.25)
+    assert likely[[0, 2]] == pytest.approx([0.0, 0.5])
+    assert np.isnan(likely[1])
+    assert np.isnan(limit_of_best(np.array([np.nan]), np.empty(0), fraction=0.5))
+
+
 def test_distance_is_to_the_nearest():
     known = np.array([[0.0, 0.0], [3.0, 4.0]])
     assert distances(np.array([[0.0, 1.0], [3.0, 0.0]]), known) == pytest.approx([1.0, 3.0])
