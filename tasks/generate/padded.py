@@ -73,6 +73,22 @@ def check_crystals(crystals: Crystals, names: Sequence[str]) -> None:
             )
 
 
+def check_known(crystals: Crystals, elements: NDArray[np.int64]) -> None:
+    """Refuse elements that a generator does not know.
+
+    Raises:
+        InputError: there are some.
+    """
+    from ase.data import chemical_symbols
+
+    if strange := sorted(set(np.unique(crystals.numbers_A).tolist()) - set(elements.tolist())):
+        raise InputError(
+            f"{', '.join(chemical_symbols[number] for number in strange)}, which it does not know",
+            where="elements of a generator",
+            remedy="leave out crystals with these elements, or train with some",
+        )
+
+
 class CrystalSet:
     """Crystals as a generator sees them.
 
@@ -94,15 +110,8 @@ class CrystalSet:
         standard: Standard,
         values_M: Floats | None = None,
     ) -> None:
-        from ase.data import chemical_symbols
-
+        check_known(crystals, elements)
         self.sizes_M = crystals.sizes_G
-        if strange := sorted(set(np.unique(crystals.numbers_A).tolist()) - set(elements.tolist())):
-            raise InputError(
-                f"{', '.join(chemical_symbols[number] for number in strange)}, which it does not know",
-                where="elements of a generator",
-                remedy="leave out crystals with these elements, or train with some",
-            )
         cells_A33 = np.repeat(crystals.cells_G33, crystals.sizes_G, axis=0)
         places = np.linalg.solve(cells_A33.transpose(0, 2, 1), crystals.positions_A3[..., None])[..., 0]
         most = int(self.sizes_M.max(initial=1))

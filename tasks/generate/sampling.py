@@ -13,7 +13,8 @@ import numpy as np
 from zonemelt.tasks.crystals import Crystals
 from zonemelt.tasks.errors import InputError
 from zonemelt.tasks.generate.cells import cells_of
-from zonemelt.tasks.generate.wishes import start_near, start_of
+from zonemelt.tasks.generate.padded import check_known
+from zonemelt.tasks.generate.wishes import check_wish, start_near, start_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -83,12 +84,13 @@ def sample(
     Raises:
         InputError: see :func:`.start_of`.
     """
-    return _all(
-        generator,
-        [start_of(generator, wish, number, seed=settings.seed) for number, wish in enumerate(wishes)],
-        settings,
-        progress,
-    )
+    for number, wish in enumerate(wishes):
+        check_wish(generator, wish, where=f"wish {number}")
+
+    def begin(number: int) -> Start:
+        return start_of(generator, wishes[number], number, seed=settings.seed)
+
+    return _all(generator, begin, len(wishes), settings, progress)
 
 
 def vary(
@@ -117,22 +119,29 @@ def vary(
         raise InputError(
             f"strength {strength}", where="varying crystals", remedy="give one above 0, and 1 at most"
         )
-    starts = [
-        start_near(
+    check_known(crystals, generator.card.numbers_K)
+
+    def begin(number: int) -> Start:
+        return start_near(
             generator, crystals.take(slice(number, number + 1)), number,
             seed=settings.seed, strength=strength, species=species,
-        )
-        for number in range(len(crystals))
-    ]  # fmt: skip
-    return _all(generator, starts, settings, progress)
+        )  # fmt: skip
+
+    return _all(generator, begin, len(crystals), settings, progress)
 
 
 def _all(
-    generator: Generator, starts: Sequence[Start], settings: SampleSettings, progress: Callable[[int], None]
+    generator: Generator,
+    begin: Callable[[int], Start],
+    count: int,
+    settings: SampleSettings,
+    progress: Callable[[int], None],
 ) -> Crystals:
+    """Draw crystals in batches; only one batch's beginnings, 14 kB a crystal, are in memory at a time."""
     found: list[Any] = []
-    for first in range(0, len(starts), settings.together):
-        found += _drawn(generator, starts[first : first + settings.together], settings)
+    for first in range(0, count, settings.together):
+        batch = range(first, min(first + settings.together, count))
+        found += _drawn(generator, [begin(number) for number in batch], settings)
         progress(len(found))
     return Crystals.of_atoms(found)
 

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping  # noqa: TC003 (pydantic reads it)
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,7 @@ from zonemelt.tasks.generate.padded import CrystalSet
 from zonemelt.tasks.generate.pairing import paired
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
@@ -75,7 +76,7 @@ def start_of(generator: Generator, wish: Wish, number: int, *, seed: int) -> Sta
             for, or a wish that contradicts itself.
     """
     card, where = generator.card, f"wish {number}"
-    _check(generator, wish, where=where)
+    check_wish(generator, wish, where=where)
     known = [symbol for symbol, count in wish.composition.items() for _ in range(count)]
     size = len(known) or wish.atoms or _size(card.sizes, [seed, number])
     hidden = len(card.elements)
@@ -138,7 +139,7 @@ def check_seen(generator: Generator, wish: Wish) -> None:
         InputError: more atoms than in any crystal that was seen, a value more than a standard deviation
             beyond those that were seen, or what :func:`start_of` refuses.
     """
-    _check(generator, wish, where="wish")
+    check_wish(generator, wish, where="wish")
     card, where = generator.card, generator.name
     asked, largest = sum(wish.composition.values()) or wish.atoms or 0, max(card.sizes, default=0)
     if asked > largest:
@@ -158,7 +159,12 @@ def check_seen(generator: Generator, wish: Wish) -> None:
         )
 
 
-def _check(generator: Generator, wish: Wish, *, where: str) -> None:
+def check_wish(generator: Generator, wish: Wish, *, where: str) -> None:
+    """Refuse a wish that cannot be granted.
+
+    Raises:
+        InputError: see :func:`start_of`.
+    """
     card, composition = generator.card, dict(wish.composition)
     atoms = sum(composition.values())
     if strange := sorted({*composition, *wish.system} - set(card.elements)):

@@ -7,6 +7,7 @@ from generators_for_tests import salts, trained
 
 from zonemelt.tasks.crystals import Crystals
 from zonemelt.tasks.errors import InputError
+from zonemelt.tasks.generate import sampling
 from zonemelt.tasks.generate.cells import stretches
 from zonemelt.tasks.generate.generator import Generator, GeneratorCard, load_generator
 from zonemelt.tasks.generate.noise import wrapped
@@ -69,6 +70,24 @@ def test_with_the_exact_velocities_every_noise_becomes_the_crystal(hurry):
         np.testing.assert_allclose(atoms.cell.array, expected.cell.array, atol=1e-4)
         apart = np.diff(atoms.get_scaled_positions(), axis=0)[0]
         np.testing.assert_allclose(np.abs(wrapped(apart)), 0.5, atol=1e-4)
+
+
+def test_beginnings_are_made_when_their_batch_is_drawn(monkeypatch):
+    """10⁵ crystals of 20 atoms would need more than a gigabyte; wishes are looked at before all the same."""
+    card = GeneratorCard(
+        network=DenoiserArchitecture(), elements=("Na", "Cl"), sizes={2: 1},
+        stretch_mean=(1.2,) * 3 + (0.0,) * 3, stretch_deviation=0.1,
+    )  # fmt: skip
+    exact = Generator(name="exact", network=Exact([0.0] * 6, np.array([[0.0] * 3, [0.5] * 3])), card=card)
+    made, seen = [], []
+    begin = sampling.start_of
+    monkeypatch.setattr(sampling, "start_of", lambda *a, **k: made.append(a[2]) or begin(*a, **k))
+    settings = SampleSettings(steps=1, together=2, seed=1)
+    sample(exact, [Wish()] * 5, settings, progress=lambda done: seen.append((done, len(made))))
+    assert seen == [(2, 2), (4, 4), (5, 5)]
+    with pytest.raises(InputError, match="wish 4: exact does not know Xe"):
+        sample(exact, [Wish()] * 4 + [Wish(system=frozenset({"Xe"}))], settings, progress=seen.append)
+    assert len(seen) == 3
 
 
 class Gaussian(torch.nn.Module):
