@@ -14,7 +14,7 @@ from zonemelt.tasks.datasets.rows import records_of
 from zonemelt.tasks.datasets.scan import BATCH, rows_at, scan
 from zonemelt.tasks.datasets.schema import CONTENT
 from zonemelt.tasks.datasets.versions import VERSIONS, Version, find_version, last_entry, read_version
-from zonemelt.tasks.errors import InputError
+from zonemelt.tasks.errors import InputError, UnknownKeyError
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
@@ -118,6 +118,8 @@ class Dataset:
         frame = pa.Table.from_batches(batches, schema=schema).to_pandas()
         if own:
             properties = [json.loads(text) for text in frame["properties"]]
+            if properties and where is None:
+                _check_there(own, {key for said in properties for key in said})
             for name in own:
                 key = name.removeprefix(PROPERTY)
                 values = [said[key]["value"] if key in said else None for said in properties]
@@ -229,3 +231,14 @@ class Dataset:
         return (part.quarantined if self.quarantined else part.records) - sum(
             end - first for first, end in ranges
         )
+
+
+def _check_there(columns: Sequence[str], names: Collection[str]) -> None:
+    """Refuse columns of properties that no record has.
+
+    Raises:
+        UnknownKeyError: there is such a one; with the nearest that some record has.
+    """
+    for column in columns:
+        if (name := column.removeprefix(PROPERTY)) not in names:
+            raise UnknownKeyError.of(name, names, where="properties of the dataset")

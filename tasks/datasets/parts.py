@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
@@ -115,8 +116,9 @@ class PartWriter:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         for quarantine, writer in self._writers.items():
-            if writer.is_open:
-                writer.close()
+            with suppress(OSError):  # of a full disk, which the block has said already
+                if writer.is_open:
+                    writer.close()
             self._temporary(quarantine=quarantine).unlink(missing_ok=True)
 
     def write(self, batch: Any, levels: Mapping[str, Theory], *, quarantine: bool = False) -> None:

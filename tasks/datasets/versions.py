@@ -22,7 +22,7 @@ from zonemelt.tasks.datasets.repeated import Ranges, count
 from zonemelt.tasks.datasets.schema import SCHEMA_VERSION
 from zonemelt.tasks.errors import InputError, StoreError
 from zonemelt.tasks.theory import Document, Theory
-from zonemelt.tasks.whole_files import write_whole
+from zonemelt.tasks.whole_files import settle_names, write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -226,6 +226,7 @@ def _enter(directory: Path, number: int, version: str, message: str) -> bool:
             file.flush()
             os.fsync(file.fileno())
         os.link(temporary, directory / LOG / f"{number:08}.json")
+        settle_names(directory / LOG)
     except FileExistsError:
         return False
     except OSError as error:

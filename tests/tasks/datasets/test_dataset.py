@@ -73,6 +73,8 @@ def test_properties_are_columns_too(tmp_path):
     assert found["properties.phase"].tolist() == ["rutile", None]
     assert found["properties.band gap"].isna().tolist() == [False, True]
     assert dataset.frame(columns=columns, where={"natoms": 99}).empty
+    with pytest.raises(UnknownKeyError, match="did you mean 'band gap'"):
+        dataset.frame(columns=["properties.bandgap"])
 
 
 @pytest.mark.parametrize(

@@ -97,6 +97,18 @@ def test_a_reader_that_fails_leaves_nothing(tmp_path, error):
     assert files_below(tmp_path) == []
 
 
+def test_a_disk_that_is_full_is_told_once_and_leaves_nothing(tmp_path):
+    with pytest.raises(StoreError, match="no space"), PartWriter(tmp_path) as writer:  # noqa: PT012
+        writer.write(bulk(0, 1), {LEVELS[0].key: LEVELS[0]})
+
+        def close():
+            raise OSError(28, "no space left")
+
+        writer._writers[False].close = close
+        writer.finish()
+    assert files_below(tmp_path) == []
+
+
 def test_no_records_are_a_part_too(tmp_path):
     part = write_part(tmp_path, [])
     assert (part.records, part.quarantined) == (0, 0)

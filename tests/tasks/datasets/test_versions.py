@@ -33,6 +33,19 @@ def test_a_new_version_shares_the_old_parts(tmp_path):
     assert list(two.theories) == [record(0).theory.key]
 
 
+def test_a_commit_is_on_disk_with_its_name(tmp_path, monkeypatch):
+    synced = []
+    fsync = os.fsync
+
+    def noted(descriptor):
+        synced.append(os.fstat(descriptor).st_ino)
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", noted)
+    commit(tmp_path, [write_part(tmp_path, some(0, 2))], message="first")
+    assert {(tmp_path / folder).stat().st_ino for folder in ("parts", "versions", "log")} <= set(synced)
+
+
 def test_the_order_of_commits_does_not_count(tmp_path):
     hashes = set()
     for number, order in enumerate([(0, 1, 2), (2, 0, 1), (1, 2, 0)]):
