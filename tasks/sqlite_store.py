@@ -116,7 +116,7 @@ class SQLiteStore(Store):
         """Open the file and create the collection if needed.
 
         Raises:
-            StoreError: the file cannot be opened.
+            StoreError: the file cannot be opened, or the collection not be made in it.
         """
         if self._connected and not force_reset:
             return
@@ -129,9 +129,16 @@ class SQLiteStore(Store):
                 key = OUTPUT_KEY if self.key == OUTPUT_KEY[0] else (self.key,)
                 create_collection(self._collection, self.collection_name, key=key)
             self._key = collection_key(self._collection, self.collection_name)
-        except (sqlite3.Error, StoreError):
+        except StoreError:
             self._connected = False
             raise
+        except sqlite3.Error as error:
+            self._connected = False
+            raise StoreError(
+                f"the collection cannot be opened: {error}",
+                where=self.name,
+                remedy="may you write there? else open it with read_only, or name another collection",
+            ) from error
 
     def close(self) -> None:
         """Close the connections of every thread of this process."""

@@ -160,7 +160,7 @@ def test_a_watch_keeps_time_for_three_evaluations(monkeypatch):
         (RelaxMaker(directory="/d", settings={"fmax": 1}), DOCUMENTS, "fmax"),
         (EosMaker(directory="/d", settings={"span": "wide"}), DOCUMENTS, "eos: span.*wide"),
         (ElasticMaker(directory="/d", settings={"strains": [0.0]}), DOCUMENTS, "none of them 0"),
-        (DynamicsMaker(directory="/d", settings={"steps": 5}), DOCUMENTS, "dynamics: temperature"),
+        (DynamicsMaker(directory="/d", settings={"steps": 5}), DOCUMENTS, "temperature' is missing"),
         (DynamicsMaker(directory="/d", settings={"steps": 5, "temperature": -3}), DOCUMENTS, "not negative"),
         (PhononMaker(directory="/d", settings={"temperatures": [-1]}), DOCUMENTS, "not negative"),
         (RelaxMaker(directory="d"), DOCUMENTS, "absolute"),

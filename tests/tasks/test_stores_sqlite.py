@@ -5,6 +5,8 @@
 from __future__ import annotations
 
 import pickle
+import sqlite3
+from contextlib import closing
 from datetime import UTC, datetime
 
 import numpy as np
@@ -194,6 +196,13 @@ class TestErrors:
             list(store.query({}, {"a": 1, "b": 0}))
         with pytest.raises(StoreError, match="sort direction 2"):
             list(store.query({}, sort={"a": 2}))
+
+    def test_a_collection_that_cannot_be_made(self, tmp_path):
+        with closing(sqlite3.connect(tmp_path / "s.db")) as others:
+            others.execute("CREATE TABLE others (a)")
+            others.execute("CREATE INDEX outputs ON others (a)")
+        with pytest.raises(StoreError, match="already an index named outputs"):
+            SQLiteStore(tmp_path / "s.db").connect()
 
     def test_not_connected(self, tmp_path):
         with pytest.raises(StoreError, match="not connected"):
