@@ -96,7 +96,10 @@ def read_below(path: Path | str) -> Iterator[Read]:
 
 def _of_json(place: Path) -> Iterator[Read]:
     """Documents with a geometry: in a list, under ``candidates`` or the like, or one a line."""
-    text = place.read_text(encoding="utf-8", errors="replace")
+    try:
+        text = place.read_text(encoding="utf-8", errors="replace")
+    except OSError as error:
+        raise InputError(f"it cannot be read: {error.strerror}", where=str(place), remedy=_REMEDY) from None
     found: Any
     try:
         if place.suffix == ".jsonl":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -108,6 +109,18 @@ def test_candidates_in_json(tmp_path):
     (tmp_path / "empty.json").write_text("[]")
     with pytest.raises(InputError, match="no list of structures"):
         list(read_structures(tmp_path / "empty.json"))
+
+
+def test_a_file_that_may_not_be_read_does_not_stop_the_others(tmp_path, monkeypatch):
+    write(tmp_path / "b.cif", SALT)
+    (tmp_path / "a.json").write_text("[]")
+
+    def denied(self, **_):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "read_text", denied)
+    found = list(read_below(tmp_path))
+    assert [one.reason for one in found] == ["it cannot be read: Permission denied", ""]
 
 
 def test_a_corrupt_frame_does_not_spoil_the_others(tmp_path):
