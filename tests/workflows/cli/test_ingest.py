@@ -80,7 +80,7 @@ def test_what_a_person_knows_of_tables(zonemelt, home):
     assert record.energy_sigma0 == pytest.approx(-0.5 * 13.605693, rel=1e-6)
     (home / "t.yaml").write_text("columns: {identifer: x}")
     refused = zonemelt.refused(*words, "t.yaml")
-    assert "table.columns: unknown key 'identifer'" in refused
+    assert "table: columns.identifer: unknown key 'identifer'" in refused
     assert "did you mean 'identifier'?" in refused
     (home / "t.yaml").write_text("columns: {targets: {a: {column: 1}}}")
     assert "columns.targets.a.unit" in zonemelt.refused(*words, "t.yaml")
