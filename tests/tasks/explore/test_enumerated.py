@@ -175,7 +175,7 @@ def test_structures_of_files_and_directories(tmp_path):
         ({"explorer": "deform", "repeat": [1, 0, 1]}, r"repeat\.1: 0 cannot be used"),
         ({"explorer": "deform", "volume": [-1.5, 0.0]}, "nothing would be left"),
         ({"explorer": "phonons", "temperatures": [-300]}, r"temperatures\.0: -300 cannot be used"),
-        ({"explorer": "sources", "queries": [{"databse": "mp"}]}, "did you mean 'database'"),
+        ({"explorer": "sources", "queries": [{"databases": "mp"}]}, "did you mean 'database'"),
     ],
 )
 def test_settings_that_cannot_be_meant_are_refused_before_anything_is_done(document, words):

@@ -103,8 +103,8 @@ def test_what_a_person_gets_wrong(dataset, tmp_path):
     for split in ({"seed": 1}, {"seed": 1, "validation": 1.0}, {"seed": 1, "validation": -0.1}):
         with pytest.raises(InputError, match="split of a generator"):
             drawn_split(10, split)
-    with pytest.raises(UnknownKeyError, match=r"wish 3: unknown key 'valu'\n.*mean 'value'"):
-        wish_of({"valu": 1.0}, number=3)
+    with pytest.raises(UnknownKeyError, match=r"wish 3: unknown key 'values'\n.*mean 'value'"):
+        wish_of({"values": 1.0}, number=3)
     with pytest.raises(InputError, match="wish 0: value: 'high' cannot be used"):
         wish_of({"value": "high"}, number=0)
     with pytest.raises(InputError, match=r"composition\.Na: 1\.5 cannot be used"):  # and is not one

@@ -83,7 +83,7 @@ def test_what_a_person_knows_of_tables(zonemelt, home):
     assert "table: columns.identifer: unknown key 'identifer'" in refused
     assert "did you mean 'identifier'?" in refused
     (home / "t.yaml").write_text("columns: {targets: {a: {column: 1}}}")
-    assert "columns.targets.a.unit" in zonemelt.refused(*words, "t.yaml")
+    assert "columns.targets.a.column: 1 cannot be used" in zonemelt.refused(*words, "t.yaml")
     (home / "t.yaml").write_text("- x")
     assert "not a mapping of columns" in zonemelt.refused(*words, "t.yaml")
 

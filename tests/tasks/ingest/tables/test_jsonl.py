@@ -138,7 +138,7 @@ def test_what_a_person_says_of_a_table_is_checked_before_it_is_read() -> None:
     assert read_table_settings(targets(column="e", unit="Ha/atom"))["columns"]["targets"]
     for given, words in (
         (targets(column="y.gap", unit="GPa"), "'GPa' is no unit of a total energy"),
-        (targets(colum="e", unit="eV"), "did you mean 'column'"),
+        (targets(columns="e", unit="eV"), "did you mean 'column'"),
         ({"column": {}}, "did you mean 'columns'"),
         ({"theory": {"functional": "PBE"}}, r"'theory\.code' is missing"),
     ):
