@@ -27,6 +27,7 @@ from zonemelt.tasks.generate.jobs import sample_job
 from zonemelt.tasks.judge.target import Target
 from zonemelt.tasks.judge.verdict_jobs import judging_of
 from zonemelt.tasks.label.measured import MEASURES, check_measures
+from zonemelt.tasks.label.registry import oracle_named
 from zonemelt.tasks.learn.shallow import ModelSpec
 from zonemelt.tasks.rounds.adopt import adopt, known_symbols
 from zonemelt.tasks.rounds.discovery import judge_discovery_job
@@ -43,8 +44,6 @@ if TYPE_CHECKING:
 GENERATORS, MODELS, NEAR, RELAXATIONS = "generators", "models", "near-hull", "relaxations"
 _GENERATOR: Final = ("architecture", "loss", "settings", "split", "device")
 _SLACK: Final = 0.3  # eV/atom: labelled crystals farther above the hull are not relaxed as competitors
-_ENERGIES_ALONE: Final = {"emt", "potential", "qe", "gpaw", "abinit"}
-"""Oracles whose labels hold no property but what is measured."""
 _DRAW: Final = 3_000_000  # seeds of everything random are told apart by what they are for
 
 
@@ -175,7 +174,7 @@ class DiscoveryMaker(RelabelCommitteeMaker):
         from zonemelt.tasks.train.property_values import read_properties
 
         units = {name: MEASURES[name] for name in self.models if name in self.measure}
-        if self.oracle not in _ENERGIES_ALONE:
+        if oracle_named(self.oracle).properties:
             units = {name: target.ranges[name].unit for name in self.models} | units
         if not (others := [name for name in self.models if name not in units]):
             return units

@@ -120,7 +120,8 @@ def problem_of(
     if problem["type"] == "missing":
         return InputError(f"'{field}' is missing", where=where, remedy=f"add '{field}: …'{said}{more}")
     shown = "***" if set(names) & set(secret) else f"{problem['input']!r:.{_SHOWN}}"
-    what = f"{shown} cannot be used" if field else "the fields do not agree"
+    single = bool(field) or not isinstance(problem["input"], dict)
+    what = f"{shown} cannot be used" if single else "the fields do not agree"
     return InputError(what, where=place, remedy=problem["msg"].removeprefix("Value error, ") + said + more)
 
 

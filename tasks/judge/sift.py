@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
+from zonemelt.tasks.convert.checked import described
 from zonemelt.tasks.errors import InputError
 from zonemelt.tasks.explore.candidate import Candidate, Origin
 from zonemelt.tasks.judge.verdict import Estimate, Verdict, Word
@@ -111,10 +112,7 @@ def _read(name: str, document: Mapping[str, Any]) -> tuple[Candidate | None, str
         geometry = Geometry.model_validate(document.get("geometry"))
         origin = Origin.model_validate(document.get("origin") or UNKNOWN_ORIGIN)
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        where = ".".join(str(part) for part in first["loc"])
-        said = first["msg"].removeprefix("Value error, ")
-        return None, f"no structure: {where}: {said}" if where else f"no structure: {said}"
+        return None, f"no structure: {described(error)}"
     return Candidate(identifier=name, geometry=geometry, origin=origin), ""
 
 

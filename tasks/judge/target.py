@@ -13,6 +13,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from zonemelt.tasks.errors import InputError, UnknownKeyError
 from zonemelt.tasks.judge.ranges import Range  # noqa: TC001 (pydantic reads it)
 from zonemelt.tasks.judge.target_words import ALSO, of_words
+from zonemelt.tasks.settings import problem_of
 from zonemelt.tasks.theory import Document
 
 if TYPE_CHECKING:
@@ -102,15 +103,7 @@ class Target(Document):
         try:
             return cls.model_validate(said)
         except ValidationError as error:
-            first = error.errors(include_url=False)[0]
-            field = ".".join(str(part) for part in first["loc"])
-            if first["type"] == "extra_forbidden":
-                raise UnknownKeyError.of(str(first["loc"][-1]), cls.model_fields, where=where) from None
-            raise InputError(
-                first["msg"].removeprefix("Value error, "),
-                where=f"{where}, {field}" if field else where,
-                remedy="such as 'band_gap 1.1 to 1.7 eV, above_hull < 0.05, no Pb, at most 4 elements'",
-            ) from None
+            raise problem_of(error, cls, where=where, page="docs/screening.md") from None
 
     @property
     def predicted(self) -> list[str]:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib.metadata
-import json
 import time
 from typing import TYPE_CHECKING, Any, Final
 
 from zonemelt.tasks.convert.atoms import record_of_atoms
 from zonemelt.tasks.errors import InputError, OracleAbsentError, OracleError, UnfitStructureError
-from zonemelt.tasks.label.digest import digest, host
+from zonemelt.tasks.label.digest import digest, host, short_hash
 from zonemelt.tasks.label.static import run_static
 from zonemelt.tasks.own_code import CALCULATORS, imported, listed
 from zonemelt.tasks.quality.judge import Limits, geometry_faults
@@ -218,8 +216,7 @@ def _labelled(
 
 
 def _digest(settings: AseSettings) -> str:
-    held = settings.model_dump(mode="json", include={"calculator", "arguments"})
-    return hashlib.sha256(json.dumps(held, sort_keys=True).encode()).hexdigest()[:16]
+    return short_hash(settings.model_dump(mode="json", include={"calculator", "arguments"}))
 
 
 def _wrong_shape(calculator: Any, atoms: int) -> str:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import importlib
-import json
 import resource
 import shlex
 import time
@@ -14,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from zonemelt.tasks.convert.documents.read import records_of_document
 from zonemelt.tasks.errors import OracleAbsentError, OracleError, UnconvergedError, UnfitStructureError
 from zonemelt.tasks.executables import Executable
-from zonemelt.tasks.label.digest import digest, host
+from zonemelt.tasks.label.digest import digest, host, short_hash
 from zonemelt.tasks.programs import ProgramRanks
 from zonemelt.tasks.quality.judge import Limits, geometry_faults
 from zonemelt.tasks.records import Computed, Record
@@ -182,8 +180,7 @@ def _same_structure(geometry: Geometry, record: Record, identifier: str) -> None
 
 
 def _digest(settings: Atomate2Settings) -> str:
-    held = settings.model_dump(mode="json", include={"maker", "changes"})
-    return hashlib.sha256(json.dumps(held, sort_keys=True).encode()).hexdigest()[:16]
+    return short_hash(settings.model_dump(mode="json", include={"maker", "changes"}))
 
 
 def _cpu() -> float:

@@ -196,11 +196,10 @@ def _first_line(text: str) -> str:
 
 
 def resolved(settings: DftSettings) -> DftSettings:
-    """The settings with their protocol written out and their program found, as jobs are given them.
+    """The settings with their protocol written out, as jobs are given them.
 
     Raises:
         InputError: there is no such protocol.
-        OracleAbsentError: there is no such program, or it lacks something.
     """
     protocol: Protocol = find_protocol(
         settings.protocol, code=settings.code, where=f"oracles.{settings.code}.protocol"

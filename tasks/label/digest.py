@@ -24,6 +24,11 @@ def digest(geometry: Geometry, asked: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(whole, sort_keys=True).encode()).hexdigest()
 
 
+def short_hash(said: Mapping[str, Any]) -> str:
+    """The first 16 digits of the SHA-256 of what decides a level of theory."""
+    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:16]
+
+
 def host() -> str:
     """The machine's name."""
     return platform.node() or "unknown"

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from zonemelt.tasks.programs import Ended
 
-TAIL = 12  # lines of a log that an error quotes
+_TAIL = 12  # lines of a log that an error quotes
 
 
 class ProgramFailedError(OracleError):
@@ -72,11 +72,12 @@ class LaunchedProfile(BaseProfile):
             raise ProgramFailedError(f"it ended with status {ended.status}")
 
 
-def tail_of(*paths: Path, lines: int = TAIL) -> str:
-    """The last lines of the first file that holds any, indented."""
+def tail_of(*paths: Path) -> str:
+    """The last lines of the first file that holds any, indented; empty ones do not count."""
     for path in paths:
-        if path.is_file() and (text := path.read_text(encoding="utf-8", errors="replace").strip()):
-            return "\n    ".join(line for line in text.splitlines()[-3 * lines :] if line.strip())[-1500:]
+        text = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
+        if lines := [line for line in text.splitlines() if line.strip()]:
+            return "\n    ".join(lines[-_TAIL:])[-1500:]
     return ""
 
 

@@ -30,13 +30,19 @@ def bulk_modulus(record: Record, label: Callable[[Geometry], Record]) -> Propert
         label: labels a geometry at the same level of theory.
 
     Raises:
-        OracleError: a strained cell cannot be labelled, or comes without stress.
+        OracleError: there is no volume, or a strained cell cannot be labelled, or comes without stress.
     """
+    if not all(record.geometry.periodic):
+        raise OracleError(
+            "it is not periodic along all three vectors, and has no volume",
+            where=record.identifier,
+            remedy="measure crystals only",
+        )
     volumes, pressures = [], []
     for strain in (-STRAIN, STRAIN):
         atoms = record.geometry.atoms()
         atoms.set_cell(atoms.cell[:] * (1 + strain), scale_atoms=True)
-        found = label(Geometry.of(atoms))
+        found = label(Geometry.of(atoms, supercell=record.geometry.supercell))
         if found.stress is None:
             raise OracleError(
                 "it gives no stress", where=record.identifier, remedy="measure nothing, or change the oracle"

@@ -44,6 +44,8 @@ def prepared(
         from zonemelt.tasks.label.dft import code_named, resolved
 
         settings = resolved(settings)
+        if folder := settings.named_folder() if here else settings.pseudopotentials:
+            settings = settings.model_copy(update={"pseudopotentials": str(Path(folder).absolute())})
         if here:
             command = shlex.join(code_named(settings.code).EXECUTABLE.find(settings.command))
             settings = settings.model_copy(update={"command": command})

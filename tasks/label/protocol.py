@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from typing import Any, Literal, Self
 
 from pydantic import Field, ValidationError, model_validator
 
-from zonemelt.tasks.convert.checked import described
-from zonemelt.tasks.errors import InputError, UnknownKeyError
+from zonemelt.tasks.label.digest import short_hash
+from zonemelt.tasks.settings import read_settings
 from zonemelt.tasks.theory import Document, Theory
 
 Code = Literal["qe", "abinit", "gpaw"]
@@ -97,7 +95,13 @@ class Protocol(Document):
                     f"safer[{number}] changes {', '.join(unknown)}: a retry may change only the numerics "
                     f"({', '.join(Numerics.model_fields)}), or its label would be of another level of theory"
                 )
-            Numerics.model_validate(self.numerics.model_dump() | changes)
+            try:
+                Numerics.model_validate(self.numerics.model_dump() | changes)
+            except ValidationError as error:
+                first = error.errors(include_url=False)[0]
+                raise ValueError(
+                    f"safer[{number}].{'.'.join(map(str, first['loc']))}: {first['msg']}"
+                ) from None
         if self.code == "gpaw" and (self.dispersion or self.density_cutoff):
             raise ValueError("the gpaw oracle takes neither dispersion nor density_cutoff")
         if self.code == "abinit" and self.density_cutoff:
@@ -111,8 +115,7 @@ class Protocol(Document):
     @property
     def digest(self) -> str:
         """A short hash of what decides the level of theory."""
-        held = self.model_dump(mode="json", exclude=_NOT_THE_LEVEL | _PER_ELEMENT)
-        return hashlib.sha256(json.dumps(held, sort_keys=True).encode()).hexdigest()[:16]
+        return short_hash(self.model_dump(mode="json", exclude=_NOT_THE_LEVEL | _PER_ELEMENT))
 
     def attempts(self) -> list[tuple[str, Numerics]]:
         """The numerics as given, then each safer variant, with a name."""
@@ -154,13 +157,7 @@ def protocol_from(fields: dict[str, Any], *, where: str) -> Protocol:
     """A protocol of these fields.
 
     Raises:
-        InputError: a field is unknown, missing or wrong; the first few are named.
+        UnknownKeyError: a field is unknown; with the nearest that exists.
+        InputError: one is missing, or cannot be used.
     """
-    try:
-        return Protocol.model_validate(fields)
-    except ValidationError as error:
-        for one in error.errors():
-            if one["type"] == "extra_forbidden":
-                known = Numerics if "numerics" in one["loc"] else Protocol
-                raise UnknownKeyError.of(str(one["loc"][-1]), known.model_fields, where=where) from None
-        raise InputError(described(error), where=where, remedy="see docs/oracles.md for the fields") from None
+    return read_settings(Protocol, fields, where=where, page="docs/oracles.md")

@@ -11,7 +11,7 @@ from zonemelt.tasks.label.protocol import Protocol, protocol_from
 from zonemelt.tasks.settings import read_mapping
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 CATALOG: Final = Path(__file__).parent / "catalog"
 BASE: Final = "based_on"
@@ -32,7 +32,7 @@ def find_protocol(given: str | Mapping[str, Any], *, code: str, where: str = "pr
         where: it was given, for messages.
 
     Raises:
-        InputError: there is none of that name, or a field is wrong.
+        InputError: there is none of that name, one is based on itself, or a field is wrong.
     """
     fields = _fields(given, code=code, where=where)
     if isinstance(given, str) and not given.endswith((".yaml", ".yml")):
@@ -40,10 +40,17 @@ def find_protocol(given: str | Mapping[str, Any], *, code: str, where: str = "pr
     return protocol_from(fields, where=where)
 
 
-def _fields(given: str | Mapping[str, Any], *, code: str, where: str) -> dict[str, Any]:
+def _fields(given: Any, *, code: str, where: str, above: Sequence[str] = ()) -> dict[str, Any]:
+    """The fields of a protocol, with those it is based on; ``above``: files that are based on it."""
     if isinstance(given, str):
+        if given in above:
+            raise InputError(
+                f"it is based on itself: {' → '.join((*above, given))}",
+                where=given,
+                remedy=f"let one of them begin from a ready protocol: {', '.join(protocol_names(code))}",
+            )
         if given.endswith((".yaml", ".yml")):
-            return _fields(read_mapping(Path(given)), code=code, where=given)
+            return _fields(read_mapping(Path(given)), code=code, where=given, above=(*above, given))
         if given not in protocol_names(code):
             raise InputError(
                 f"there is no protocol '{given}' of {code}",
@@ -51,12 +58,16 @@ def _fields(given: str | Mapping[str, Any], *, code: str, where: str) -> dict[st
                 remedy=f"choose one of: {', '.join(protocol_names(code))}; or write one, see docs/oracles.md",
             )
         return dict(_ready(code, given))
+    if not isinstance(given, dict):
+        raise InputError(
+            f"{given!r:.60} is no protocol", where=where, remedy="give a name, a file, or fields and values"
+        )
     fields = dict(given)
     base = fields.pop(BASE, None)
     if base is None:
         return {"code": code} | fields
-    below = _fields(base, code=code, where=where)
-    if fields:
+    below = _fields(base, code=code, where=where, above=above)
+    if fields and "name" in below:
         below["name"] = f"{below['name']}-changed"
     for name in ("pseudopotentials", "numerics", "magmoms", "options"):
         if isinstance(fields.get(name), dict):

@@ -35,13 +35,23 @@ class Label(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Oracle:
-    """An oracle: its settings, and where its code is (imported only when a label is asked for)."""
+    """An oracle: its settings, and where its code is (imported only when a label is asked for).
+
+    Attributes:
+        name: in campaign files.
+        title: for people.
+        is_dft: whether its labels are of density-functional theory.
+        settings: how they are checked.
+        function: that labels, module:function.
+        properties: whether its labels may hold properties besides what is measured.
+    """
 
     name: str
     title: str
     is_dft: bool
     settings: type[OracleSettings]
-    function: str  # module:function
+    function: str
+    properties: bool = False
 
     def load(self) -> Label:
         """Import the function that labels."""
@@ -86,6 +96,7 @@ ORACLES: Final[dict[str, Oracle]] = {
             is_dft=True,
             settings=VaspSettings,
             function="zonemelt.tasks.label.by_atomate2:label",
+            properties=True,
         ),
         Oracle(
             name="cp2k",
@@ -93,6 +104,7 @@ ORACLES: Final[dict[str, Oracle]] = {
             is_dft=True,
             settings=Cp2kSettings,
             function="zonemelt.tasks.label.by_atomate2:label",
+            properties=True,
         ),
         Oracle(
             name="abinit_atomate2",
@@ -100,6 +112,7 @@ ORACLES: Final[dict[str, Oracle]] = {
             is_dft=True,
             settings=AbinitMakerSettings,
             function="zonemelt.tasks.label.by_atomate2:label",
+            properties=True,
         ),
         Oracle(
             name="ase",
@@ -107,6 +120,7 @@ ORACLES: Final[dict[str, Oracle]] = {
             is_dft=False,
             settings=AseSettings,
             function="zonemelt.tasks.label.by_ase:label",
+            properties=True,
         ),
         Oracle(
             name="potential",

@@ -38,12 +38,14 @@ class DftSettings(OracleSettings):
     pseudopotentials: str = Field(default="", description="folder of the files that the protocol names")
     timeout: float = Field(default=3600.0, gt=0, description="wall time of one attempt, s")
 
+    def named_folder(self) -> str:
+        """The folder that the settings name, else the environment; empty where neither does."""
+        named = (os.environ.get(name, "") for name in self.folder_variables)
+        return self.pseudopotentials or next(filter(None, named), "")
+
     def pseudopotential_folder(self) -> Path:
-        """The settings' folder, else the one that the environment names, else where Debian has it."""
-        named = [os.environ[name] for name in self.folder_variables if os.environ.get(name)]
-        return Path(
-            next(iter([self.pseudopotentials] * bool(self.pseudopotentials) + named), self.default_folder)
-        )
+        """The folder that is named, else where Debian has it."""
+        return Path(self.named_folder() or self.default_folder)
 
 
 class EspressoSettings(DftSettings):

@@ -8,6 +8,7 @@ from pydantic import ValidationError
 
 from zonemelt.tasks.errors import InputError
 from zonemelt.tasks.quality.splits import Split
+from zonemelt.tasks.settings import problem_of
 from zonemelt.tasks.whole_files import write_whole
 
 
@@ -27,14 +28,13 @@ def read_split(path: Path | str) -> Split:
         InputError: there is no such file, or it is no split, or a record is in it more than once.
     """
     place = Path(path)
-    remedy = 'write {"kind": "given", "parts": {"train": [IDENTIFIER, …], "test": […]}}'
     try:
         return Split.model_validate_json(place.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"it cannot be read: {error}", where=str(place), remedy=remedy) from None
-    except ValidationError as error:
-        first = error.errors()[0]
-        at = ".".join(map(str, first["loc"]))
         raise InputError(
-            f"it is no split: {at + ': ' if at else ''}{first['msg']}", where=str(place), remedy=remedy
+            f"it cannot be read: {error}",
+            where=str(place),
+            remedy='write {"kind": "given", "parts": {"train": [IDENTIFIER, …], "test": […]}}',
         ) from None
+    except ValidationError as error:
+        raise problem_of(error, Split, where=str(place), page="docs/training.md") from None

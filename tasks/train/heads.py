@@ -10,9 +10,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from zonemelt.tasks.errors import InputError, UnknownKeyError
+from zonemelt.tasks.errors import UnknownKeyError
+from zonemelt.tasks.settings import read_settings
 from zonemelt.tasks.train import losses
 from zonemelt.tasks.train.said import Said
 
@@ -189,10 +190,12 @@ class EvidentialHead(Head):
 
 
 AnyHead = Annotated[PointHead | GaussianHead | QuantileHead | EvidentialHead, Field(discriminator="head")]
-_heads: TypeAdapter[PointHead | GaussianHead | QuantileHead | EvidentialHead] = TypeAdapter(AnyHead)
+_KINDS: dict[str, type[PointHead | GaussianHead | QuantileHead | EvidentialHead]] = {
+    "point": PointHead, "gaussian": GaussianHead, "quantile": QuantileHead, "evidential": EvidentialHead,
+}  # fmt: skip
 _NAMED: dict[str, Mapping[str, Any]] = {
     **{loss: {"head": "point", "error": loss} for loss in ("mae", "mse", "huber")},
-    **{head: {"head": head} for head in ("gaussian", "quantile", "evidential")},
+    **{head: {"head": head} for head in _KINDS if head != "point"},
 }
 
 
@@ -206,18 +209,17 @@ def head_of(
             ``{"head": "quantile", "levels": [0.1, 0.5, 0.9]}``.
 
     Raises:
-        InputError: there is no such loss, or its document is wrong.
+        UnknownKeyError: there is no such loss, head or setting; with the nearest name.
+        InputError: a value cannot be used.
     """
+    if isinstance(loss, PointHead | GaussianHead | QuantileHead | EvidentialHead):
+        return loss
+    document: Any = loss
     if isinstance(loss, str):
         if loss not in _NAMED:
             raise UnknownKeyError.of(loss, _NAMED, where="loss")
-        return _heads.validate_python(_NAMED[loss])
-    try:
-        return _heads.validate_python(loss)
-    except ValidationError as error:
-        found = error.errors()[0]
-        raise InputError(
-            f"{'.'.join(map(str, found['loc']))}: {found['msg']}",
-            where="loss",
-            remedy=f"give one of {', '.join(_NAMED)}, or a document with 'head' and its settings",
-        ) from None
+        document = _NAMED[loss]
+    name = str(document.get("head"))
+    if name not in _KINDS:
+        raise UnknownKeyError.of(name, _KINDS, where="loss: head")
+    return read_settings(_KINDS[name], document, where="loss", page="docs/training.md")

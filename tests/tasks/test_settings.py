@@ -99,6 +99,7 @@ def test_a_file_of_fields(tmp_path):
         ),
         ({"seed": "x"}, InputError, r"here: seed: 'x' cannot be used\n.*valid integer"),
         ({"seed": 1, "many": {"a": {"depth": 0}}}, InputError, r"here: many\.a\.depth: 0 cannot be used"),
+        ({"seed": 1, "inner": 3}, InputError, r"here: inner: 3 cannot be used"),
     ],
 )
 def test_what_is_wrong_is_named_with_its_place(document, error, said):
@@ -118,6 +119,12 @@ def test_a_dataclass_is_read_likewise(document, error, said):
     with pytest.raises(error, match=said):
         read_settings(Plain, document, where="here")
     assert read_settings(Plain, {"steps": 3}, where="here") == Plain(steps=3)
+
+
+def test_what_holds_no_fields_is_shown_itself():
+    with pytest.raises(ValidationError) as caught:
+        Outer.model_validate("a word")
+    assert "here: 'a word' cannot be used" in str(problem_of(caught.value, Outer, where="here"))
 
 
 def test_a_secret_is_not_shown():

@@ -101,8 +101,10 @@ def calculator(task: Task) -> Any:
             **({"tsmear": protocol.smearing_width} if smeared else {}),
             **sampled,
             "nstep": numerics.max_iterations,
-            # forces follow the density, which the energy tells of only to second order
-            "toldff": max(1e-6, tolerance**0.5 * 1e-2),
+            # Of the potential's residual squared, which the error of the energy is of the order of; forces and
+            # stress follow its root. Forces are no criterion: where symmetry holds them at zero they stand
+            # still from the first step on, and ABINIT would end after the third.
+            "tolvrs": 1e-2 * tolerance,
             "optforces": 1,
             "optstress": 1,
             # rattled and derived cells: neither is the mesh asked to have the symmetry, nor the cell
@@ -141,7 +143,7 @@ def said(folder: Path) -> Said:
     )
 
 
-def _entropy(text: str) -> float:
-    """-TS of the smearing, eV."""
+def _entropy(text: str) -> float | None:
+    """-TS of the smearing, eV; None where nothing says it."""
     found = re.findall(r"'-kT\*entropy' *: *([-+0-9.EeDd]+)", text)
-    return float(found[-1].upper().replace("D", "E")) * Hartree if found else 0.0
+    return float(found[-1].upper().replace("D", "E")) * Hartree if found else None

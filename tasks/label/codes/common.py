@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+from zonemelt.tasks.errors import OracleError
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -90,12 +92,22 @@ def initial_moments(task: Task) -> Any:
     return atoms
 
 
-def extrapolated(free: float, entropy: float, smearing: str) -> float:
+def extrapolated(free: float, entropy: float | None, smearing: str) -> float:
     """The energy extrapolated to zero smearing, eV.
 
     Args:
         free: energy that the forces are the slope of, eV.
-        entropy: -TS of the smearing, eV, which is in it.
+        entropy: -TS of the smearing, eV, which is in it; None where the log does not say.
         smearing: of the protocol.
+
+    Raises:
+        OracleError: there is smearing, and nothing says what it adds.
     """
-    return free - _SHARE.get(smearing, 0.0) * entropy
+    if smearing not in _SHARE:
+        return free
+    if entropy is None:
+        raise OracleError(
+            f"the log does not say what {smearing} smearing adds to the energy",
+            remedy="use a version of the code that prints -TS, or smearing: none",
+        )
+    return free - _SHARE[smearing] * entropy

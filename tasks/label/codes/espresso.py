@@ -127,10 +127,10 @@ def said(folder: Path) -> Said:
     )
 
 
-def _entropy(text: str) -> float:
-    """-TS of the smearing, eV: the part of the free energy that it makes."""
+def _entropy(text: str) -> float | None:
+    """-TS of the smearing, eV: the part of the free energy that it makes; None where nothing says it."""
     found = re.findall(r"smearing contrib\. \(-TS\)\s*=\s*(\S+) Ry", text)
-    return float(found[-1]) * Rydberg if found else 0.0
+    return float(found[-1]) * Rydberg if found else None
 
 
 def _moments(text: str, *, atoms: int) -> dict[str, Any]:

@@ -30,7 +30,7 @@ def main(task_file: str, result_file: str) -> int:
 
         if world.rank:  # the first of the ranks writes for all
             return 0
-    partial = Path(f"{result_file}.partial")
+    partial = Path(f"{result_file}.{os.getpid()}")  # where all ranks fail, each writes its own
     partial.write_text(json.dumps(result), encoding="utf-8")
     partial.replace(result_file)
     return 1 if "error" in result else 0

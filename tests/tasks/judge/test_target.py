@@ -39,7 +39,7 @@ def test_a_line_of_words_is_the_same_as_its_fields():
         ("above_hull < 0.05, above_hull > 0.1", "two ranges"),
         ("no Xy", "'Xy' is no element"),
         ("cheap", "'cheap' cannot be read"),
-        ({"ranges": {"band_gap": "wide"}}, "ranges.band_gap: 'wide' is no range"),
+        ({"ranges": {"band_gap": "wide"}}, "ranges.band_gap: 'wide' cannot be used\n.*'wide' is no range"),
         ({"ranges": {"band_gap": {}}}, "a range without a bound"),
         ({"ranges": {"band_gap": {"least": float("nan")}}}, "finite"),
     ],
@@ -52,6 +52,8 @@ def test_what_contradicts_itself_is_refused_with_one_reason(said, match):
 def test_an_unknown_key_names_the_nearest():
     with pytest.raises(UnknownKeyError, match="did you mean 'most_elements'"):
         Target.of({"max_elements": 4})
+    with pytest.raises(UnknownKeyError, match="ranges.band_gap.lest: .*\n.*did you mean 'least'"):
+        Target.of({"ranges": {"band_gap": {"lest": 1.1}}})
 
 
 def test_what_no_model_predicts_is_refused():

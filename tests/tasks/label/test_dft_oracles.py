@@ -153,6 +153,18 @@ class TestAbinit(DftContract):
 
 
 @pytest.mark.dft
+@needs_abinit
+def test_a_crystal_without_forces_converges_as_any_other(tmp_path: Path) -> None:
+    perfect = Geometry.of(bulk("Si"))
+    found = [
+        label(perfect, AbinitSettings(protocol=COARSE | more), identifier="si", workdir=tmp_path / name)
+        for name, more in (("usual", {}), ("tight", {"numerics": {"tolerance": 1e-11}}))
+    ]
+    assert found[0].energy_free == pytest.approx(found[1].energy_free, abs=2e-7)
+    assert np.array(found[0].stress) == pytest.approx(np.array(found[1].stress), abs=2e-6)
+
+
+@pytest.mark.dft
 @needs_gpaw
 class TestGpaw(DftContract):
     """GPAW."""

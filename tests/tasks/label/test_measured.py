@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from ase.build import bulk
+from ase.build import bulk, molecule
 from ase.calculators.emt import EMT
 from ase.eos import EquationOfState
 
@@ -54,6 +54,25 @@ def test_it_does_not_depend_on_the_cell():
         record = with_measures(label(Geometry.of(one)), ["bulk_modulus"], label)
         values.append(record.properties["bulk_modulus"].value)
     assert values == pytest.approx([values[0]] * 3, rel=1e-9)
+
+
+def test_a_strained_cell_keeps_its_parent():
+    geometry = Geometry.of(bulk("Cu") * (2, 1, 1), supercell=[[2, 0, 0], [0, 1, 0], [0, 0, 1]])
+    asked = []
+
+    def noted(strained):
+        asked.append(strained.supercell)
+        return label(strained)
+
+    with_measures(label(geometry), ["bulk_modulus"], noted)
+    assert asked == [geometry.supercell] * 2  # or no folded mesh of k-points could be made for it
+
+
+def test_a_molecule_has_no_bulk_modulus_and_keeps_its_label():
+    record = label(Geometry.of(molecule("N2")))
+    found = with_measures(record, ["bulk_modulus"], label)
+    assert found.energy_free == record.energy_free
+    assert "not periodic" in found.properties[UNMEASURED].value
 
 
 def test_what_cannot_be_measured_is_said_and_the_label_kept():

@@ -17,9 +17,11 @@ from oracle_contract import OracleContract
 
 from zonemelt.tasks.errors import InputError, OracleAbsentError, OracleError, UnconvergedError
 from zonemelt.tasks.label import by_ase
+from zonemelt.tasks.label.codes.common import extrapolated
 from zonemelt.tasks.label.dft import label
 from zonemelt.tasks.label.health import check_oracle, oracle_health
 from zonemelt.tasks.label.jobs import label_job
+from zonemelt.tasks.label.prepared import prepared
 from zonemelt.tasks.label.registry import ORACLES, oracle_named
 from zonemelt.tasks.label.settings import EmtSettings, EspressoSettings, GpawSettings
 from zonemelt.tasks.records import Geometry, Record
@@ -159,6 +161,28 @@ class TestPrograms:
             label(SILICON, settings, identifier="x", workdir=tmp_path)
 
 
+@pytest.mark.parametrize("smearing", ["gaussian", "cold"])
+def test_an_energy_is_not_extrapolated_by_guess(smearing: str) -> None:
+    assert extrapolated(-10.0, -0.3, "none") == -10.0
+    assert extrapolated(-10.0, None, "none") == -10.0
+    assert -10.0 < extrapolated(-10.0, -0.3, smearing) < -9.8
+    with pytest.raises(OracleError, match=f"what {smearing} smearing adds"):
+        extrapolated(-10.0, None, smearing)
+
+
+def test_a_folder_of_pseudopotentials_is_whole_where_jobs_are_given_it(tmp_path: Path, monkeypatch) -> None:
+    (tmp_path / "own").mkdir()
+    monkeypatch.chdir(tmp_path)
+    asked = pw_settings(tmp_path / "own", f"print({HEAD!r})").model_copy(update={"pseudopotentials": "own"})
+    for here in (True, False):
+        given = prepared("qe", asked, elements=["Si"], here=here)
+        assert given["pseudopotentials"] == str(tmp_path / "own")
+    assert prepared("qe", EspressoSettings(), here=False)["pseudopotentials"] == ""
+    monkeypatch.setenv("ZONEMELT_QE_PSEUDOPOTENTIALS", "own")
+    named = asked.model_copy(update={"pseudopotentials": ""})
+    assert prepared("qe", named, elements=["Si"])["pseudopotentials"] == str(tmp_path / "own")
+
+
 ANSWER = {
     "energy_sigma0": -1.0,
     "energy_free": -1.1,
@@ -194,8 +218,9 @@ class TestGpawProgram:
             "error = {'error': 'KohnShamConvergenceError: did not converge'}\n"
             "pathlib.Path(sys.argv[-1]).write_text(json.dumps(error)); sys.exit(1)"
         )
-        with pytest.raises(UnconvergedError, match=r"(?s)did not converge.*line 38.*line 49"):
+        with pytest.raises(UnconvergedError, match=r"(?s)did not converge.*line 38.*line 49") as caught:
             self.label(tmp_path, body)
+        assert "line 37" not in str(caught.value)
 
     def test_a_stale_result_is_not_read(self, tmp_path: Path) -> None:
         (tmp_path / "result.json").write_text(json.dumps(ANSWER))

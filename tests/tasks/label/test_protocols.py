@@ -111,7 +111,8 @@ def test_a_pseudopotential_more_is_no_other_protocol() -> None:
         ({"based_on": "fast", "numerics": {"mixin": 1}}, UnknownKeyError, "did you mean 'mixing'"),
         ({"based_on": "fast", "cutoff": -1}, InputError, "cutoff"),
         ({"based_on": "fast", "safer": [{"smearing_width": 1.0}]}, InputError, "another level of theory"),
-        ({"based_on": "fast", "safer": [{"mixing": 3}]}, InputError, "mixing"),
+        ({"based_on": "fast", "safer": [{"mixing": 3}]}, InputError, r"safer\[0\]\.mixing: Input should"),
+        ({"based_on": 3}, InputError, "3 is no protocol"),
         ({"based_on": "fast", "magmoms": {"Fe": 2}}, InputError, "spin is false"),
         ({"name": "x"}, InputError, "functional"),
         ("nowhere.yaml", InputError, "cannot be read"),
@@ -127,6 +128,14 @@ def test_a_file_of_a_persons_own(tmp_path: Path) -> None:
     path.write_text("based_on: fast\nname: mine\ncutoff: 400\n")
     protocol = find_protocol(str(path), code="qe")
     assert (protocol.name, protocol.cutoff, protocol.functional) == ("mine", 400.0, "LDA")
+    other = tmp_path / "other.yaml"
+    path.write_text(f"based_on: {other}\nname: mine\n")
+    other.write_text("cutoff: 400\n")  # it has no name that another could be called after
+    with pytest.raises(InputError, match="'functional' is missing"):
+        find_protocol(str(path), code="qe")
+    other.write_text(f"based_on: {path}\n")
+    with pytest.raises(InputError, match=r"based on itself: .*mine\.yaml → .*other\.yaml → .*mine\.yaml"):
+        find_protocol(str(path), code="qe")
     path.write_text("- a list\n")
     with pytest.raises(InputError, match=r"mine\.yaml"):
         find_protocol(str(path), code="qe")

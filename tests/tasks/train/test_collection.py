@@ -164,8 +164,8 @@ def test_a_split_file_names_records_and_is_the_one_that_was_meant(labelled, tmp_
     ("text", "says"),
     [
         ('{"kind": "given", "parts": {"train": ["a", "a"]}}', "more than once: a"),
-        ('{"train": ["a"]}', "no split"),
-        ("[", "no split"),
+        ('{"kind": "given", "part": {"train": ["a"]}}', "'parts' is missing"),
+        ("[", r"split\.json: '\[' cannot be used\n.*Invalid JSON"),
     ],
 )
 def test_a_file_that_is_no_split_is_refused(tmp_path, text, says):

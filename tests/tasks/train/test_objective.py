@@ -170,7 +170,9 @@ def test_a_person_names_a_head_by_its_loss():
     with pytest.raises(UnknownKeyError, match="did you mean 'quantile'"):
         head_of("quantiles")
     for levels in ([0.1, 0.9], [0.5, 0.4, 0.9], [0.0, 0.5, 0.9], [0.5, 0.9]):
-        with pytest.raises(InputError, match=r"levels: .*must ascend"):
+        with pytest.raises(InputError, match=r"loss: levels: .*\n.*must ascend"):
             head_of({"head": "quantile", "levels": levels})
-    with pytest.raises(InputError, match=r"gaussian\.sigma: Extra"):
-        head_of({"head": "gaussian", "sigma": 1})
+    with pytest.raises(UnknownKeyError, match=r"loss: betta: [\s\S]*did you mean 'beta'"):
+        head_of({"head": "gaussian", "betta": 1})
+    with pytest.raises(UnknownKeyError, match=r"loss: head: [\s\S]*did you mean 'gaussian'"):
+        head_of({"head": "gausian"})
