@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import combinations
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -11,7 +10,7 @@ from pydantic import Field
 from zonemelt.tasks.atomistic.relax import Outcome
 from zonemelt.tasks.datasets import open_dataset
 from zonemelt.tasks.errors import InputError
-from zonemelt.tasks.judge.hull import Phase, References, phases_of
+from zonemelt.tasks.judge.hull import Phase, References, phases_of, systems_within
 from zonemelt.tasks.quality.corrections import correct_mp2020
 from zonemelt.tasks.records import Geometry
 from zonemelt.tasks.theory import Document
@@ -78,13 +77,10 @@ def known_elements(spec: ReferencesSpec) -> set[str]:
 
 def rows_within(dataset: Dataset, systems: Iterable[Iterable[str]]) -> list[int]:
     """Rows of the dataset whose elements all lie in one of the chemical systems."""
-    allowed = {
-        "-".join(some)
-        for ordered in {tuple(sorted(set(system))) for system in systems}
-        for size in range(1, len(ordered) + 1)
-        for some in combinations(ordered, size)
-    }
     names = dataset.frame(["elements"])["elements"]
+    name_of = {frozenset(name.split("-")): name for name in names.unique()}
+    wanted = {frozenset(system) for system in systems}
+    allowed = {name_of[known] for system in wanted for known in systems_within(system, name_of)}
     rows: list[int] = np.flatnonzero(names.isin(allowed).to_numpy()).tolist()
     return rows
 

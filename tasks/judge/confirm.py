@@ -29,6 +29,8 @@ def confirmation(
         oracle: that labelled them.
     """
     reasons = [*_faults(label, "")]
+    if not verdict.decomposition:
+        reasons.append("nothing says what it would fall apart into")
     for name in verdict.decomposition:
         one = phases.get(name)
         reasons += ["no label of " + name] if one is None else _faults(one, f"{name}: ")

@@ -122,7 +122,7 @@ def _comparison(
     name, sign = found["field"], found["sign"]
     if name not in fields:
         raise UnknownKeyError.of(name, fields, where=where)
-    value = _value(found["value"].strip())
+    value = _value(found["value"].strip(), where)
 
     def test(row: Mapping[str, Any]) -> bool:
         there = row.get(name)
@@ -149,7 +149,7 @@ def _flag(found: re.Match[str], fields: Collection[str], where: str) -> Callable
     return lambda row: row.get(name) is not None and bool(row[name]) is wanted
 
 
-def _value(text: str) -> float | bool | str:
+def _value(text: str, where: str) -> float | bool | str:
     if text.lower() in {"true", "yes", "false", "no"}:
         return text.lower() in {"true", "yes"}
     try:
@@ -157,5 +157,5 @@ def _value(text: str) -> float | bool | str:
     except ValueError:
         return text.strip("'\"")
     if not math.isfinite(number):
-        raise InputError(f"'{text}' is no number", where="--filter", remedy=_REMEDY)
+        raise InputError(f"'{text}' is no number", where=where, remedy=_REMEDY)
     return number

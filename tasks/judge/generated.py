@@ -13,7 +13,7 @@ import numpy as np
 from zonemelt.tasks.errors import InputError
 from zonemelt.tasks.judge.coverage import coverage, prints
 from zonemelt.tasks.judge.distributions import element_counts, mass_densities, space_groups, wasserstein
-from zonemelt.tasks.judge.matching import match
+from zonemelt.tasks.judge.matching import match, predictions_each
 from zonemelt.tasks.judge.novelty import Same, novel, unique
 from zonemelt.tasks.judge.validity import Validity, valid
 
@@ -97,8 +97,7 @@ def judge_generated(
         InputError: there is nothing to judge, or something given does not fit.
         SiteError: coverage is wanted and matminer is not installed.
     """
-    if not len(crystals):
-        raise InputError("there are no crystals", where="judging", remedy="give some")
+    _check(crystals, beside)
     say = _Steps(tell)
     validity = valid(crystals)
     if unreadable:
@@ -148,6 +147,31 @@ def judge_generated(
     )
 
 
+def _check(crystals: Crystals, beside: Beside) -> None:
+    """Refuse what does not fit, before anything is compared.
+
+    Raises:
+        InputError: naming what it is.
+    """
+    if not len(crystals):
+        raise InputError("there are no crystals", where="judging", remedy="give some")
+    true = beside.true
+    if beside.pairs and true is not None and len(true):
+        predictions_each(crystals, true)
+    given = [(f"values of {name}", ours, crystals) for name, (_, ours, _) in beside.values.items()]
+    if true is not None:
+        given += [(f"values of {name}", theirs, true) for name, (_, _, theirs) in beside.values.items()]
+    if beside.above_hull_G is not None:
+        given.append(("energies above the hull", beside.above_hull_G, crystals))
+    for what, values, of in given:
+        if len(values) != len(of):
+            raise InputError(
+                f"{len(values):,} {what} of {len(of):,} crystals",
+                where="judging",
+                remedy="give one for each, NaN where there is none",
+            )
+
+
 def sun(stable_G: NDArray[np.bool_], unique_G: NDArray[np.bool_], novel_G: NDArray[np.bool_]) -> float:
     """S.U.N.: the share of all generated crystals that are stable, unique and novel (Zeni et al. 2025)."""
     return float((stable_G & unique_G & novel_G).mean())
@@ -158,12 +182,6 @@ def _stability(beside: Beside, same: Same, fresh: Same | None) -> dict[str, Any]
     above_G = beside.above_hull_G
     if above_G is None:
         return {}
-    if len(above_G) != len(same.row_G):
-        raise InputError(
-            f"{len(above_G):,} energies above the hull of {len(same.row_G):,} crystals",
-            where="judging",
-            remedy="give one for each, NaN where there is none",
-        )
     with np.errstate(invalid="ignore"):
         stable_G = above_G <= beside.stable
     found: dict[str, Any] = {
@@ -202,7 +220,7 @@ def _distances(
 def _matching(crystals: Crystals, validity: Validity, true: Crystals, say: _Steps) -> dict[str, Any]:
     """Match rate and rms, of all pairs and, as DiffCSP counts, of those that are valid on both sides."""
     every = match(crystals, true, tell=say.step("matching", len(crystals)))
-    each = len(crystals) // len(true)
+    each = predictions_each(crystals, true)
     both_G = validity.both_G & np.repeat(valid(true).both_G, each)
     # of several predictions the best valid one may not be the best of all: those are matched once more
     again = match(crystals, true, valid_G=both_G) if each > 1 else None

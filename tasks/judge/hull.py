@@ -2,8 +2,11 @@
 
 pymatgen's phase diagrams do the geometry (S. P. Ong et al., Chem. Mater. 20, 1798 (2008)). A hull is built
 once for a chemical system, from the references that lie in it, and all candidates of the system are placed on
-it.
+it. The time that a diagram takes grows steeply with the elements (of 300 phases, seconds for eight, many
+minutes for nine): of many elements each composition is looked up by a linear programme, with the same result.
 """
+
+# E elements, C phases
 
 from __future__ import annotations
 
@@ -23,6 +26,8 @@ if TYPE_CHECKING:
 
 ON_HULL: Final = 1e-9
 """eV/atom: nearer to the hull is rounding."""
+_FEW: Final = 6  # elements of which a diagram is drawn
+_SHARE: Final = 1e-9  # of the atoms: less of a phase is rounding
 _COLUMNS: Final = (
     "identifier", "theory", "hubbard_u", "setups", "elements", "numbers", "energy_sigma0",
     "correction_energy",
@@ -92,10 +97,7 @@ class References:
     def within(self, elements: Collection[str]) -> list[Phase]:
         """The references of a chemical system and of all that lie in it."""
         return [
-            phase
-            for size in range(1, len(elements) + 1)
-            for some in combinations(sorted(elements), size)
-            for phase in self._in_system.get(frozenset(some), ())
+            phase for system in systems_within(elements, self._in_system) for phase in self._in_system[system]
         ]
 
     @cached_property
@@ -121,19 +123,57 @@ class References:
             if reason := self.undefined(system):
                 yield from (Placed(identifier=one.identifier, undefined=reason) for one in systems[system])
             else:
-                yield from _placed(systems[system], self.within(system))
+                yield from self._placed(systems[system], system)
+
+    def _placed(self, candidates: Sequence[Phase], system: Collection[str]) -> Iterator[Placed]:
+        """The candidates of one chemical system on the hull of the references within it."""
+        hull = Hull(self.within(system), len(system))
+        found: dict[Any, tuple[float, dict[str, float]]] = {}  # crystals of one composition share these
+        for one in candidates:
+            if (composition := one.shares) not in found:
+                found[composition] = hull.at(one)
+            yield placed_at(one, *found[composition], self.of_elements)
 
 
-def _placed(candidates: Sequence[Phase], references: Sequence[Phase]) -> Iterator[Placed]:
-    """The candidates of one chemical system on the hull of the references within it."""
-    diagram = diagram_of(references)
-    of_elements = {str(el): one.energy_per_atom for el, one in diagram.el_refs.items()}
-    found: dict[Any, tuple[float, dict[str, float]]] = {}  # crystals of one composition share these
-    for one in candidates:
-        if (composition := one.shares) not in found:
-            found[composition] = hull_energy(diagram, one)
-        energy, decomposition = found[composition]
-        yield placed_at(one, energy, decomposition, of_elements)
+def systems_within(elements: Collection[str], known: Collection[frozenset[str]]) -> Iterator[frozenset[str]]:
+    """The known chemical systems that lie in one, itself among them if it is known; small ones first."""
+    if 2 ** len(elements) <= len(known):
+        every = (
+            frozenset(some)
+            for size in range(1, len(elements) + 1)
+            for some in combinations(sorted(elements), size)
+        )
+        return (one for one in every if one in known)
+    wanted = frozenset(elements)
+    return iter(sorted((one for one in known if one <= wanted), key=lambda one: (len(one), sorted(one))))
+
+
+class Hull:
+    """The hull of the phases of one chemical system.
+
+    Args:
+        phases: of each element there is one of it alone.
+        elements: how many there are.
+    """
+
+    def __init__(self, phases: Sequence[Phase], elements: int) -> None:
+        self._phases = phases
+        self._diagram = _diagram_of(phases) if elements <= _FEW else None
+
+    def at(self, phase: Phase) -> tuple[float, dict[str, float]]:
+        """The energy at the composition of a phase, eV/atom, and what is there: identifier → share."""
+        return mixed(phase, self._phases) if self._diagram is None else _energy_of(self._diagram, phase)
+
+    def vertices(self, some: Sequence[Phase]) -> list[Phase]:
+        """Those of its phases that nothing else is below."""
+        if self._diagram is not None:
+            stable = {id(entry.attribute) for entry in self._diagram.stable_entries}
+            return [one for one in some if id(one) in stable]
+        return [
+            one
+            for one in some
+            if one.energy <= mixed(one, [other for other in self._phases if other is not one])[0] + ON_HULL
+        ]
 
 
 def placed_at(
@@ -150,15 +190,14 @@ def placed_at(
     )
 
 
-def diagram_of(phases: Iterable[Phase]) -> Any:
+def _diagram_of(phases: Iterable[Phase]) -> Any:
     """A phase diagram; its entries are named after the phases."""
     from pymatgen.analysis.phase_diagram import PhaseDiagram
 
     return PhaseDiagram([_entry(phase) for phase in phases])
 
 
-def hull_energy(diagram: Any, phase: Phase) -> tuple[float, dict[str, float]]:
-    """The energy of the hull at the composition of a phase, eV/atom, and what is there: name → share."""
+def _energy_of(diagram: Any, phase: Phase) -> tuple[float, dict[str, float]]:
     from pymatgen.core.composition import Composition
 
     composition = Composition(dict(phase.composition)).fractional_composition
@@ -172,6 +211,43 @@ def _entry(phase: Phase) -> Any:
 
     atoms = sum(phase.composition.values())
     return PDEntry(dict(phase.composition), phase.energy * atoms, name=phase.identifier, attribute=phase)
+
+
+def mixed(phase: Phase, others: Sequence[Phase]) -> tuple[float, dict[str, float]]:
+    """The lowest energy that a mixture of other phases has at the composition of a phase: a linear programme.
+
+    Args:
+        phase: whose composition it is.
+        others: of which the mixture is made.
+
+    Returns:
+        eV/atom, and identifier → share of the atoms.
+
+    Raises:
+        InputError: there is no such mixture, or an energy is no number.
+    """
+    import numpy as np
+    from scipy.optimize import linprog
+
+    elements = sorted(phase.composition)
+    shares_EC = np.array(
+        [[one.composition.get(symbol, 0.0) for one in others] for symbol in elements], dtype=float
+    )
+    shares_EC /= [sum(one.composition.values()) for one in others]
+    wanted_E = np.array([phase.composition[symbol] for symbol in elements], dtype=float)
+    found = linprog(
+        [one.energy for one in others], A_eq=shares_EC, b_eq=wanted_E / wanted_E.sum(), method="highs"
+    )
+    if not found.success:
+        raise InputError(
+            f"no mixture of {len(others)} phases: {found.message}",
+            where=phase.identifier,
+            remedy="look for energies that are no numbers",
+        )
+    parts = {
+        one.identifier: float(share) for one, share in zip(others, found.x, strict=True) if share > _SHARE
+    }
+    return float(found.fun), parts
 
 
 def phases_of(

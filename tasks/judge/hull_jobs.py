@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from dataclasses import asdict
 from typing import Any
@@ -54,11 +55,12 @@ def place_job(
 
 
 def _phase(number: int, one: dict[str, Any]) -> Phase:
+    where, remedy = f"candidate {number}", "give 'identifier', 'symbols' and 'energy_per_atom', eV/atom"
     try:
-        return Phase(str(one["identifier"]), Counter(one["symbols"]), float(one["energy_per_atom"]))
+        phase = Phase(str(one["identifier"]), Counter(one["symbols"]), float(one["energy_per_atom"]))
     except (KeyError, TypeError, ValueError) as error:
-        raise InputError(
-            f"it cannot be read: {error!r}",
-            where=f"candidate {number}",
-            remedy="give 'identifier', 'symbols' and 'energy_per_atom'",
-        ) from None
+        raise InputError(f"it cannot be read: {error!r}", where=where, remedy=remedy) from None
+    if not phase.composition or not math.isfinite(phase.energy):
+        what = f"energy_per_atom is {phase.energy}" if phase.composition else "it has no symbols"
+        raise InputError(what, where=where, remedy=remedy)
+    return phase

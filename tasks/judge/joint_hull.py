@@ -10,18 +10,14 @@ The cost is linear in the candidates: of each composition two compete at most, a
 within another only what is on its own hull.
 """
 
-# C phases that compete, E elements
+# C phases that compete
 
 from __future__ import annotations
 
 from collections import defaultdict
-from itertools import combinations
 from typing import TYPE_CHECKING, Any, Final
 
-import numpy as np
-
-from zonemelt.tasks.errors import InputError
-from zonemelt.tasks.judge.hull import Placed, diagram_of, hull_energy, placed_at
+from zonemelt.tasks.judge.hull import Hull, Placed, mixed, placed_at, systems_within
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -29,7 +25,6 @@ if TYPE_CHECKING:
     from zonemelt.tasks.judge.hull import Phase, References
 
 _EACH: Final = 2  # of a composition: where the lowest is taken away, the next one is the lowest
-_SHARE: Final = 1e-9  # of the atoms: less of a phase is rounding
 
 
 def placed_together(
@@ -64,12 +59,7 @@ def placed_together(
                 yield Placed(identifier=one.identifier, undefined=reason)
             continue
         spanning = [one for one in systems[system] if competing is None or one.identifier in competing]
-        within = [
-            one
-            for size in range(1, len(system))
-            for some in combinations(sorted(system), size)
-            for one in on_hull.get(frozenset(some), ())
-        ]
+        within = [one for smaller in systems_within(system, on_hull) for one in on_hull[smaller]]
         own = _lowest(spanning, group_of)
         among = _Among(references, system, within, own, group_of)
         on_hull[system] = among.vertices
@@ -108,9 +98,8 @@ class _Among:
     ) -> None:
         self._known, self._rivals = references.within(system), [*within, *own]
         self._of_elements, self._group_of = references.of_elements, group_of
-        self._diagram = diagram_of([*self._known, *self._rivals])
-        stable = {id(entry.attribute) for entry in self._diagram.stable_entries}
-        self.vertices = [one for one in own if id(one) in stable]
+        self._hull = Hull([*self._known, *self._rivals], len(system))
+        self.vertices = self._hull.vertices(own)
         self._spanning = {self._group(one) for one in self.vertices}
         self._found: dict[Any, tuple[float, dict[str, float]]] = {}
 
@@ -119,7 +108,7 @@ class _Among:
         without = group if (group := self._group(one)) in self._spanning else None
         key = (one.shares, without)
         if key not in self._found and without is None:
-            self._found[key] = hull_energy(self._diagram, one)
+            self._found[key] = self._hull.at(one)
         elif key not in self._found:
             others = [each for each in self._rivals if self._group(each) != without]
             self._found[key] = mixed(one, [*self._known, *others])
@@ -127,39 +116,3 @@ class _Among:
 
     def _group(self, one: Phase) -> str:
         return self._group_of.get(one.identifier, one.identifier)
-
-
-def mixed(phase: Phase, others: Sequence[Phase]) -> tuple[float, dict[str, float]]:
-    """The lowest energy that a mixture of other phases has at the composition of a phase: a linear programme.
-
-    Args:
-        phase: whose composition it is.
-        others: of which the mixture is made.
-
-    Returns:
-        eV/atom, and identifier → share of the atoms.
-
-    Raises:
-        InputError: there is no such mixture, or an energy is no number.
-    """
-    from scipy.optimize import linprog
-
-    elements = sorted(phase.composition)
-    shares_EC = np.array(
-        [[one.composition.get(symbol, 0.0) for one in others] for symbol in elements], dtype=float
-    )
-    shares_EC /= [sum(one.composition.values()) for one in others]
-    wanted_E = np.array([phase.composition[symbol] for symbol in elements], dtype=float)
-    found = linprog(
-        [one.energy for one in others], A_eq=shares_EC, b_eq=wanted_E / wanted_E.sum(), method="highs"
-    )
-    if not found.success:
-        raise InputError(
-            f"no mixture of {len(others)} phases: {found.message}",
-            where=phase.identifier,
-            remedy="look for energies that are no numbers",
-        )
-    parts = {
-        one.identifier: float(share) for one, share in zip(others, found.x, strict=True) if share > _SHARE
-    }
-    return float(found.fun), parts

@@ -74,13 +74,7 @@ def match(
     Raises:
         InputError: the number of predictions is no multiple of that of the true crystals.
     """
-    each, left = divmod(len(predicted), len(true)) if len(true) else (0, len(predicted))
-    if left or (len(true) and not each):
-        raise InputError(
-            f"{len(predicted):,} predictions of {len(true):,} crystals",
-            where="matching structures",
-            remedy="give as many predictions for each crystal, those of one crystal together",
-        )
+    each = predictions_each(predicted, true)
     matcher = alike.matcher()
     formula_of = {row: formula for formula, rows in by_formula(predicted).items() for row in rows}
     rms_T, best_T = np.full(len(true), np.nan), np.full(len(true), -1, np.int64)
@@ -99,6 +93,22 @@ def match(
             if tell is not None:
                 tell(each)
     return Matched(rms_T=rms_T, best_T=best_T)
+
+
+def predictions_each(predicted: Crystals, true: Crystals) -> int:
+    """How many predictions there are of each true crystal.
+
+    Raises:
+        InputError: their number is no multiple of that of the true crystals.
+    """
+    each, left = divmod(len(predicted), len(true)) if len(true) else (0, len(predicted))
+    if left or (len(true) and not each):
+        raise InputError(
+            f"{len(predicted):,} predictions of {len(true):,} crystals",
+            where="matching structures",
+            remedy="give as many predictions for each crystal, those of one crystal together",
+        )
+    return each
 
 
 def _rms(matcher: Any, one: Any, other: Any) -> float | None:

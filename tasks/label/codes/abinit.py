@@ -101,9 +101,9 @@ def calculator(task: Task) -> Any:
             **({"tsmear": protocol.smearing_width} if smeared else {}),
             **sampled,
             "nstep": numerics.max_iterations,
-            # Of the potential's residual squared, which the error of the energy is of the order of; forces and
-            # stress follow its root. Forces are no criterion: where symmetry holds them at zero they stand
-            # still from the first step on, and ABINIT would end after the third.
+            # Of the residual of the potential, squared, which the error of the energy is of the order of;
+            # forces and stress follow its root. Forces are no criterion: where symmetry holds them at zero
+            # they stand still from the first step on, and ABINIT would end after the third.
             "tolvrs": 1e-2 * tolerance,
             "optforces": 1,
             "optstress": 1,

@@ -83,6 +83,16 @@ def test_what_does_not_fit_is_refused():
         judge_generated(MADE.take(slice(0, 0)), Beside())
     with pytest.raises(InputError, match="2 energies above the hull of 6 crystals"):
         judge_generated(MADE, Beside(above_hull_G=np.zeros(2)))
+    told = []  # refused before anything is compared
+    true = MADE.take(slice(0, 4))
+    for beside, said in (
+        (Beside(true=true, pairs=True), "6 predictions of 4 crystals"),
+        (Beside(true=true, values={"gap": ("eV", np.zeros(6), np.zeros(3))}), "3 values of gap of 4"),
+        (Beside(known=true, above_hull_G=np.zeros(5)), "5 energies"),
+    ):
+        with pytest.raises(InputError, match=said):
+            judge_generated(MADE, beside, tell=lambda *step: told.append(step))
+    assert not told
 
 
 def test_nothing_valid_is_no_error():

@@ -14,8 +14,10 @@ from zonemelt.tasks.datasets.dataset import open_dataset
 from zonemelt.tasks.datasets.parts import write_part
 from zonemelt.tasks.datasets.versions import commit
 from zonemelt.tasks.errors import InputError
-from zonemelt.tasks.judge.hull import Phase, References, phases_of
+from zonemelt.tasks.judge import hull
+from zonemelt.tasks.judge.hull import Phase, References, phases_of, systems_within
 from zonemelt.tasks.judge.hull_jobs import place_job
+from zonemelt.tasks.judge.joint_hull import placed_together
 from zonemelt.tasks.records import Convergence, Correction, Geometry, Ingested
 from zonemelt.tasks.theory import Theory
 
@@ -43,6 +45,47 @@ def test_it_is_the_hull_of_all_elements_together(rows, composition, energy):
     energies = {one.identifier: one.energy for one in known} | dict.fromkeys(ELEMENTS, 0.0)
     mixed = sum(energies[name] * amount for name, amount in found.decomposition.items())
     assert energy - mixed == pytest.approx(found.above_hull, abs=1e-7)
+
+
+@pytest.mark.parametrize("together", [False, True])
+def test_a_programme_for_many_elements_gives_what_a_diagram_does(together, monkeypatch):
+    rng = np.random.default_rng(1)
+
+    def drawn(name):
+        some = rng.choice(ELEMENTS, size=int(rng.integers(2, 4)), replace=False).tolist()
+        return Phase(name, {el: int(rng.integers(1, 5)) for el in some}, float(rng.uniform(-2, 0.2)))
+
+    references = References([drawn(f"k{i}") for i in range(12)], elements=ELEMENTS)
+    new = [drawn(f"n{i}") for i in range(20)]
+    place = (lambda: placed_together(new, references)) if together else (lambda: references.place(new))
+    by_diagram = {one.identifier: one for one in place()}
+    monkeypatch.setattr(hull, "_FEW", 0)
+    for one in place():
+        other = by_diagram[one.identifier]
+        assert one.above_hull == pytest.approx(other.above_hull, abs=1e-9)
+        assert one.formation_energy == pytest.approx(other.formation_energy, abs=1e-9)
+
+
+def test_ten_elements_take_no_longer_than_one_programme():
+    many = ("Li", "Na", "K", "Mg", "Ca", "Sr", "Ba", "Ti", "Zr", "O")
+    pairs = [
+        Phase(f"{a}{b}", {a: 1, b: 1}, -0.1 * (i + j))
+        for i, a in enumerate(many) for j, b in enumerate(many[:i])
+    ]  # fmt: skip
+    (found,) = References(pairs, elements=many).place([Phase("new", dict.fromkeys(many, 1), 0.0)])
+    assert found.above_hull == pytest.approx(0.9)  # each pair is (i + j) / 10 down, and holds a fifth
+    assert sum(found.decomposition.values()) == pytest.approx(1)
+
+
+@given(
+    st.lists(st.frozensets(st.sampled_from("ABCDE"), min_size=1), max_size=40),
+    st.sets(st.sampled_from("ABCDE")),
+)
+def test_known_systems_within_one_are_found_in_either_way(known, system):
+    held = dict.fromkeys(known)
+    found = list(systems_within(system, held))
+    assert sorted(map(sorted, found)) == sorted(sorted(one) for one in held if one <= system)
+    assert found == list(systems_within(system, held | {frozenset((f"x{i}",)): None for i in range(40)}))
 
 
 def test_total_energies_give_the_same_as_energies_of_formation():
@@ -163,6 +206,8 @@ def test_as_a_job(dataset, tmp_path, monkeypatch):
     [
         ([{"identifier": "a", "symbols": ["Li"]}], "candidate 0.*energy_per_atom"),
         ([{"identifier": "a", "symbols": ["Li"], "energy_per_atom": 0.0}] * 2, "'a' is there twice"),
+        ([{"identifier": "a", "symbols": ["Li"], "energy_per_atom": "nan"}], "candidate 0: .*is nan"),
+        ([{"identifier": "a", "symbols": [], "energy_per_atom": 0.0}], "candidate 0: it has no symbols"),
     ],
 )
 def test_bad_candidates(dataset, candidates, said):

@@ -83,17 +83,17 @@ def test_without_an_element_there_is_no_hull_and_the_others_compete():
 
 def test_the_work_grows_with_the_candidates(monkeypatch):
     """Entries that go into diagrams and linear programmes, at 10 and 100 times as many candidates."""
-    from zonemelt.tasks.judge import joint_hull
+    from zonemelt.tasks.judge import hull, joint_hull
 
     work = []
-    for name in ("diagram_of", "mixed"):
-        original = getattr(joint_hull, name)
+    for module, name in ((hull, "_diagram_of"), (joint_hull, "mixed")):
+        original = getattr(module, name)
 
         def counted(*arguments, original=original):
             work.append(len(arguments[-1]))
             return original(*arguments)
 
-        monkeypatch.setattr(joint_hull, name, counted)
+        monkeypatch.setattr(module, name, counted)
 
     def of(count):
         drawn, work[:] = random.Random(0), []

@@ -52,7 +52,7 @@ def test_what_contradicts_itself_is_refused_with_one_reason(said, match):
 def test_an_unknown_key_names_the_nearest():
     with pytest.raises(UnknownKeyError, match="did you mean 'most_elements'"):
         Target.of({"max_elements": 4})
-    with pytest.raises(UnknownKeyError, match="ranges.band_gap.lest: .*\n.*did you mean 'least'"):
+    with pytest.raises(UnknownKeyError, match=r"ranges\.band_gap\.lest: .*\n.*did you mean 'least'"):
         Target.of({"ranges": {"band_gap": {"lest": 1.1}}})
 
 
