@@ -164,7 +164,7 @@ def test_a_split_file_names_records_and_is_the_one_that_was_meant(labelled, tmp_
     ("text", "says"),
     [
         ('{"kind": "given", "parts": {"train": ["a", "a"]}}', "more than once: a"),
-        ('{"kind": "given", "part": {"train": ["a"]}}', "'parts' is missing"),
+        ('{"kind": "given", "part": {"train": ["a"]}}', "did you mean 'parts'"),
         ("[", r"split\.json: '\[' cannot be used\n.*Invalid JSON"),
     ],
 )

@@ -175,4 +175,4 @@ def test_a_person_names_a_head_by_its_loss():
     with pytest.raises(UnknownKeyError, match=r"loss: betta: [\s\S]*did you mean 'beta'"):
         head_of({"head": "gaussian", "betta": 1})
     with pytest.raises(UnknownKeyError, match=r"loss: head: [\s\S]*did you mean 'gaussian'"):
-        head_of({"head": "gausian"})
+        head_of({"head": "gaussians"})
