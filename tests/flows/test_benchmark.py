@@ -176,11 +176,17 @@ def test_without_validation_rows_nothing_is_promised(tmp_path, monkeypatch):
         ({"seeds": [1, 1]}, "each once"),
         ({"directory": "here"}, "is not absolute"),
         ({"validation": 0.01}, "0.01 of 12 training rows"),
+        ({"train": TrainMaker(directory="/n")}, "the trainings have the directory '/n'"),
     ],
 )
 def test_a_benchmark_of_networks_that_cannot_be_is_refused(changes, complaint):
     with pytest.raises(InputError, match=complaint):
         replace(BENCH, **{"directory": "/m", **changes}).make({"properties": ["volume"]}, FOLDS, unit="")
+
+
+def test_a_benchmark_is_of_one_property():
+    with pytest.raises(InputError, match="a benchmark is of one property"):
+        replace(BENCH, directory="/m").make({"properties": ["volume", "gap"]}, FOLDS, unit="")
 
 
 def test_a_key_of_a_network_that_is_not_known_is_refused():

@@ -114,6 +114,9 @@ def test_what_is_known_is_taken_over_once(campaign, tmp_path):
         ({"acquire": {"strategy": "luck"}}, "luck"),
         ({"models": {"gap": {"family": "extra_trees"}}}, "gap"),
         ({"judging": {"metastable": -1}}, "metastable"),
+        ({"relax": {"forces": 0.1}}, "did you mean 'force'"),
+        ({"generator": {"most_atoms": 0}}, "most_atoms 0"),
+        ({"known": {}, "structures": []}, "give one or more to begin with"),
     ],
 )
 def test_what_is_refused_before_anything_is_labelled(changes, said):

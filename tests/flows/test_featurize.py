@@ -117,6 +117,8 @@ def test_what_is_wrong_is_named(dataset, tmp_path, monkeypatch):
             maker(tmp_path).make(**given)
     with pytest.raises(InputError, match="absolute path"):
         maker("shards").make(DOCUMENTS)
+    with pytest.raises(InputError, match="0 graphs in a shard"):
+        ShardsMaker(directory=str(tmp_path), graphs=0).make(DOCUMENTS)
 
 
 needs_mpi = pytest.mark.skipif(

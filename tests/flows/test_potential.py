@@ -125,6 +125,7 @@ def test_linear_ones_that_cannot_be(metals, tmp_path):
         ({"basis": {"radials": 3}}, UnknownKeyError, "did you mean 'radial'"),
         ({"basis": {"cutoff": -1}}, InputError, "cutoff"),
         ({"seed": -1}, InputError, "seed -1"),
+        ({"energy_weight": -1.0}, InputError, "energy_weight -1"),
         ({"directory": "here"}, InputError, "not absolute"),
     ):
         with pytest.raises(error, match=match):
@@ -169,6 +170,8 @@ def test_committees_that_cannot_be(metals, tmp_path):
     for more, match in (
         ({"members": 1}, "1 members"),
         ({"train": maker(tmp_path)}, "have the directory"),
+        ({"members": 3, "starts": ["a", "b"]}, "2 starts for 3 members"),
+        ({"members": 3, "least": 4}, "of which 4 must be there"),
     ):
         with pytest.raises(InputError, match=match):
             CommitteeMaker(**{"train": maker(), "directory": str(tmp_path), **more}).make(metals, SPLIT)
