@@ -6,16 +6,12 @@ three elements. Fewer competitors only lower an energy above the hull: it must n
 
 from __future__ import annotations
 
-import csv
-import gzip
-import json
-import os
 import time
 from collections import Counter
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
+from benchmarks.data_files import absent, data, lines, table
 from benchmarks.report import Row
 
 if TYPE_CHECKING:
@@ -23,18 +19,12 @@ if TYPE_CHECKING:
 
     from zonemelt.tasks.judge.hull import Phase
 
+FOLDER: Final = "06_mp_hull"
 CANDIDATES: Final = 100_000
 STABLE: Final = {
     "Fe", "Fe2O3", "Fe3O4", "FeO", "Li", "Li2FeO3", "Li2O", "Li2O2", "Li5FeO4", "LiFeO2", "O2",
 }  # fmt: skip
 EXACT: Final = 1e-6  # eV/atom
-
-
-def data(*parts: str) -> Path | None:
-    """A file of the collection; None where it is absent."""
-    root = Path(__file__).resolve().parents[2]
-    place = Path(os.environ.get("ZONEMELT_DATA", root / "shared" / "data")).joinpath("06_mp_hull", *parts)
-    return place if place.exists() else None
 
 
 def crystals(name: str) -> tuple[list[Phase], list[float]]:
@@ -43,22 +33,20 @@ def crystals(name: str) -> tuple[list[Phase], list[float]]:
 
     from zonemelt.tasks.judge.hull import Phase
 
-    place = data(name)
+    place = data(FOLDER, name)
     assert place is not None
     phases, published = [], []
-    with gzip.open(place, "rt") as lines:
-        for line in lines:
-            one = json.loads(line)
-            composition = Counter(chemical_symbols[number] for number in one["Z"])
-            phases.append(Phase(str(one["id"]), composition, one["y"]["formation_energy_per_atom"]))
-            published.append(float(one["y"]["e_above_hull"]))
+    for one in lines(place):
+        composition = Counter(chemical_symbols[number] for number in one["Z"])
+        phases.append(Phase(str(one["id"]), composition, one["y"]["formation_energy_per_atom"]))
+        published.append(float(one["y"]["e_above_hull"]))
     return phases, published
 
 
 def rows(*, quick: bool) -> Iterator[Row]:
     """All measurements of the hull."""
-    if data("mp_20_biternary_val_test.jsonl.gz") is None:
-        yield Row(name="hull", unit="", note="the data are absent: set ZONEMELT_DATA", quick=quick)
+    if data(FOLDER, "mp_20_biternary_val_test.jsonl.gz") is None:
+        yield absent("hull", "", quick=quick)
         return
     yield from published_rows(quick=quick)
     yield stable_row(quick=quick)
@@ -98,14 +86,11 @@ def stable_row(*, quick: bool) -> Row:
 
     from zonemelt.tasks.judge.hull import ON_HULL, Phase, References
 
-    place = data("pdentries_test.csv")
-    assert place is not None
     phases = []
-    with place.open() as lines:
-        for number, one in enumerate(csv.DictReader(lines)):
-            composition = {el: float(one[el]) for el in ("Li", "Fe", "O") if float(one[el])}
-            energy = float(one["Final energy"]) / sum(composition.values())
-            phases.append(Phase(f"{number}", composition, energy))
+    for number, one in enumerate(table(FOLDER, "pdentries_test.csv") or []):
+        composition = {el: float(one[el]) for el in ("Li", "Fe", "O") if float(one[el])}
+        energy = float(one["Final energy"]) / sum(composition.values())
+        phases.append(Phase(f"{number}", composition, energy))
     by_name = {one.identifier: one for one in phases}
     found = {
         Composition(dict(by_name[one.identifier].composition)).reduced_formula

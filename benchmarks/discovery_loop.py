@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from benchmarks.report import Row
+from benchmarks.report import Row, spread
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -108,7 +108,7 @@ def row(
         name=f"Al-Ni-Pt: crystals within {1000 * limit:g} meV/atom of the hull, per label of {ORACLE}",
         unit="", ours=mean, peer=control or None,
         peer_name="drawn once, labelled at random, as many labels", target="ratio >= 2",
-        spread=(max(closed) - min(closed)) / mean if mean else None, seconds=seconds, quick=quick,
+        spread=spread(closed), seconds=seconds, quick=quick,
         note=f"{len(closed)} seeds, labels {labels}; {varied(closed)} and {varied(once)}, mean and deviation;"
         f" each seed {each(closed)} and {each(once)}",
     )  # fmt: skip

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from benchmarks.report import ROOT, Row
+from benchmarks.sessions import peak_mb as peak_memory
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -112,14 +113,6 @@ def judge(count: int, folder: str, hull: str) -> dict[str, float]:
         run_flow(flow, site="inline", directory=Path(place, "c"), ensure_success=True)
         spent, wall = time.process_time() - began, time.perf_counter() - wall
     return {"seconds": spent, "wall": wall, "peak": peak_memory()}
-
-
-def peak_memory() -> float:
-    """Largest resident memory of this program so far, MB: what getrusage says is also of whoever began it."""
-    for line in Path("/proc/self/status").read_text().splitlines():
-        if line.startswith("VmHWM"):
-            return int(line.split()[1]) / 1024
-    return float("nan")
 
 
 def by_hand(count: int, folder: str) -> float:

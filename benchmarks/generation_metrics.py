@@ -6,15 +6,13 @@ cdvae_model), with the rms distances that pymatgen gives. All on one core, proce
 
 from __future__ import annotations
 
-import gzip
-import json
-import os
 import time
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
+from benchmarks.data_files import absent, atoms_of, data, lines
 from benchmarks.report import Row, say
 
 if TYPE_CHECKING:
@@ -22,31 +20,17 @@ if TYPE_CHECKING:
 
     from zonemelt.tasks.crystals import Crystals
 
+FOLDER: Final = "03_generative"
 KNOWN_RATE: Final = 0.0787
 GROWTH: Final = (10_000, 100_000)
 KINDS: Final = 50  # different crystals, of which the candidates are copies that were shaken
 
 
-def data(name: str) -> Path | None:
-    """A file of the collection; None where it is absent."""
-    root = Path(__file__).resolve().parents[2]
-    place = Path(os.environ.get("ZONEMELT_DATA", root / "shared" / "data")).joinpath("03_generative", name)
-    return place if place.exists() else None
-
-
 def read(name: str) -> list[dict[str, Any]]:
     """The lines of a file."""
-    place = data(name)
+    place = data(FOLDER, name)
     assert place is not None
-    with gzip.open(place, "rt", encoding="utf-8") as lines:
-        return [json.loads(line) for line in lines]
-
-
-def atoms_of(one: dict[str, Any]) -> Any:
-    """As ``ase.Atoms``."""
-    from ase import Atoms
-
-    return Atoms(numbers=one["Z"], scaled_positions=one["frac"], cell=one["lattice"], pbc=True)
+    return lines(place)
 
 
 def timed(work: Callable[[], Any]) -> tuple[Any, float]:
@@ -65,8 +49,8 @@ def structures(crystals: Crystals, rows: range) -> list[Any]:
 
 def rows(*, quick: bool) -> Iterator[Row]:
     """All measurements."""
-    if data("cdvae_perov5_test_predictions.jsonl.gz") is None:
-        yield Row(name="metrics", unit="", note="the data are absent: set ZONEMELT_DATA", quick=quick)
+    if data(FOLDER, "cdvae_perov5_test_predictions.jsonl.gz") is None:
+        yield absent("metrics", "", quick=quick)
         return
     from zonemelt.tasks.crystals import Crystals
 

@@ -7,7 +7,6 @@ training that was stopped goes on; one that is finished is not repeated.
 
 from __future__ import annotations
 
-import gzip
 import json
 import os
 import time
@@ -17,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
+from benchmarks.data_files import atoms_of, data, lines
 from benchmarks.report import say
 
 if TYPE_CHECKING:
@@ -51,22 +51,19 @@ class Parts:
 
 def there(kind: str) -> bool:
     """Whether the data are on this machine."""
-    return data(*FILES[kind]).exists()
+    return data(*FILES[kind]) is not None
 
 
 @cache
 def parts(kind: str) -> Parts:
     """Read a set; MP-20 has no training part here, so what is its validation part is learnt from."""
-    from ase import Atoms
-
     from zonemelt.tasks.crystals import Crystals
     from zonemelt.tasks.generate.reduced import reduced
 
-    with gzip.open(data(*FILES[kind]), "rt", encoding="utf-8") as lines:
-        found = [json.loads(line) for line in lines]
-    crystals = Crystals.of_atoms(
-        Atoms(one["Z"], scaled_positions=one["frac"], cell=one["lattice"], pbc=True) for one in found
-    )
+    place = data(*FILES[kind])
+    assert place is not None
+    found = lines(place)
+    crystals = Crystals.of_atoms(map(atoms_of, found))
     split = np.array([one["split"] for one in found])
     rows = {name: np.flatnonzero(split == name) for name in ("train", "val", "test")}
     if kind == "mp":
@@ -130,9 +127,3 @@ def said_of(about: dict[str, Any]) -> str:
         f"width {WIDTH}, {LAYERS} layers, {about['epochs']} epochs in {about['seconds'] / 60:.1f} minutes "
         f"of one core ({about['samples'] / about['seconds']:,.0f} crystals/s)"
     )
-
-
-def data(*parts: str) -> Path:
-    """A file of the collection."""
-    root = Path(__file__).resolve().parents[2]
-    return Path(os.environ.get("ZONEMELT_DATA", root / "shared" / "data")).joinpath(*parts)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from benchmarks import generation_models as models
 from benchmarks import generation_sun
+from benchmarks.data_files import absent
 from benchmarks.report import Row
 
 if TYPE_CHECKING:
@@ -22,9 +23,7 @@ DIFFCSP: Final = "DiffCSP on MP-20 whole, as reprinted in EquiCSP (ICML 2024)"
 def rows(quick: bool) -> Iterator[Row]:
     """Validity, uniqueness, speed and stability."""
     if not models.there("mp"):
-        yield Row(
-            name="MP, up to 20 atoms", unit="", quick=quick, note="the data are absent: set ZONEMELT_DATA"
-        )
+        yield absent("MP, up to 20 atoms", "", quick=quick)
         return
     from zonemelt.tasks.generate.sampling import SampleSettings, sample
     from zonemelt.tasks.generate.wishes import Wish

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from benchmarks import generation_models as models
+from benchmarks.data_files import absent
 from benchmarks.report import Row, say, spread
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ PUBLISHED: Final = {  # CDVAE's value; DiffCSP's, as reprinted in EquiCSP (ICML 
 def rows(quick: bool) -> Iterator[Row]:
     """The published metrics of so many crystals, mean of the seeds."""
     if not models.there("perov"):
-        yield Row(name="Perov-5", unit="", quick=quick, note="the data are absent: set ZONEMELT_DATA")
+        yield absent("Perov-5", "", quick=quick)
         return
     with tempfile.TemporaryDirectory() as scratch:
         generator, about = models.trained("perov", quick=quick, scratch=Path(scratch))

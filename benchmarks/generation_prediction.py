@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from benchmarks import generation_models as models
+from benchmarks.data_files import absent
 from benchmarks.report import Row, say, spread
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ OTHERS: Final = "CDVAE {0}, FlowMM {1} (not read at the source), EquiCSP {2}"
 def rows(quick: bool) -> Iterator[Row]:
     """Match rate and rms, mean of the seeds; the matcher of pymatgen (stol 0.5, angle_tol 10, ltol 0.3)."""
     if not models.there("perov"):
-        yield Row(name="prediction", unit="", quick=quick, note="the data are absent: set ZONEMELT_DATA")
+        yield absent("prediction", "", quick=quick)
         return
     from ase.data import chemical_symbols
 

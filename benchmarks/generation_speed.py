@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from benchmarks import generation_models as models
+from benchmarks.data_files import absent
 from benchmarks.report import Row, median, spread
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ REPEATS: Final = 3
 def rows(quick: bool) -> Iterator[Row]:
     """Crystals a second of one core, of cells of 5 atoms."""
     if not models.there("perov"):
-        yield Row(name="speed", unit="", quick=quick, note="the data are absent: set ZONEMELT_DATA")
+        yield absent("speed", "", quick=quick)
         return
     with tempfile.TemporaryDirectory() as scratch:
         generator, _ = models.trained("perov", quick=quick, scratch=Path(scratch))

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from benchmarks import generation_models as models
+from benchmarks.data_files import data
 from benchmarks.report import Row, say
 
 if TYPE_CHECKING:
@@ -126,7 +127,9 @@ def _elements(potential: Potential, symbols: set[str]) -> list[Phase]:
 
     from zonemelt.tasks.crystals import Crystals
 
-    with gzip.open(models.data(*ELEMENTS), "rt", encoding="utf-8") as file:
+    place = data(*ELEMENTS)
+    assert place is not None
+    with gzip.open(place, "rt", encoding="utf-8") as file:
         given = json.load(file)
     atoms = []
     for symbol in sorted(symbols & set(given) & potential.elements):
