@@ -11,6 +11,7 @@ as if nothing had happened. With a quorum of all labels its result does not depe
 
 from __future__ import annotations
 
+import math
 from copy import deepcopy
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
@@ -328,9 +329,9 @@ class RelabelMaker(Maker):
         )  # fmt: skip
         self._step(made, "gather")
         made.config.on_missing_references = OnMissing.NONE
-        wanted = -(-len(waiting) * self.quorum // 1)
+        wanted = math.ceil(round(len(waiting) * self.quorum, 9))  # 0.55 of 100 are 55
         if not last and wanted < len(waiting):
-            made.config.manager_config["quorum"] = max(1, int(wanted))
+            made.config.manager_config["quorum"] = max(1, wanted)
         return made
 
     def _step(self, made: Job, step: str, *, kind: str = "", label: str = "", **more: Any) -> Job:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 from graphs_for_tests import executions
@@ -18,9 +19,6 @@ from zonemelt.tasks.datasets import open_dataset
 from zonemelt.tasks.errors import UnknownKeyError
 from zonemelt.tasks.potentials.load import load_potential
 from zonemelt.workflows.engine.inspect import open_ledger, summarise
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 LEARNS = {"members": 2, "basis": {"cutoff": 4.5, "radial": 5, "degree": 2}}
 
@@ -79,6 +77,13 @@ def test_the_same_whatever_the_order_in_which_labels_come(copper, tmp_path):
     run_flow(maker.make(), site=two_workers(), directory=tmp_path / "other", ensure_success=True)
     assert energies(tmp_path / "other") == energies(copper[0])
     assert result(tmp_path / "other")["version"] is not None
+
+
+@pytest.mark.parametrize(("quorum", "wanted"), [(0.55, 55), (0.551, 56), (0.001, 1), (1.0, None)])
+def test_a_quorum_is_its_share_of_the_labels_and_no_more(quorum, wanted):
+    pending = {f"{number}": {"label": f"{number}", "geometry": {}} for number in range(100)}
+    made = small(quorum=quorum).make_collection([], pending, dataset=Path("/d"), number=1, last=False)
+    assert made.config.manager_config.get("quorum") == wanted
 
 
 def test_stragglers_join_a_later_round(tmp_path):
