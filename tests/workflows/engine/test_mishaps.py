@@ -23,6 +23,7 @@ from graphs_for_tests import executions
 from jobflow import Flow, JobStore
 from ledgers_for_tests import events
 from maggma.stores import MemoryStore
+from waiting import until
 
 from zonemelt.tasks.errors import CampaignError, HeadRunningError, StoreError
 from zonemelt.workflows.engine.lock import head_is_alive, read_holder
@@ -118,8 +119,8 @@ def test_a_full_disk_pauses_the_campaign(small_disk, tmp_path) -> None:
     ballast = small_disk / "ballast"
 
     def make_room() -> None:
-        mishaps.wait_for(folder / "full_1")
-        time.sleep(3)
+        until((folder / "full_1").exists)
+        time.sleep(1)  # the engine meets a full disk meanwhile
         ballast.unlink()
 
     fill = mishaps.fill_disk(str(folder), str(ballast))
