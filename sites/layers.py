@@ -132,6 +132,8 @@ def _read(path: Path) -> dict[str, Any]:
         content: Any = read_yaml(path)
     except FileNotFoundError:
         raise SiteFileError(f"{path}: there is no such file") from None
+    except OSError as error:
+        raise SiteFileError(f"{path}: it cannot be read: {error.strerror}") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise SiteFileError(f"{path}: this is not YAML: {error}") from None
     if not isinstance(content, dict):

@@ -189,7 +189,7 @@ class Evidence(_Part):
 class Site(_Part):
     """A machine that campaigns run on."""
 
-    name: str = Field(pattern=r"[a-z0-9][a-z0-9_-]*")
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
     title: str = ""
     scheduler: Literal["local", "slurm", "pbspro", "pjm"]
     head: Literal["login", "in_job"] = Field(

@@ -170,3 +170,19 @@ def unresolved(value: Any) -> Any:
 @job(config=JobConfig(resolve_references="both"))
 def both(value: Any) -> Any:
     return {"kind": type(value).__name__, "value": value.value}
+
+
+@job
+def array_in_a_large_document(n: int) -> dict[str, Any]:
+    """An output that is so large that it goes into a file, which names another one: that of an array."""
+    import numpy as np
+
+    return {"values": np.arange(n, dtype=float), "text": "x" * (1 << 21)}
+
+
+@job
+def brings_to(pool: str) -> Any:
+    """Bring a job for a pool of the site."""
+    brought = same(1)
+    brought.update_config({"manager_config": {"pool": pool}})
+    return Response(output=pool, addition=brought)

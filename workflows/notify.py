@@ -117,8 +117,10 @@ class Notifier:
     def tell(self) -> int:
         """Tell of what is new; returns how many milestones that was."""
         with contextlib.suppress(ZonemeltError), open_ledger(self.directory) as connection:
+            connection.execute("BEGIN")  # of one moment: what comes meanwhile is told next time
             found = list(milestones(connection, self.directory, after=self._state))
             self._state = _now(connection)
+            connection.execute("COMMIT")
             write_whole(self.directory / STATE_FILE, json.dumps(self._state).encode())
             for one in found:
                 if one.event in self.spec.events:

@@ -27,12 +27,12 @@ COLOURS = {
 
 
 def console(*, err: bool = False) -> Console:
-    """A console for standard output, or standard error."""
+    """A console for standard output, or standard error; brackets in names are brackets."""
     from rich.console import Console
 
-    made = Console(stderr=err, highlight=False)
+    made = Console(stderr=err, highlight=False, markup=False)
     if not made.is_terminal:
-        made = Console(stderr=err, highlight=False, width=_PIPE_WIDTH)
+        made = Console(stderr=err, highlight=False, markup=False, width=_PIPE_WIDTH)
     return made
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from zonemelt.workflows.engine.inspect import Summary, fact, open_ledger, summarise
-from zonemelt.workflows.engine.schema import HEAD_POOL, SPEC_FILE
+from zonemelt.workflows.engine.schema import SPEC_FILE, pool_name
 from zonemelt.workflows.engine.states import JobState
 
 if TYPE_CHECKING:
@@ -128,7 +128,7 @@ def pools_of(connection: sqlite3.Connection) -> list[Pool]:
     for pool, state, count in connection.execute(
         "SELECT pool, state, COUNT(*) FROM jobs GROUP BY state, pool ORDER BY state"
     ):
-        counts.setdefault("head" if pool == HEAD_POOL else pool or "default", {})[names[state]] = count
+        counts.setdefault(pool_name(pool), {})[names[state]] = count
     blocks: dict[str, list[str]] = fact(connection, "blocks", {}) or {}
     return [
         Pool(name=name, counts=each, blocks=len(blocks.get(name, ())))

@@ -14,12 +14,11 @@ import os
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from zonemelt.plain_yaml import read_yaml
 from zonemelt.tasks.errors import InputError, UnknownKeyError
+from zonemelt.tasks.settings import read_mapping
 from zonemelt.workflows.notify import Notify  # noqa: TC001 (pydantic reads it)
 
 PREFIX = "ZONEMELT_"
@@ -64,24 +63,18 @@ def load_settings() -> Settings:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    try:
-        content = read_yaml(path)
-    except FileNotFoundError:
+    if not path.exists() or (path.is_file() and _says_nothing(path)):
         return {}
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(f"this is not YAML: {error}", where=str(path), remedy="see docs/cli.md") from None
-    if content is None:
-        return {}
-    if not isinstance(content, dict):
-        raise InputError(
-            f"expected keys and values, found {type(content).__name__}",
-            where=str(path),
-            remedy="e.g. site: local",
-        )
+    content = read_mapping(path, of="settings", remedy="e.g. site: local; see docs/cli.md")
     for key in content:
         if key not in Settings.model_fields:
-            raise UnknownKeyError.of(str(key), Settings.model_fields, where=str(path))
+            raise UnknownKeyError.of(key, Settings.model_fields, where=str(path))
     return content
+
+
+def _says_nothing(path: Path) -> bool:
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    return all(line.strip()[:1] in {"", "#"} for line in lines)
 
 
 def _check_variables() -> None:

@@ -69,10 +69,11 @@ def read_refusals(place: Path) -> dict[str, int]:
     store.connect()
     try:
         asked = {"metadata.step": STEP, "output.explored": {"$exists": True}}
-        rows = list(store.query(asked, properties=["output"], load=True))
+        rows = list(store.query(asked, properties=["output", "completed_at"], load=True))
     finally:
         store.close()  # type: ignore[no-untyped-call]
-    counts = rows[-1]["output"]["explored"] if rows else {}
+    last = max(rows, key=lambda one: str(one.get("completed_at")), default=None)
+    counts = last["output"]["explored"] if last else {}
     return {key.partition(": ")[2]: int(n) for key, n in counts.items() if key.startswith("refused: ")}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import sqlite3
 import threading
 import time
 from typing import TYPE_CHECKING
@@ -70,10 +71,7 @@ def _title(summary: Summary) -> Text:
     from rich.text import Text
 
     colour = {"finished": "green", "failed": "red", "running": "yellow"}.get(summary.status, "magenta")
-    status = summary.status
-    if status == "running" and not summary.head:
-        status, colour = "interrupted", "magenta"
-    title = Text.assemble((summary.name or "campaign", "bold"), "  ", (status, colour))
+    title = Text.assemble((summary.name or "campaign", "bold"), "  ", (summary.status, colour))
     title.append(f"  {summary.directory}", style="dim")
     if summary.head:
         age = duration(time.time() - summary.head["since"])
@@ -276,8 +274,8 @@ def following(
 def _look(follower: Follower, **limits: int) -> Progress | None:
     try:
         return follower.look(**limits)
-    except (ZonemeltError, OSError):
-        return None  # it has not begun
+    except (ZonemeltError, OSError, sqlite3.Error):
+        return None  # it has not begun, or cannot be read at this moment
 
 
 def _show_live(
@@ -309,5 +307,5 @@ def _show_lines(
             continue
         line = "\n".join([plain_line(found.summary), *also()])
         if line[8:] != last:
-            out.print(line, markup=False, soft_wrap=True)
+            out.print(line, soft_wrap=True)
             last = line[8:]

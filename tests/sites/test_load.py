@@ -209,3 +209,17 @@ def test_evidence_of_ones_own_is_kept_beside_that_of_the_catalog(own):
     assert found["network.interface"].source == "the admin"
     assert found["scheduler"].confidence is Confidence.DOCUMENTED
     assert len(site.evidence) > 1
+
+
+@pytest.mark.parametrize("name", ["../up", "a b", "my/site", "-x", ""])
+def test_a_site_is_called_by_a_plain_name(tmp_path, name):
+    path = tmp_path / "s.yaml"
+    path.write_text(f"name: '{name}'\nscheduler: local\npools: {{cpu: {{workers: 1}}}}\n")
+    assert "name: " in refused(path)
+    path.write_text("name: MyCluster-2\nscheduler: local\npools: {cpu: {workers: 1}}\n")
+    assert load_site(path).name == "MyCluster-2"
+
+
+def test_a_directory_is_no_site(tmp_path):
+    (tmp_path / "s.yaml").mkdir()
+    assert "cannot be read" in refused(tmp_path / "s.yaml")

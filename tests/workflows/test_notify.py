@@ -172,3 +172,25 @@ def test_a_campaign_file_keeps_no_address():
 
 def test_addresses_are_named_without_their_keys():
     assert place_of("https://me:pw@hooks.example:443/services/T0/B0/key?x=1") == "https://hooks.example/***"
+
+
+def test_what_happens_while_it_looks_is_told_the_next_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    from ledgers_for_tests import Driver
+
+    from zonemelt.workflows import notify
+
+    driver, paper = Driver(tmp_path), tmp_path / "paper"
+    driver.ledger.put("name", "c")
+    notifier = Notifier(tmp_path, Notify(command=command(paper), events=("paused",)))
+    plain = notify.milestones
+
+    def slowly(*given: Any, **more: Any) -> Any:
+        found = list(plain(*given, **more))
+        driver.ledger.event("paused", reason="only held jobs are left")  # by the head, meanwhile
+        return found
+
+    monkeypatch.setattr(notify, "milestones", slowly)
+    notifier.tell()
+    monkeypatch.setattr(notify, "milestones", plain)
+    notifier.tell()
+    assert lines(paper) == ["paused: c: it is paused: only held jobs are left"]

@@ -87,7 +87,15 @@ class CommitteeSpec(BaseModel):
     architecture: dict[str, Any] | None = Field(default=None, description="of networks: cutoff, channels …")
     settings: dict[str, Any] | None = Field(default=None, description="of networks: epochs, batch_size …")
     loss: dict[str, Any] | None = Field(default=None, description="of networks")
-    start: str | None = Field(default=None, description="weights that networks begin with, e.g. sevennet-0")
+    start: str | None = Field(
+        default=None, description="weights that networks begin with, e.g. sevennet-0; or a folder"
+    )
+
+    def with_paths_from(self, base: Path) -> Self:
+        """The same, a folder of weights by its whole path."""
+        if not self.start or not (folder := base / self.start).is_dir():
+            return self
+        return self.model_copy(update={"start": str(folder.resolve())})
 
 
 class ActivePotentialSpec(LoopSpec):
@@ -127,7 +135,10 @@ class ActivePotentialSpec(LoopSpec):
 
     def with_paths_from(self, base: Path) -> Self:
         """Paths relative to the campaign's file, whole."""
-        update = {"structures": absolute_paths(self.structures, base)}
+        update = {
+            "structures": absolute_paths(self.structures, base),
+            "committee": self.committee.with_paths_from(base),
+        }
         return super().with_paths_from(base).model_copy(update=update)
 
 

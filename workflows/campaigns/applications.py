@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from zonemelt.tasks.applications.charges import Charges  # noqa: TC001 (pydantic reads it)
 from zonemelt.tasks.written_structures import Written  # noqa: TC001 (pydantic reads it)
 from zonemelt.workflows.campaigns.base import CampaignSpec
+from zonemelt.workflows.campaigns.structures import absolute_written
 
 if TYPE_CHECKING:
     from jobflow import Flow
@@ -37,12 +38,14 @@ class ApplicationSpec(CampaignSpec):
     )
 
     def with_paths_from(self, base: Path) -> Self:
-        """Files of structures relative to the campaign's file, whole."""
-        update = {
-            name: {key: _absolute(one, base) for key, one in getattr(self, name).items()}
+        """Files of structures and the folder of a potential, relative to the campaign's file, whole."""
+        update: dict[str, Any] = {
+            name: {key: absolute_written(one, base) for key, one in getattr(self, name).items()}
             for name in ("cathodes", "polymorphs")
             if hasattr(self, name)
         }
+        if (base / self.potential).is_dir():
+            update["potential"] = str((base / self.potential).resolve())
         return super().with_paths_from(base).model_copy(update=update)
 
     def common(self) -> dict[str, Any]:
@@ -124,10 +127,6 @@ def build_polymorphs(spec: PolymorphsSpec) -> Flow:
     return PolymorphsMaker(
         **spec.common(), polymorphs=_dumped(spec.polymorphs), reference=spec.reference
     ).make()
-
-
-def _absolute(one: Written, base: Path) -> Written:
-    return one.model_copy(update={"file": str((base / one.file).resolve())}) if one.file else one
 
 
 def _dumped(models: Any) -> dict[str, dict[str, Any]]:

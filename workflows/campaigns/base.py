@@ -63,4 +63,9 @@ class CampaignSpec(BaseModel):
 
     def with_paths_from(self, base: Path) -> Self:
         """The campaign with paths that hold everywhere; relative ones are from ``base``."""
-        return self.model_copy(update={"import_from": str((base / self.import_from).resolve())})
+        return self.model_copy(
+            update={
+                "import_from": str((base / self.import_from).resolve()),
+                "reuse": [str((base / entry).resolve()) for entry in self.reuse],
+            }
+        )

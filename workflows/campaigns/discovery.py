@@ -101,7 +101,10 @@ class DiscoverySpec(LoopSpec):
 
     def with_paths_from(self, base: Path) -> Self:
         """Paths relative to the campaign's file, whole."""
-        update: dict[str, Any] = {"seeds": absolute_paths(self.seeds, base)}
+        update: dict[str, Any] = {
+            "seeds": absolute_paths(self.seeds, base),
+            "committee": self.committee.with_paths_from(base),
+        }
         if self.known:
             update["known"] = str((base / self.known).resolve())
         return super().with_paths_from(base).model_copy(update=update)
@@ -118,7 +121,7 @@ def build(spec: DiscoverySpec) -> Flow:
     from zonemelt.flows.discovery import DiscoveryMaker
     from zonemelt.tasks.rounds.adopt import check_level, known_symbols
 
-    structures = read_structures(spec.seeds) if spec.seeds else []
+    structures = read_structures(spec.seeds, where="seeds") if spec.seeds else []
     known = {"dataset": spec.known, "version": spec.known_version} if spec.known else {}
     maker = DiscoveryMaker(
         name=spec.name, structures=structures, known=known, target=spec.target, start=spec.start,

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from zonemelt.tasks.label.registry import ORACLES
 from zonemelt.tasks.label.settings import (
@@ -49,12 +49,16 @@ class OracleSpec(CampaignSpec):
     oracle: str = Field(default="emt", description="what labels: a name of the oracle registry")
     oracles: OraclesSpec = Field(default_factory=OraclesSpec)
 
-    @model_validator(mode="after")
-    def _known_oracle(self) -> Self:
-        known = (*self.also_oracles, *ORACLES)
-        if self.oracle not in known:
-            raise ValueError(f"there is no oracle '{self.oracle}'; choose one of: {', '.join(known)}")
-        return self
+    @field_validator("oracle")
+    @classmethod
+    def _known_oracle(cls, oracle: str) -> str:
+        known = (*cls.also_oracles, *ORACLES)
+        if oracle not in known:
+            raise ValueError(
+                f"there is no such oracle; choose one of: {', '.join(known)}; for a calculator "
+                "of your own ase (docs/how-to/my-oracle.md)"
+            )
+        return oracle
 
     def oracle_settings(self, elements: Iterable[str]) -> dict[str, Any]:
         """The chosen oracle's settings, with all that workers would have to look for elsewhere.

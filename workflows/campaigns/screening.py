@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from zonemelt.tasks.errors import ZonemeltError
-from zonemelt.tasks.written_structures import Written
 from zonemelt.workflows.campaigns.active_potential import LoopSpec
 from zonemelt.workflows.campaigns.applications import ApplicationSpec
 from zonemelt.workflows.campaigns.oracle import OracleSpec
-from zonemelt.workflows.campaigns.structures import BulkSpec, OrderingsSpec, absolute_paths, read_structures
+from zonemelt.workflows.campaigns.structures import AnyStructure, absolute_paths, read_structures
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from pathlib import Path
 
     from jobflow import Flow
 
     from zonemelt.flows.screening import ScreeningMaker
-
-AnyCrystal = OrderingsSpec | BulkSpec | Written | str
 
 
 class KnownSpec(BaseModel):
@@ -33,7 +29,7 @@ class KnownSpec(BaseModel):
         default="", description="a directory: `zonemelt ingest mp:Li-Fe-O --out references` makes one"
     )
     version: str = Field(default="", description="of it; the newest where empty")
-    structures: list[AnyCrystal] = Field(default_factory=list, description="instead of a dataset")
+    structures: list[AnyStructure] = Field(default_factory=list, description="instead of a dataset")
     energies: Literal["potential", "labels"] = Field(
         default="potential", description="by the potential, or the dataset's, of the level that it learnt"
     )
@@ -50,7 +46,7 @@ class ScreeningSpec(ApplicationSpec, OracleSpec):
     """Propose crystals, judge them by a potential against known ones, label the best by an oracle."""
 
     kind: Literal["screening"] = "screening"
-    parents: list[AnyCrystal] = Field(
+    parents: list[AnyStructure] = Field(
         default_factory=list, description="what explorers start from; the candidates, where there are none"
     )
     explore: dict[str, dict[str, Any]] = Field(
@@ -100,16 +96,13 @@ class ScreeningSpec(ApplicationSpec, OracleSpec):
             .with_paths_from(base)
             .model_copy(
                 update={
-                    "parents": _absolute(self.parents, base),
+                    "parents": absolute_paths(self.parents, base),
                     "explore": explore,
                     "models": [whole(one) for one in self.models],
-                    "potential": whole(self.potential)
-                    if (base / self.potential).is_dir()
-                    else self.potential,
                     "references": known.model_copy(
                         update={
                             "dataset": whole(known.dataset) if known.dataset else "",
-                            "structures": _absolute(known.structures, base),
+                            "structures": absolute_paths(known.structures, base),
                         }
                     ),
                 }
@@ -136,7 +129,7 @@ def maker_of(spec: ScreeningSpec) -> ScreeningMaker:
     common = spec.common()
     known = spec.references.model_dump(mode="json", exclude={"structures"}, exclude_defaults=True)
     if spec.references.structures:
-        known["crystals"] = _read(spec.references.structures, where="references.structures")
+        known["crystals"] = read_structures(spec.references.structures, where="references.structures")
     judge = JudgeMaker(
         references=known, judging=spec.judging, target=spec.target, models=spec.models, phonons=spec.phonons,
         **{key: common[key] for key in (
@@ -144,41 +137,12 @@ def maker_of(spec: ScreeningSpec) -> ScreeningMaker:
         )},
     )  # fmt: skip
     maker = ScreeningMaker(
-        name=spec.name, explore=spec.explore, parents=_read(spec.parents, where="parents"), judge=judge,
-        lot=spec.lot, short_list=spec.short_list, oracle=spec.oracle if spec.short_list else "",
+        name=spec.name, explore=spec.explore, judge=judge, lot=spec.lot,
+        parents=read_structures(spec.parents, where="parents"),
+        short_list=spec.short_list, oracle=spec.oracle if spec.short_list else "",
         resources=LoopSpec.with_program("label", dict(spec.label)), seed=spec.seed,
     )  # fmt: skip
     maker.check()
     if spec.short_list:
         maker.settings = spec.oracle_settings(maker.elements())
     return maker
-
-
-def _read(structures: Sequence[AnyCrystal], *, where: str) -> list[dict[str, Any]]:
-    """Documents with ``identifier`` and ``geometry``; crystals that are written out are named by formula."""
-    from zonemelt.tasks.quality.composition import reduced_formula
-    from zonemelt.tasks.written_structures import written
-
-    others = [one for one in structures if not isinstance(one, Written)]
-    found = {one["identifier"]: one for one in read_structures(others)} if others else {}
-    for number, one in enumerate(structures):
-        if isinstance(one, Written):
-            geometry = written(one, where=f"{where}[{number}]")
-            group = Path(one.file).stem if one.file else one.space_group
-            name = f"{reduced_formula(geometry.symbols)}-{group}"
-            while name in found:
-                name += "'"
-            found[name] = {"identifier": name, "geometry": geometry.model_dump(mode="json")}
-    return list(found.values())
-
-
-def _absolute(structures: Sequence[AnyCrystal], base: Path) -> list[Any]:
-    whole = absolute_paths([one for one in structures if not isinstance(one, Written)], base)
-    written = [one for one in structures if isinstance(one, Written)]
-    return [
-        *whole,
-        *(
-            one.model_copy(update={"file": str((base / one.file).resolve())}) if one.file else one
-            for one in written
-        ),
-    ]

@@ -20,6 +20,7 @@ from zonemelt.tasks.errors import InputError
 from zonemelt.tasks.settings import problem_of, read_mapping
 from zonemelt.workflows.campaigns.graph import document_of
 from zonemelt.workflows.campaigns.registry import kind_named
+from zonemelt.workflows.dotted import override
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -104,23 +105,3 @@ def find(source: str | Path) -> Path:
         where=str(source),
         remedy=f"give the path of a YAML file, or one of: {', '.join(catalog())}",
     )
-
-
-def override(document: dict[str, Any], key: str, value: Any, *, where: str) -> None:
-    """Set a field of a campaign, in place; a dot reaches into a mapping.
-
-    Raises:
-        InputError: what is before a dot is no mapping.
-    """
-    *parents, last = key.split(".")
-    target = document
-    for parent in parents:
-        inner = target.setdefault(parent, {})
-        if not isinstance(inner, dict):
-            raise InputError(
-                f"'{key}' reaches into '{parent}', which is not a mapping",
-                where=where,
-                remedy=f"override '{parent}' itself",
-            )
-        target = inner
-    target[last] = value

@@ -59,7 +59,8 @@ def check_same(place: Path, plan: Plan) -> None:
     Raises:
         CampaignError: it is another one; with what differs.
     """
-    from zonemelt.workflows.cli.plans import flat, stored_plan
+    from zonemelt.workflows.cli.plans import stored_plan
+    from zonemelt.workflows.dotted import flat
 
     old = stored_plan(place, {})
     before = flat(old.document.get("arguments", {})) if old is not None else {}

@@ -96,7 +96,7 @@ def _say_version(wanted: bool) -> None:
 @app.callback(
     epilog=examples(
         "zonemelt run quickstart          a first campaign, from start to report",
-        "zonemelt status --watch          the newest campaign, as it goes",
+        "zonemelt watch                   the newest campaign, as it goes",
         "zonemelt COMMAND --help          what a command does, with examples",
     )
 )

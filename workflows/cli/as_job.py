@@ -99,9 +99,11 @@ def drive_as_job(place: Path, plan: Plan) -> None:
     successor = _successor(place, plan, site)
     ending = threading.Event()
 
+    asked: list[Path] = []
+
     def leave() -> None:
         ending.set()
-        control.ask(place, "pause")
+        asked.append(control.ask(place, "pause"))
 
     walltime = clock_seconds(pool.walltime)
     timers = [
@@ -124,6 +126,8 @@ def drive_as_job(place: Path, plan: Plan) -> None:
     finally:
         for timer in timers:
             timer.cancel()
+        for path in asked:  # not obeyed in time: the next head would pause at once
+            path.unlink(missing_ok=True)
         if not goes_on and successor:
             provider(site, pool).cancel([successor])
         elif goes_on and not successor:

@@ -190,7 +190,7 @@ def _say(kept: Sequence[Candidate], counts: dict[str, Any], *, out: str) -> None
         more = f" and {len(formulas) - _SHOWN:,} more" if len(formulas) > _SHOWN else ""
         lines.append(f"{len(formulas):,} formulas: {shown}{more}")
     lines.append(f"written to {out}" if out else "nothing was written: give --out to keep them")
-    console().print("\n".join(lines), markup=False, soft_wrap=True)
+    console().print("\n".join(lines), soft_wrap=True)
 
 
 def _formula(candidate: Candidate) -> str:

@@ -88,7 +88,7 @@ def train(
     console().print(
         f"generator {folder}: {len(found['elements'])} elements, up to {max(map(int, found['sizes']))} atoms"
         + (f"; {said}" if said else ""),
-        markup=False, soft_wrap=True,
+        soft_wrap=True,
     )  # fmt: skip
 
 

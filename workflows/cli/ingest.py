@@ -113,13 +113,12 @@ def _print(out: Console, found: dict[str, Any]) -> None:
     table.add_row("in all", f"{found['files']:,}", style="bold")
     out.print(table)
     for one in found["without_records"]:
-        out.print(f"{one['verdict']}: {one['path']}: {one['reason']}", markup=False, soft_wrap=True)
+        out.print(f"{one['verdict']}: {one['path']}: {one['reason']}", soft_wrap=True)
     bare = f", {found['no_records']:,} rows or frames are no records" if found["no_records"] else ""
     out.print(
         f"{found['accepted']:,} records accepted, {found['quarantined']:,} in quarantine{bare}\n"
         f"dataset {found['dataset']}, version {found['version'][:12]}:"
         f" {found['records']:,} records, {found['in_quarantine']:,} in quarantine\n"
         f"what became of each file: {Path(found['dataset']) / 'ingest-report.csv'}",
-        markup=False,
         soft_wrap=True,
     )

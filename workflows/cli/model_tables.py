@@ -45,7 +45,7 @@ def print_evaluation(out: Console, found: dict[str, Any]) -> None:
         for one in refused[:MOST]:
             out.print(Text(f"  {one['record']}: {one['reason']}"))
     _print_seen(out, found.get("seen"))
-    out.print(f"model {found['model']}", markup=False, soft_wrap=True)
+    out.print(f"model {found['model']}", soft_wrap=True)
 
 
 def _print_property(out: Console, name: str, judged: dict[str, Any]) -> None:

@@ -1,14 +1,17 @@
-"""Which campaign and which job a person means."""
+"""Which campaign, which job and which file a person means."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from zonemelt.tasks.errors import CampaignError
+from zonemelt.tasks.errors import CampaignError, InputError
 from zonemelt.workflows.engine.schema import FILE_NAME, SPEC_FILE
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 Dir = Annotated[str, typer.Argument(metavar="[DIR]", help="Campaign directory.", show_default=False)]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object on standard output, nothing else.")]
@@ -76,3 +79,15 @@ def job_and_directory(job: str, directory: str) -> tuple[str, str]:
     if job and not directory and is_campaign(Path(job)) and not job.isdigit():
         return "", job
     return job, directory
+
+
+def check_ending(path: str, endings: Sequence[str]) -> None:
+    """Refuse a name of a file to be written that says no form.
+
+    Raises:
+        InputError: it does not end as it must.
+    """
+    if Path(path).suffix not in endings:
+        raise InputError(
+            f"it ends in '{Path(path).suffix}'", where=f"--out {path}", remedy=f"one of {', '.join(endings)}"
+        )

@@ -101,9 +101,9 @@ def _say(out: Console, found: Planned) -> None:
     from zonemelt.workflows.simulate.collapse import as_text
 
     def part(title: str, lines: Iterable[str]) -> None:
-        out.print(title, style="bold", markup=False, soft_wrap=True)
+        out.print(title, style="bold", soft_wrap=True)
         for line in lines:
-            out.print(line, markup=False, soft_wrap=True)
+            out.print(line, soft_wrap=True)
         out.print()
 
     size = f"{len(found.graph):,} jobs, the longest chain has {found.picture.longest:,}"

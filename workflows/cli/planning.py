@@ -137,7 +137,7 @@ def planned(
             *about_machine(where, queue, used, known.start),
             *(
                 ["results of earlier campaigns are not counted on: every job runs"]
-                if options.get("reuse")
+                if plan.options.get("reuse")
                 else []
             ),
         ],

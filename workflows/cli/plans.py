@@ -14,6 +14,7 @@ from zonemelt.tasks.errors import CampaignError, InputError
 from zonemelt.tasks.own_code import look_in
 from zonemelt.tasks.whole_files import write_whole
 from zonemelt.workflows.cli.places import is_campaign
+from zonemelt.workflows.dotted import flat
 from zonemelt.workflows.engine.inspect import fact, open_ledger
 from zonemelt.workflows.engine.place import make_place
 from zonemelt.workflows.engine.schema import FILE_NAME, SPEC_FILE
@@ -100,7 +101,6 @@ def _resolved(spec: CampaignSpec, base: Path) -> CampaignSpec:
     update: dict[str, Any] = {
         "site": resolved_site(spec.site if "site" in spec.model_fields_set else settings.site),
         "store": spec.store if "store" in spec.model_fields_set else settings.store,
-        "reuse": [str(Path(entry).resolve()) for entry in spec.reuse],
     }
     return spec.model_copy(update=update).with_paths_from(base)
 
@@ -247,15 +247,6 @@ def complete_site(name: str, options: dict[str, Any]) -> Site:
     except SiteFileError as error:
         raise of_site_file(error, where="site_options" if options else "") from None
     return site
-
-
-def flat(options: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested options as dotted paths → values."""
-    found: dict[str, Any] = {}
-    for key, value in options.items():
-        path = f"{prefix}{key}"
-        found |= flat(value, f"{path}.") if isinstance(value, dict) else {path: value}
-    return found
 
 
 def resolved_site(site: str) -> str:

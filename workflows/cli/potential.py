@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from zonemelt.workflows.cli.app import LEARN, NOT_ALL_SUCCEEDED, app, examples
-from zonemelt.workflows.cli.places import Json  # noqa: TC001 (typer reads the annotations)
+from zonemelt.workflows.cli.places import Json, check_ending
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from zonemelt.tasks.structure_files import Read
 
@@ -101,14 +101,14 @@ def evaluate(
     """
     from zonemelt.tasks.potentials.ask import evaluate_each
     from zonemelt.tasks.potentials.load import load_potential
-    from zonemelt.workflows.cli.potential_files import check_target, write_evaluated
+    from zonemelt.workflows.cli.potential_files import ENDINGS, write_evaluated
     from zonemelt.workflows.cli.potential_tables import evaluated_table
     from zonemelt.workflows.paper import console, print_json, progress_bar
 
     if out:
-        check_target(out)
+        check_ending(out, ENDINGS)
     opened = load_potential(potential, device=device, trust=trust)
-    read = _read(structures)
+    read = list(all_structures(structures))
     with progress_bar("structures", len(read), quiet=as_json) as step:
         found = evaluate_each(opened, read, stress=stress, progress=step)
     refused = sum(bool(one.refused) for one in found)
@@ -125,15 +125,13 @@ def evaluate(
         raise typer.Exit(NOT_ALL_SUCCEEDED)
 
 
-def _read(paths: Sequence[str]) -> list[Read]:
+def all_structures(paths: Sequence[str]) -> Iterator[Read]:
     """The structures of all paths; a file that cannot be read is one with a reason."""
     from zonemelt.tasks.errors import InputError
     from zonemelt.tasks.structure_files import Read, read_structures
 
-    found: list[Read] = []
     for path in paths:
         try:
-            found += read_structures(path)
+            yield from read_structures(path)
         except InputError as error:
-            found.append(Read(name=path, reason=error.what))
-    return found
+            yield Read(name=path, reason=error.what)

@@ -8,26 +8,12 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from zonemelt.tasks.errors import InputError
-
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from zonemelt.tasks.potentials.ask import Asked
 
 ENDINGS: Final = (".extxyz", ".csv", ".jsonl")
-
-
-def check_target(path: str) -> None:
-    """Refuse a name that says no form.
-
-    Raises:
-        InputError: it does not end as it must.
-    """
-    if Path(path).suffix not in ENDINGS:
-        raise InputError(
-            f"it ends in '{Path(path).suffix}'", where=f"--out {path}", remedy=f"one of {', '.join(ENDINGS)}"
-        )
 
 
 def write_evaluated(path: str, found: Sequence[Asked]) -> None:

@@ -82,7 +82,7 @@ def print_validation(out: Console, found: Mapping[str, Any]) -> None:
             out.print(
                 Text(f"{count:,} structures were refused: {first['name']}: {first['reason']}", "yellow")
             )
-        out.print(f"figure {found['figure']}", markup=False, soft_wrap=True)
+        out.print(f"figure {found['figure']}", soft_wrap=True)
     if found.get("properties"):
         table = plain_table("crystal", "property", "reference", "potential", "error", "source")
         for row in found["properties"]:
@@ -122,7 +122,7 @@ def print_relaxed(out: Console, found: Mapping[str, Any]) -> None:
     if len(found["structures"]) > MOST:
         table.caption = f"and {len(found['structures']) - MOST:,} more"
     out.print(table)
-    out.print(f"structures {found['file']}", markup=False, soft_wrap=True)
+    out.print(f"structures {found['file']}", soft_wrap=True)
 
 
 def print_simulated(out: Console, found: Mapping[str, Any]) -> None:
@@ -138,4 +138,4 @@ def print_simulated(out: Console, found: Mapping[str, Any]) -> None:
         )
     out.print(table)
     for row in found["structures"][:MOST]:
-        out.print(f"{row.get('extxyz') or row['trajectory']}", markup=False, soft_wrap=True)
+        out.print(f"{row.get('extxyz') or row['trajectory']}", soft_wrap=True)

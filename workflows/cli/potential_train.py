@@ -138,7 +138,7 @@ def _make(
     out_to = console()
     if "errors" in found:
         print_validation(out_to, found)
-    out_to.print(f"potential {folder}", markup=False, soft_wrap=True)
+    out_to.print(f"potential {folder}", soft_wrap=True)
 
 
 def _overrides(pairs: list[str], arguments: dict[str, Any], *, seed: int, epochs: int) -> dict[str, Any]:

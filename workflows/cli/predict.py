@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from zonemelt.workflows.cli.app import LEARN, NOT_ALL_SUCCEEDED, command
-from zonemelt.workflows.cli.places import Json  # noqa: TC001 (typer reads the annotations)
+from zonemelt.workflows.cli.places import Json, check_ending
+from zonemelt.workflows.cli.potential import all_structures
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -47,13 +49,13 @@ def predict(
     from zonemelt.tasks.errors import InputError
     from zonemelt.tasks.train.predictor import open_model
     from zonemelt.workflows.cli.model_tables import predictions_table
-    from zonemelt.workflows.cli.prediction_files import check_target, write_predictions
+    from zonemelt.workflows.cli.prediction_files import ENDINGS, write_predictions
     from zonemelt.workflows.paper import console, print_json
 
     if out:
-        check_target(out)
+        check_ending(out, ENDINGS)
     opened = open_model(model, device=device)
-    rows = [row for some in _batches(structures) for row in _rows(opened, some, coverage)]
+    rows = [row for some in _batches(all_structures(structures)) for row in _rows(opened, some, coverage)]
     if not rows:
         raise InputError("there are no structures", where=", ".join(structures), remedy="give some")
     refused = sum(bool(row["refused"]) for row in rows)
@@ -73,23 +75,9 @@ def predict(
         raise typer.Exit(NOT_ALL_SUCCEEDED)
 
 
-def _batches(paths: Sequence[str]) -> Iterator[list[Read]]:
-    """The structures of all paths; a file that cannot be read is one with a reason."""
-    from zonemelt.tasks.errors import InputError
-    from zonemelt.tasks.structure_files import Read, read_structures
-
-    found: list[Read] = []
-    for path in paths:
-        try:
-            for one in read_structures(path):
-                found.append(one)
-                if len(found) == _TOGETHER:
-                    yield found
-                    found = []
-        except InputError as error:
-            found.append(Read(name=path, reason=error.what))
-    if found:
-        yield found
+def _batches(structures: Iterator[Read]) -> Iterator[list[Read]]:
+    while some := list(islice(structures, _TOGETHER)):
+        yield some
 
 
 def _rows(predictor: Predictor, structures: Sequence[Read], coverage: float) -> list[dict[str, Any]]:

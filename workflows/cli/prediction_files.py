@@ -8,24 +8,10 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from zonemelt.tasks.errors import InputError
-
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 ENDINGS: Final = (".csv", ".jsonl")
-
-
-def check_target(path: str) -> None:
-    """Refuse a name that says no form.
-
-    Raises:
-        InputError: it does not end as it must.
-    """
-    if Path(path).suffix not in ENDINGS:
-        raise InputError(
-            f"it ends in '{Path(path).suffix}'", where=f"--out {path}", remedy="name a .csv or a .jsonl file"
-        )
 
 
 def write_predictions(

@@ -65,9 +65,13 @@ def _said(record: dict[str, Any]) -> Iterator[tuple[str, str]]:
     for asked in record["steered"]:
         what = asked.get("verb") or shorten(asked.get("values", {}))
         yield "steered", f"{moment(asked['time'])} {what} by {asked.get('user') or asked.get('who', '?')}"
-    for label in ("seeds", "datasets", "models", "files"):
+    for label in ("seeds", "datasets", "models"):
         if found := record[label]:
             yield label, shorten(", ".join(f"{path} = {value}" for path, value in found.items()))
+    files = [f"{count} in {path}" for path, count in record["sets"].items()]
+    files += [f"{path} = {digest[:12]}" for path, digest in record["files"].items()]
+    if files:
+        yield "files", shorten(", ".join(files))
     yield "content", f"input {record['given'] or '-'}, output {record['made'] or '-'}"
 
 

@@ -43,4 +43,4 @@ def report(
     paper = console()
     for table in tables_of(found):
         paper.print(table)
-    paper.print(f"report {path}", markup=False, soft_wrap=True)
+    paper.print(f"report {path}", soft_wrap=True)

@@ -52,6 +52,6 @@ def print_results(out: Console, place: Path, plan: Plan) -> None:
             out.print(table)
         path = write_report(place, gathered=found)
     except ZonemeltError as error:  # the campaign is done: that must be seen, not this
-        out.print(f"no report: {error}", markup=False)
+        out.print(f"no report: {error}")
         return
-    out.print(f"report {path}", markup=False, soft_wrap=True)
+    out.print(f"report {path}", soft_wrap=True)

@@ -26,8 +26,8 @@ HEADS = {"login": "a login node", "in_job": "inside its allocation"}
 
 def sites_table(sites: list[Site]) -> Table:
     """A line for each site."""
-    from rich.markup import escape
     from rich.table import Table
+    from rich.text import Text
 
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in ("site", "machine", "scheduler", "head runs on", "pools", ""):
@@ -35,11 +35,11 @@ def sites_table(sites: list[Site]) -> Table:
     for site in sites:
         table.add_row(
             site.name,
-            escape(site.title),
+            site.title,
             site.scheduler,
             "this machine" if site.scheduler == "local" else HEADS[site.head],
             ", ".join(site.pools),
-            f"[red]retired: {escape(site.retired)}[/]" if site.retired else "",
+            Text(f"retired: {site.retired}" if site.retired else "", "red"),
         )
     return table
 
@@ -70,16 +70,14 @@ def print_site(out: Console, site: Site, values: list[Value], missing: dict[str,
             )
     out.print(table)
     for i, source in enumerate(sources, 1):
-        out.print(f"[{i}] {source}", markup=False, soft_wrap=True)
+        out.print(f"[{i}] {source}", soft_wrap=True)
     counts = {kind: sum(value.confidence is kind for value in values) for kind in _MARKS}
     legend = [f"{_MARKS[kind][0]} {count} {_MARKS[kind][1]}" for kind, count in counts.items() if count]
-    out.print("   ".join(legend), markup=False, soft_wrap=True)
+    out.print("   ".join(legend), soft_wrap=True)
     if counts[Confidence.UNVERIFIED]:
-        out.print(
-            "  → nobody has checked the unverified ones: look at them before a long campaign", markup=False
-        )
+        out.print("  → nobody has checked the unverified ones: look at them before a long campaign")
     if missing:
-        out.print(f"  → give what it needs: --set {next(iter(missing))}=VALUE", markup=False)
+        out.print(f"  → give what it needs: --set {next(iter(missing))}=VALUE")
 
 
 def _sections(values: list[Value]) -> dict[str, dict[str, Value]]:

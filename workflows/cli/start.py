@@ -1,4 +1,4 @@
-"""Commands that start campaigns and go on with them: init, check, run, submit, resume."""
+"""Commands that start campaigns and go on with them: run, submit, resume."""
 
 from __future__ import annotations
 
@@ -56,7 +56,8 @@ class New:
         """Of the campaign's file."""
         from zonemelt.workflows.cli.plans import campaign_settings
 
-        own = {"site": self.site, "oracle": self.oracle, "store": self.store, "reuse": self.reuse}
+        reuse = [str(Path(entry).resolve()) for entry in self.reuse or ()]
+        own = {"site": self.site, "oracle": self.oracle, "store": self.store, "reuse": reuse}
         return {**campaign_settings(self.settings or []), **_given(own)}
 
 
@@ -96,7 +97,7 @@ def run(
     START,
     "zonemelt submit oxides.yaml --directory runs/oxides",
     "zonemelt submit oxides.yaml --site fugaku --as-job     where heads may not run on login nodes",
-    "zonemelt status runs/oxides --watch",
+    "zonemelt watch runs/oxides",
 )
 @grouped
 def submit(
@@ -126,7 +127,7 @@ def submit(
         job = submit_as_job(place, plan)
         typer.echo(
             f"campaign {place}\nits head is batch job {job}; it writes to {place / FOLDER}\n"
-            f"  → watch it with `zonemelt status {place} --watch`"
+            f"  → watch it with `zonemelt watch {place}`"
         )
         return
     _detach(place)
@@ -139,7 +140,7 @@ def _detach(place: Path) -> None:
     typer.echo(
         f"campaign {place}\n"
         f"its head is process {pid}; it writes to {place / LOG_FILE}\n"
-        f"  → watch it with `zonemelt status {place} --watch`"
+        f"  → watch it with `zonemelt watch {place}`"
     )
 
 

@@ -67,7 +67,8 @@ def checked(
     import copy
 
     from zonemelt.workflows.campaigns.registry import kind_named
-    from zonemelt.workflows.campaigns.spec import override, parse
+    from zonemelt.workflows.campaigns.spec import parse
+    from zonemelt.workflows.dotted import override
 
     steerable = kind_named(document.get("kind"), where=where).spec.steerable
     changed = copy.deepcopy(document)
@@ -116,10 +117,11 @@ def _list(place: Path, document: dict[str, Any]) -> None:
     import time
 
     from zonemelt.workflows.campaigns.registry import kind_named
+    from zonemelt.workflows.dotted import flat
     from zonemelt.workflows.engine.inspect import open_ledger, steering
 
     for key in kind_named(document.get("kind"), where=str(place)).spec.steerable:
-        for path, value in _flat(key, document.get(key)):
+        for path, value in flat(document.get(key), key).items():
             typer.echo(f"{path} = {value}")
     with open_ledger(place) as connection:
         changes: Sequence[dict[str, Any]] = steering(connection)
@@ -127,9 +129,3 @@ def _list(place: Path, document: dict[str, Any]) -> None:
         when = time.strftime("%d %b %H:%M", time.localtime(one["time"]))
         said = ", ".join(f"{key} = {value}" for key, value in one["values"].items())
         typer.echo(f"  {when}  {one['who']} set {said}")
-
-
-def _flat(key: str, value: Any) -> list[tuple[str, Any]]:
-    if not isinstance(value, dict) or not value:
-        return [(key, value)]
-    return [pair for inner, below in value.items() for pair in _flat(f"{key}.{inner}", below)]

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from zonemelt.workflows.engine.walking import is_reference
 from zonemelt.workflows.paper import COLOURS, duration, moment, shorten
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from rich.console import Console
     from rich.table import Table
 
@@ -15,8 +18,8 @@ _KIN = 10  # parents and children listed
 
 def jobs_table(jobs: list[dict[str, Any]]) -> Table:
     """A line for each job."""
-    from rich.markup import escape
     from rich.table import Table
+    from rich.text import Text
 
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("id", justify="right")
@@ -29,13 +32,12 @@ def jobs_table(jobs: list[dict[str, Any]]) -> Table:
     if reasons:
         table.add_column("reason", overflow="ellipsis", no_wrap=True, ratio=1)
     for job in jobs:
-        colour = COLOURS[job["state"]]
-        cells = [
-            str(job["id"]), f"[{colour}]{job['state']}[/]", escape(job["name"]),
+        cells: list[str | Text] = [
+            str(job["id"]), Text(job["state"], COLOURS[job["state"]]), job["name"],
             f"{job['uuid'][:8]}_{job['index']}", str(job["attempts"]), duration(job["seconds"]),
         ]  # fmt: skip
         if reasons:
-            cells.append(escape(job.get("reason", "")))
+            cells.append(job.get("reason", ""))
         table.add_row(*cells)
     return table
 
@@ -70,14 +72,34 @@ def print_job(out: Console, job: dict[str, Any], *, full: bool) -> None:
     _kin(say, "waits for", job["parents"], full=full)
     _kin(say, "settles with", job["settles_after"], full=full)
     _kin(say, "children", job["children"], full=full)
-    arguments = job["arguments"]
+    names = {other["uuid"]: other for other in job["refers_to"]}
+    arguments = told(job["arguments"], names)
     say("arguments", shorten(arguments["args"], most=most) if arguments["args"] else "")
     for key, value in arguments["kwargs"].items():
         say("", f"{key} = {shorten(value, most=most)}")
     for attempt in job["tried"]:
         _attempt(out, say, attempt)
     if job["state"] == "done":
-        say("output", shorten(job["output"], most=most))
+        say("output", shorten(told(job["output"], names), most=most))
+
+
+def told(value: Any, names: Mapping[str, Mapping[str, Any]]) -> Any:
+    """A JSON-like value with references to outputs in words: ``output of 17 'relax'.energy``.
+
+    Args:
+        value: arguments or an output.
+        names: uuid → ``id`` and ``name`` of the jobs that it refers to.
+    """
+    if isinstance(value, list):
+        return [told(each, names) for each in value]
+    if not isinstance(value, dict):
+        return value
+    if not is_reference(value):
+        return {key: told(each, names) for key, each in value.items()}
+    job = names.get(value["uuid"])
+    whose = f"{job['id']} '{job['name']}'" if job is not None and job["id"] else value["uuid"]
+    path = "".join(f"[{step!r}]" if kind == "i" else f".{step}" for kind, step in value.get("attributes", ()))
+    return f"output of {whose}{path}"
 
 
 def _kin(say: Any, label: str, kin: list[dict[str, Any]], *, full: bool) -> None:

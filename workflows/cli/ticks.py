@@ -15,8 +15,10 @@ _WIDTH = 12  # columns for what was looked at
 
 def print_check(out: Console, one: Check) -> None:
     """Print a check; its remedy only where there is something to be mended."""
+    from rich.text import Text
+
     mark, style = _MARKS[one.ok]
-    out.print(f"[{style}]{mark}[/] {one.what:<{_WIDTH}} ", end="")
-    out.print(one.found, markup=False)
+    out.print(Text.assemble((mark, style), f" {one.what:<{_WIDTH}} "), end="")
+    out.print(one.found)
     if one.ok is False and one.remedy:
-        out.print(f"{'':<{_WIDTH + 3}}→ {one.remedy}", markup=False)
+        out.print(f"{'':<{_WIDTH + 3}}→ {one.remedy}")

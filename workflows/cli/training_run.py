@@ -44,6 +44,7 @@ def run_training(
     from zonemelt.workflows.cli.plans import read_plan
 
     place = where.place(folder)
+    own_split = (folder / SPLIT).exists()  # a person may keep it there before anything is trained
     given: dict[str, Any] = {**arguments, "directory": str(folder)}
     if split is not None:
         given["split"] = _kept(folder / SPLIT, split, new=not is_campaign(place))
@@ -62,7 +63,7 @@ def run_training(
         run_or_go_on(plan, str(place), quiet=where.as_json, also=progress(folder, most))
     except ZonemeltError:
         if not is_campaign(place):
-            _forget(folder)
+            _forget(folder, split=not own_split)
         raise
 
 
@@ -111,9 +112,10 @@ def _kept(path: Path, split: Split, *, new: bool) -> dict[str, str]:
     return {"file": str(path), "hash": split.hash}
 
 
-def _forget(folder: Path) -> None:
-    """Remove the split of a campaign that was refused, and the folder if there is nothing else in it."""
-    (folder / SPLIT).unlink(missing_ok=True)
+def _forget(folder: Path, *, split: bool) -> None:
+    """Remove the ``split`` of a campaign that was refused, and the folder if there is nothing else in it."""
+    if split:
+        (folder / SPLIT).unlink(missing_ok=True)
     with contextlib.suppress(OSError):
         folder.rmdir()
 

@@ -117,5 +117,5 @@ def print_verdicts(out: Console, place: Path) -> bool:
     if judged:
         best = sorted_rows(judged, "above_hull", judged[0].keys())
         print_candidates(out, best, verdicts, limit=_SHOWN)
-    out.print(f"  → zonemelt candidates {place} --help", style="dim", markup=False, soft_wrap=True)
+    out.print(f"  → zonemelt candidates {place} --help", style="dim", soft_wrap=True)
     return True

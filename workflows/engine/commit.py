@@ -67,9 +67,9 @@ def commit_success(ledger: Ledger, result: Result) -> None:
     job = result["job"]
     response = result.get("response", {})
     stops = bool(response.get("stop_children"))
+    ledger.record_sources([result])
     if not ledger.end(job, JobState.DONE, stops=stops):
         return
-    ledger.record_sources([result])
     for store, documents in result.get("blobs", {}).items():
         ledger.record_blobs(store, documents)
     ledger.record_outputs([(job, result["uuid"], result["index"], result["document"])])
@@ -125,6 +125,7 @@ def commit_failure(ledger: Ledger, result: Result, policy: RetryPolicy) -> JobSt
         READY where it goes again, FAILED where it does not.
     """
     ledger.record_circumstances([result])
+    ledger.record_sources([result])
     job, cause = result["job"], Cause(result["cause"])
     row = ledger.connection.execute(
         "SELECT uuid, attempts FROM jobs WHERE id = ? AND state = ?", (job, int(JobState.RUNNING))
@@ -154,6 +155,7 @@ def refused(result: Result, error: ZonemeltError) -> Result:
     """The failure that a success becomes whose new jobs cannot be accepted."""
     kept = (
         "job", "attempt", "start", "end", "host", "pid", "directory", "tail", "under", "given", "joules",
+        "source", "circumstances",  # the worker tells them once
     )  # fmt: skip
     failure = cast("Result", {key: value for key, value in result.items() if key in kept})
     failure |= {

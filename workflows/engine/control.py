@@ -55,17 +55,13 @@ def ask_to_steer(directory: Path, values: Mapping[str, Any]) -> Path:
 
 
 def _leave(directory: Path, request: dict[str, Any]) -> Path:
-    folder = directory / FOLDER
-    folder.mkdir(exist_ok=True)
-    path = folder / f"{time.time_ns()}-{os.getpid()}.json"
-    temporary = path.with_suffix(".part")
-    temporary.write_text(json.dumps(request))
-    temporary.replace(path)
+    path = directory / FOLDER / f"{time.time_ns()}-{os.getpid()}.json"
+    write_whole(path, json.dumps(request).encode())
     return path
 
 
 def obey(ledger: Ledger) -> None:
-    """Do what was asked, in order."""
+    """Do what was asked, in order and once, whenever a head is killed: the ledger knows what it did last."""
     folder = ledger.directory / FOLDER
     if not folder.is_dir():
         return
@@ -82,7 +78,9 @@ def obey(ledger: Ledger) -> None:
             path.rename(path.with_suffix(".refused"))  # not written by `ask`
             continue
         with ledger.transaction():
-            act()
+            if ledger.get("obeyed") != path.name:
+                act()
+                ledger.put("obeyed", path.name)
         path.unlink()
 
 

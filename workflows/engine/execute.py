@@ -12,7 +12,8 @@ from zonemelt.tasks.blobs import ATOMS, BlobDirectory, FileReference, offload, t
 from zonemelt.tasks.documents import dumps
 from zonemelt.workflows.engine.closure import ClosureStore
 from zonemelt.workflows.engine.graph import decode_job, job_rows, kind_of, skeleton
-from zonemelt.workflows.engine.reuse import source_digest
+from zonemelt.workflows.engine.sources import source_digest
+from zonemelt.workflows.engine.walking import BLOB, REFERENCE, blob_names
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 # Above this many bytes of JSON an output goes to a file of its own.
 LARGE_DOCUMENT = 1 << 20
 # What leads to other outputs stays in its document: the head must see it, and jobflow follow it.
-_FOLLOWED = ('"OutputReference"', '"blob_uuid"')
+_FOLLOWED = (REFERENCE, BLOB)
 _DIVERSIONS = ("replace", "detour", "addition")
 
 
@@ -65,6 +66,7 @@ def execute(task: Task, blobs: BlobDirectory, store: JobStore) -> Result:
         stored: dict[str, Any] = store.query_one({"uuid": job.uuid, "index": job.index}) or {}
         stored.pop("_id", None)
         result["document"] = dumps(stored)
+        _take_stored(store, stored, result)
     _describe(response, result, blobs)
     if (digest := source_digest(kind)) is not None:
         result["source"] = kind, digest
@@ -120,6 +122,16 @@ def _take_caught(store: JobStore, result: Result, blobs: BlobDirectory) -> None:
             for blob in written:
                 blob["data"] = _in_a_file(blob["data"], blobs)
             result.setdefault("blobs", {})[name] = [dumps(blob) for blob in written]
+
+
+def _take_stored(store: JobStore, document: dict[str, Any], result: Result) -> None:
+    """Put into the result what a job wrote into additional stores: the ledger has what its output names."""
+    additional: Any = store.additional_stores  # type: ignore[has-type]
+    for name, blob_uuid in blob_names(document):
+        blob = additional[name].query_one({"blob_uuid": blob_uuid})
+        if blob is not None:
+            blob.pop("_id", None)
+            result.setdefault("blobs", {}).setdefault(name, []).append(dumps(blob))
 
 
 def _in_a_file(value: Any, blobs: BlobDirectory) -> Any:

@@ -17,11 +17,11 @@ from monty.json import MontyDecoder, MontyEncoder
 from zonemelt.tasks.blobs import BlobDirectory, offload
 from zonemelt.tasks.errors import InputError
 from zonemelt.workflows.engine.arguments import document_of
+from zonemelt.workflows.engine.walking import referenced_uuids
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
-REFERENCE = '"OutputReference"'
 _DEFAULT_CONFIG = JobConfig()
 # Fields of a Job that are left out of its row while they hold their default.
 _OPTIONAL = ("metadata", "metadata_updates", "config_updates", "name_updates", "hosts")
@@ -199,26 +199,6 @@ def _importable_main(text: str) -> str:
         )
     module = spec.name if spec is not None else Path(path).stem
     return text.replace('"@module":"__main__"', f'"@module":"{module}"')
-
-
-def referenced_uuids(text: str) -> list[str]:
-    """The uuids of all output references in a JSON text, each once, in order."""
-    if REFERENCE not in text:
-        return []
-    return list(dict.fromkeys(walk_references(json.loads(text))))
-
-
-def walk_references(node: Any) -> Iterator[str]:
-    """The uuids of all output references in a decoded JSON value, in order, repeated ones too."""
-    if isinstance(node, dict):
-        if node.get("@class") == "OutputReference" and "uuid" in node:  # without: it is in another store
-            yield node["uuid"]
-            return
-        for value in node.values():
-            yield from walk_references(value)
-    elif isinstance(node, list):
-        for value in node:
-            yield from walk_references(value)
 
 
 def check_acyclic(rows: Iterable[JobRow]) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import logging
 import queue
-import shutil
 import sqlite3
 import sys
 import time
@@ -22,6 +21,7 @@ from zonemelt.workflows.engine.commit import (
     postpone,
     refused,
 )
+from zonemelt.workflows.engine.disk import Disk
 from zonemelt.workflows.engine.dispatch import MOST, Durations, Limits, plan
 from zonemelt.workflows.engine.lines import follower, lengthen, take_back
 from zonemelt.workflows.engine.lock import HEARTBEAT
@@ -30,6 +30,7 @@ from zonemelt.workflows.engine.schema import HEAD_POOL
 from zonemelt.workflows.engine.spending import Spending
 from zonemelt.workflows.engine.spool import (
     FOLDER,
+    Recorded,
     begun_in,
     busy,
     read_epoch,
@@ -57,7 +58,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger("zonemelt.engine")
 
 _BREAKDOWNS = 5  # of the machinery, in a row, before the head gives up
-_RESERVE = 8 << 20  # bytes that are left free on the disk
 _IDLE = 90.0  # seconds in which workers begin nothing before they count as broken
 _TICK = 0.5  # seconds between looks at the control folder, the clock and the machinery
 
@@ -114,9 +114,9 @@ class Head:
         self._uncommitted: list[tuple[Chunk, list[Result] | BaseException]] = []
         self._breakdowns = 0
         self._again = False  # something became ready in the last round without a result arriving
-        self._full = False  # the disk is
-        self._tick_at = 0.0
-        self._beat_at = 0.0
+        self._disk = Disk(ledger.directory)
+        self._recorded = Recorded(ledger.path)
+        self._tick_at = self._beat_at = 0.0
         self._busy_at = time.monotonic()
         self.spending = Spending(ledger, workers, limits.node_hours)
 
@@ -134,6 +134,7 @@ class Head:
         while self.step():
             pass
         self.spending.count()
+        self._recorded.remove()
 
     def begin(self) -> None:
         """Take the campaign over from whoever drove it before: fence, harvest, reset."""
@@ -150,6 +151,7 @@ class Head:
     def leave(self) -> None:
         """Forget the blocks, once the workers have given them back: their ids may come to name other jobs."""
         if self.epoch and read_epoch(self.ledger.directory) == self.epoch:
+            self._recorded.remove()
             with contextlib.suppress(sqlite3.OperationalError), self.ledger.transaction():
                 self.ledger.put("blocks", {})
 
@@ -161,8 +163,8 @@ class Head:
                 for result in results_in(path):
                     self._commit_result(result)
             self.ledger.reset_running()
-        for path in paths:
-            path.unlink(missing_ok=True)
+        self._recorded.add(*paths)
+        self._recorded.remove()
         self.traffic.give_up()
 
     def step(self) -> bool:
@@ -189,7 +191,7 @@ class Head:
             self._breakdowns = 0
             self._busy_at = time.monotonic()
             if self.traffic.remove(chunk):
-                spool_path(chunk.directory, chunk.id).unlink(missing_ok=True)
+                self._recorded.add(spool_path(chunk.directory, chunk.id))
         for pool, chunk, jobs in chunks:
             self._send(pool, chunk, jobs)
         if failed and self.raise_immediately:
@@ -285,16 +287,15 @@ class Head:
     # ── jobs go out ─────────────────────────────────────────────────────────────────────────────────
 
     def _may_send(self) -> bool:
-        return not self._full and bool(self.ledger.get("status") == "running")
+        return not self._disk.full and bool(self.ledger.get("status") == "running")
 
     def _choose(self) -> Iterator[tuple[str, Chunk, list[ReadyJob]]]:
         """Take jobs out of the ledger and pack them for their workers."""
         self._again = False
         if self.ledger.unfinished == 0 or not self._may_send():
             return
-        jobs_left = (
-            sys.maxsize if self.limits.in_flight is None else self.limits.in_flight - self.traffic.jobs
-        )
+        most = self.limits.in_flight
+        jobs_left = sys.maxsize if most is None else most - self.traffic.jobs
         for pool in (*self.workers.pools, HEAD_POOL):
             room = self.traffic.room(pool, 1 if pool == HEAD_POOL else self.workers.capacity(pool))
             limit = min(room.chunks * MOST, jobs_left)
@@ -311,12 +312,17 @@ class Head:
                 yield pool, self.packer.pack(jobs, self.epoch), jobs
 
     def _reused(self, job: ReadyJob) -> bool:
-        """Let an earlier result stand in for a job."""
-        result = self.reuse.result(job) if self.reuse is not None else None
-        if result is None:
+        """Let an earlier result stand in for a job, unless the jobs that it brings do not suit this site."""
+        if self.reuse is None or (result := self.reuse.result(job)) is None:
             return False
-        self.ledger.mark_running([job.id])
-        commit_success(self.ledger, result)
+        try:
+            with self.ledger.transaction():
+                self.ledger.mark_running([job.id])
+                commit_success(self.ledger, result)
+        except ZonemeltError as error:
+            logger.warning("job %d '%s' is not reused, it runs: %s", job.id, job.name, error)
+            self.reuse.refuse(job)
+            return False
         self._again = True
         return True
 
@@ -348,14 +354,15 @@ class Head:
         self.spending.budget = self.limits.node_hours
         if now < self._beat_at:
             return
-        self._beat_at = now + (2.0 if self.traffic or self._full else HEARTBEAT)
+        self._beat_at = now + (2.0 if self.traffic or self._disk.full else HEARTBEAT)
         self.lock.beat()
-        self._look_at_disk()
+        self._recorded.remove()
+        self._disk.look()
         if read_epoch(self.ledger.directory) != self.epoch:
             raise HeadRunningError(
                 "another head has taken this campaign over",
                 where=str(self.ledger.directory),
-                remedy="nothing is lost: follow it with `zonemelt status --watch`",
+                remedy="nothing is lost: follow it with `zonemelt watch`",
             )
         self.spending.count()
         if (trouble := self.workers.ailing() or self._idling(now)) is not None:
@@ -369,13 +376,6 @@ class Head:
             return None
         self._busy_at = now
         return f"jobs were sent, workers are there, and none has begun one for {_IDLE:g} s"
-
-    def _look_at_disk(self) -> None:
-        """Start no job while the disk is full: it would fail, and what runs needs the rest."""
-        full = shutil.disk_usage(self.ledger.directory).free < _RESERVE
-        if full and not self._full:
-            logger.warning("the disk of %s is full; no job starts until there is room", self.ledger.directory)
-        self._full = full
 
     def _mend(self, trouble: str) -> None:
         """Replace broken machinery; what was on its way is harvested or goes again."""

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from zonemelt.tasks.documents import dumps
-from zonemelt.workflows.engine.graph import referenced_uuids
+from zonemelt.workflows.engine.walking import BLOB, blob_names, referenced_uuids
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from jobflow import JobStore
 
     from zonemelt.workflows.engine.ledger import Ledger
 
 _UNRESOLVED = '"resolve_references":false'
-BLOB = '"blob_uuid"'
 
 
 class Inputs:
@@ -63,16 +60,3 @@ class Inputs:
             return None
         document.pop("_id", None)
         return dumps(document)
-
-
-def blob_names(node: Any) -> Iterator[tuple[str, str]]:
-    """The additional stores and blob_uuids that a document names."""
-    if isinstance(node, dict):
-        if "blob_uuid" in node and "store" in node:
-            yield node["store"], node["blob_uuid"]
-            return
-        for value in node.values():
-            yield from blob_names(value)
-    elif isinstance(node, list):
-        for value in node:
-            yield from blob_names(value)

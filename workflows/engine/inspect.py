@@ -65,7 +65,8 @@ class Summary:
     """How a campaign stands.
 
     Attributes:
-        status: ``running``, ``paused``, ``cancelled``, ``finished`` or ``failed``, as last recorded.
+        status: ``running``, ``paused``, ``cancelled``, ``finished`` or ``failed``, as last recorded;
+            ``interrupted`` where it is recorded as running and no head drives it.
         counts: jobs by state, every state named.
         rate: jobs ended per second lately; None without a head or before the first result.
         seconds_left: at that rate, for the jobs known now; None without one.
@@ -184,6 +185,8 @@ def summarise(directory: str | Path, *, running: int = 10, failures: int = 5) ->
         head = read_holder(directory) if head_is_alive(directory) else None
         counts = count_states(connection)
         status = fact(connection, "status", "new")
+        if status == "running" and head is None:
+            status = "interrupted"
         rate = recent_rate(connection, head["since"]) if head else None
         left = sum(counts[state.name.lower()] for state in UNFINISHED)
         begun = begun_jobs(directory, after=head["since"] - _SKEW) if head and counts["running"] else {}

@@ -248,25 +248,28 @@ def _start_by(command: Sequence[str], environment: dict[str, str]) -> int:
     return launcher.returncode
 
 
-def _end(launcher: subprocess.Popen[bytes]) -> None:
-    """Ask it to end, and make it so."""
-    if launcher.poll() is None:
-        launcher.terminate()
+def _end(*processes: subprocess.Popen[bytes]) -> None:
+    """Ask processes to end, and make it so."""
+    for process in processes:
+        if process.poll() is None:
+            process.terminate()
+    until = time.monotonic() + _GRACE
+    for process in processes:
         try:
-            launcher.wait(_GRACE)
+            process.wait(max(0.0, until - time.monotonic()))
         except subprocess.TimeoutExpired:
-            launcher.kill()
+            process.kill()
+            process.wait()
 
 
 def _start_here(command: Sequence[str], ranks: int, environment: dict[str, str]) -> list[int]:
     """Start ranks as torchrun does on one node; the first failure ends the others."""
-    started = [
-        subprocess.Popen(
-            command, env={**environment, "NODE_RANK": "0", "RANK": str(rank), "LOCAL_RANK": str(rank)}
-        )
-        for rank in range(ranks)
-    ]
+    started: list[subprocess.Popen[bytes]] = []
+    codes: list[int | None] = []
     try:
+        for rank in range(ranks):
+            own = {"NODE_RANK": "0", "RANK": str(rank), "LOCAL_RANK": str(rank)}
+            started.append(subprocess.Popen(command, env={**environment, **own}))
         while (codes := [process.poll() for process in started]) and None in codes:
             if any(codes):
                 break
@@ -275,7 +278,5 @@ def _start_here(command: Sequence[str], ranks: int, environment: dict[str, str])
             except subprocess.TimeoutExpired:
                 continue
     finally:
-        for process in started:
-            if process.poll() is None:
-                process.terminate()
-    return [process.wait() for process in started]
+        _end(*started)
+    return [-signal.SIGTERM if code is None else code for code in codes]  # None: ended here, however that was

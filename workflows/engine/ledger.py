@@ -17,8 +17,6 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import orjson
-
 from zonemelt.tasks.errors import InputError
 from zonemelt.tasks.sqlite import connect, create_collection, quote, upsert
 from zonemelt.workflows.engine.resources import (
@@ -38,6 +36,7 @@ from zonemelt.workflows.engine.schema import (
     WAITS_FOR,
     additional_collection,
     check_version,
+    event_text,
     in_states,
     make_empty,
 )
@@ -156,7 +155,7 @@ class Ledger:
         now = time.time()
         self.connection.executemany(
             "INSERT INTO events(time, job, kind, data) VALUES (?, ?, ?, ?)",
-            ((now, job, kind, orjson.dumps(data).decode() if data else None) for job, data in rows),
+            ((now, job, kind, event_text(data)) for job, data in rows),
         )
 
     # ── jobs come in ────────────────────────────────────────────────────────────────────────────────

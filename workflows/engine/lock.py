@@ -63,7 +63,7 @@ class HeadLock:
         return HeadRunningError(
             f"process {holder['pid']} on {holder['host']} is running this campaign",
             where=str(self.path.parent),
-            remedy="watch it with `zonemelt status --watch`, or end it with `zonemelt cancel`",
+            remedy="watch it with `zonemelt watch`, or end it with `zonemelt cancel`",
         )
 
     def beat(self) -> None:

@@ -7,6 +7,7 @@ crash changes nothing. Blobs go before the document that names them.
 
 from __future__ import annotations
 
+import json
 import logging
 import threading
 import time
@@ -16,8 +17,8 @@ from zonemelt.tasks.blobs import BlobDirectory, hydrate
 from zonemelt.tasks.documents import loads
 from zonemelt.tasks.errors import StoreError
 from zonemelt.tasks.sqlite import connect, quote
-from zonemelt.workflows.engine.inputs import blob_names
 from zonemelt.workflows.engine.schema import BLOB_KEY, FILE_NAME, OUTPUTS, additional_collection
+from zonemelt.workflows.engine.walking import blob_names, file_references
 
 if TYPE_CHECKING:
     import sqlite3
@@ -116,9 +117,10 @@ class Mirror:
             for document in documents:
                 self._deliver_blobs(connection, document)
             self.store.docs_store.update(documents, key=["uuid", "index"])
-            connection.execute("BEGIN IMMEDIATE")
-            connection.executemany("DELETE FROM outbox WHERE job = ?", [(job,) for job, _ in rows])
-            connection.execute("COMMIT")
+            delivered = json.dumps([job for job, _ in rows])  # one statement is a transaction of its own
+            connection.execute(
+                "DELETE FROM outbox WHERE job IN (SELECT value FROM json_each(?))", (delivered,)
+            )
         return True
 
     def _whole(self, text: str) -> dict[str, Any]:
@@ -142,14 +144,5 @@ class Mirror:
 
 def _size(document: Any, text: str) -> int:
     """Bytes of a document, large parts included, without writing them out."""
-    return len(text) + sum(_reference_sizes(document))
-
-
-def _reference_sizes(node: Any) -> list[int]:
-    if isinstance(node, dict):
-        if node.get("@class") == "FileReference":
-            return [3 * int(node["nbytes"])]  # a float takes about three times as much in text
-        return [size for value in node.values() for size in _reference_sizes(value)]
-    if isinstance(node, list):
-        return [size for value in node for size in _reference_sizes(value)]
-    return []
+    files = (one for one in file_references(document) if one["@class"] == "FileReference")
+    return len(text) + sum(3 * int(one["nbytes"]) for one in files)  # a float is three times as long in text

@@ -21,6 +21,7 @@ from zonemelt.workflows.engine.schema import (
     check_version,
 )
 from zonemelt.workflows.engine.states import JobState
+from zonemelt.workflows.engine.walking import is_blob
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -81,7 +82,7 @@ class Responses(Mapping[str, dict[int, Response[Any]]]):
             return [self._loaded(item) for item in node]
         if not isinstance(node, dict):
             return node
-        if not ("blob_uuid" in node and "store" in node):
+        if not is_blob(node):
             return {key: self._loaded(value) for key, value in node.items()}
         collection = quote(additional_collection(node["store"]))
         row = self._connection.execute(

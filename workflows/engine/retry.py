@@ -44,7 +44,7 @@ class RetryPolicy:
 
 
 def cause_of(error: BaseException) -> Cause:
-    """Classify an exception that a Parsl future carries or a job raised."""
+    """Classify an exception that a job raised."""
     if isinstance(error, MemoryError) or type(error).__name__ in {
         "OutOfMemoryError",
         "OutOfMemory",
@@ -67,9 +67,17 @@ def failure_of(error: BaseException) -> Result:
         "ok": False,
         "cause": cause_of(error).value,
         "error": type(error).__name__,
-        "message": str(error),
+        "message": _words(error),
         "traceback": "".join(traceback.format_exception(error)),
     }
+
+
+def _words(error: BaseException) -> str:
+    """What an exception says; one that cannot say it must not cost its job, which has failed already."""
+    try:
+        return str(error)
+    except Exception as why:  # noqa: BLE001 (any class of exception may be of a person's own)
+        return f"it cannot say what was wrong ({type(why).__name__})"
 
 
 # A full or failing disk, a stale handle, a lost network file system: the machine's doing, not the job's.

@@ -9,72 +9,42 @@ is never reused.
 from __future__ import annotations
 
 import hashlib
-import importlib
-import importlib.metadata
-import inspect
 import json
-import os
+import logging
 import re
-import shutil
 import uuid
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zonemelt.tasks.errors import InputError
+from zonemelt.tasks.errors import InputError, StoreError
 from zonemelt.tasks.sqlite import connect, quote
 from zonemelt.workflows.engine.circumstances import digest_of
-from zonemelt.workflows.engine.graph import JobRow, walk_references
-from zonemelt.workflows.engine.inputs import blob_names
+from zonemelt.workflows.engine.graph import JobRow
+from zonemelt.workflows.engine.named_files import check_files, take_files
 from zonemelt.workflows.engine.schema import (
     FILE_NAME,
+    HEAD_POOL,
     OUTPUTS,
     WAITS_FOR,
     additional_collection,
     check_version,
 )
+from zonemelt.workflows.engine.sources import source_digest
 from zonemelt.workflows.engine.states import JobState
+from zonemelt.workflows.engine.walking import REFERENCE, blob_names, is_reference, references
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
     from zonemelt.workflows.engine.ledger import ReadyJob
     from zonemelt.workflows.engine.results import Result
 
+logger = logging.getLogger("zonemelt.engine")
+
 # What distinguishes a job from an identical one.
 _INDIVIDUAL = ("uuid", "index", "name", "hosts", "metadata", "metadata_updates", "name_updates")
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-
-
-@cache
-def source_digest(kind: str) -> str | None:
-    """The digest of a function's source and of its package's version; None where it has no source.
-
-    Args:
-        kind: module and qualified name.
-    """
-    parts = kind.split(".")
-    for cut in range(len(parts) - 1, 0, -1):
-        try:
-            found: Any = importlib.import_module(".".join(parts[:cut]))
-        except ImportError:
-            continue
-        try:
-            for part in parts[cut:]:
-                found = getattr(found, part)
-            source = inspect.getsource(inspect.unwrap(getattr(found, "original", found)))
-        except (AttributeError, OSError, TypeError):
-            return None
-        return _digest(f"{kind}\0{_version(parts[0])}\0{source}")
-    return None
-
-
-def _version(package: str) -> str:
-    try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
-        return ""
 
 
 def _digest(text: str) -> str:
@@ -86,10 +56,12 @@ class Outputs:
 
     Args:
         read: uuid → its latest output document as JSON, or None.
+        names: what texts count as, where they are not to count as they stand.
     """
 
-    def __init__(self, read: Callable[[str], str | None]) -> None:
+    def __init__(self, read: Callable[[str], str | None], names: Mapping[str, str] | None = None) -> None:
         self._read = read
+        self._names = names or {}
         self._digests: dict[str, str] = {}
 
     def digest(self, job: str) -> str:
@@ -106,9 +78,11 @@ class Outputs:
 
     def _followed(self, node: Any) -> Any:
         if isinstance(node, dict):
-            if node.get("@class") == "OutputReference" and "uuid" in node:
+            if is_reference(node):
                 return {"output": self.digest(node["uuid"]), "attributes": node["attributes"]}
             return {k: self._followed(v) for k, v in node.items() if k != "@version"}
+        if isinstance(node, str):
+            return self._names.get(node, node)
         return [self._followed(item) for item in node] if isinstance(node, list) else node
 
 
@@ -186,6 +160,9 @@ class Earlier:
 
         Jobs that its response brought come along under new uuids, and are looked up in their turn when
         they are ready. Files that the output names are linked into the campaign.
+
+        Raises:
+            StoreError: a file that the output names is missing.
         """
         old, name, index = found
         text, response = self._connection.execute(
@@ -195,8 +172,8 @@ class Earlier:
         ).fetchone()
         body = json.loads(job.body)
         names = {name: job.uuid}
-        if "OutputReference" in text:  # to what the job was given, or to what its response brought
-            names |= zip(self._references(old), walk_references(body), strict=True)
+        if REFERENCE in text:  # to what the job was given, or to what its response brought
+            names |= zip(_given(row_of(self._connection, old).body), _given(job.body), strict=True)
         rows = self._brought(old, json.loads(response), names) if response else {}
         document = json.loads(text) | {
             "uuid": job.uuid, "index": job.index, "name": job.name,
@@ -216,7 +193,10 @@ class Earlier:
         if '"blob_uuid"' in text:
             result["blobs"] = self._blobs(document)
         texts = [text, *(row.body for many in rows.values() for row in many)]
-        self._link_files(texts + [b for many in result.get("blobs", {}).values() for b in many], directory)
+        texts += [blob for many in result.get("blobs", {}).values() for blob in many]
+        for each in texts:
+            check_files(self.directory / "blobs", each, where=f"job {old}")
+        take_files(self.directory / "blobs", directory / "blobs", texts)
         return result
 
     def _blobs(self, document: dict[str, Any]) -> dict[str, list[str]]:
@@ -229,60 +209,54 @@ class Earlier:
             blobs.setdefault(store, []).append(row[0])
         return blobs
 
-    def _references(self, old: int) -> list[str]:
-        row = self._connection.execute("SELECT body FROM bodies WHERE job = ?", (old,)).fetchone()
-        return list(walk_references(json.loads(row[0])))
-
     def _brought(self, old: int, response: dict[str, Any], names: dict[str, str]) -> dict[str, list[JobRow]]:
         """The jobs that the response of an earlier job brought; gives them new uuids in ``names``."""
-        brought = self._connection.execute(
-            'SELECT id, uuid, "index", name, kind, body, resources, needs_parents FROM jobs'
-            " JOIN bodies ON job = id WHERE origin = ?"
-            " ORDER BY id",
-            (old,),
-        ).fetchall()
-        for entry in brought:
-            names.setdefault(entry[1], str(uuid.uuid4()))
+        brought = [
+            row_of(self._connection, job)
+            for (job,) in self._connection.execute("SELECT id FROM jobs WHERE origin = ? ORDER BY id", (old,))
+        ]
+        for row in brought:
+            names.setdefault(row.uuid, str(uuid.uuid4()))
         rows: dict[str, list[JobRow]] = {}
         for way in ("replace", "detour", "addition"):
             members = set(_members(response.get(way)))
-            chosen = [self._row(entry, names) for entry in brought if (entry[1], entry[2]) in members]
+            chosen = [_anew(row, names) for row in brought if (row.uuid, row.index) in members]
             if chosen:
                 rows[way] = chosen
         return rows
 
-    def _row(self, entry: Any, names: dict[str, str]) -> JobRow:
-        job, name, index, title, kind, body, resources, needs_parents = entry
-        parents = self._connection.execute(
-            "SELECT parent FROM edges WHERE child = ? AND kind = ?", (job, WAITS_FOR)
-        ).fetchall()
-        return JobRow(
-            uuid=names[name], index=index, name=title, kind=kind, body=_renamed(body, names),
-            parents=[names.get(parent, parent) for (parent,) in parents],
-            manager_config=json.loads(resources) if resources else {},
-            needs_parents=bool(needs_parents), expose_store='"expose_store":true' in body,
-        )  # fmt: skip
 
-    def _link_files(self, texts: Iterable[str], directory: Path) -> None:
-        for text in texts:
-            if '"sha256"' not in text:
-                continue
-            for digest in re.findall(r'"sha256":\s*"([0-9a-f]{64})"', text):
-                for source in (self.directory / "blobs" / digest[:2]).glob(f"{digest}*"):
-                    target = directory / "blobs" / digest[:2] / source.name
-                    target.parent.mkdir(parents=True, exist_ok=True)
-                    _link(source, target)
+def row_of(connection: sqlite3.Connection, job: int) -> JobRow:
+    """A job of a ledger as it came in.
+
+    Args:
+        connection: of the ledger.
+        job: its id.
+    """
+    uuid, index, name, kind, body, resources, needs_parents, pool = connection.execute(
+        'SELECT uuid, "index", name, kind, body, resources, needs_parents, pool FROM jobs'
+        " JOIN bodies ON job = id WHERE id = ?",
+        (job,),
+    ).fetchone()
+    parents = connection.execute("SELECT parent FROM edges WHERE child = ? AND kind = ?", (job, WAITS_FOR))
+    return JobRow(
+        uuid=uuid, index=index, name=name, kind=kind, body=body, parents=[row[0] for row in parents],
+        manager_config=json.loads(resources) if resources else {}, needs_parents=bool(needs_parents),
+        expose_store=pool == HEAD_POOL,
+    )  # fmt: skip
 
 
-def _link(source: Path, target: Path) -> None:
-    try:
-        os.link(source, target)
-    except FileExistsError:
-        return
-    except OSError:  # another file system
-        temporary = target.with_suffix(f".{os.getpid()}")
-        shutil.copyfile(source, temporary)
-        temporary.replace(target)
+def _anew(row: JobRow, names: dict[str, str]) -> JobRow:
+    return row._replace(
+        uuid=names[row.uuid],
+        body=_renamed(row.body, names),
+        parents=[names.get(parent, parent) for parent in row.parents],
+    )
+
+
+def _given(body: str) -> list[str]:
+    """What a job refers to, in an order that does not depend on that of its arguments."""
+    return list(references(json.loads(json.dumps(json.loads(body), sort_keys=True))))
 
 
 def _members(plan: Any) -> Iterable[tuple[str, int]]:
@@ -314,19 +288,35 @@ class Reuse:
         self.campaigns = [Earlier(Path(place).resolve()) for place in directories]
         self._read = read
         self._directory = directory
+        self._run: set[int] = set()  # jobs that have none, or cannot use it: they are not looked up again
 
     def close(self) -> None:
         """Close the ledgers of the earlier campaigns."""
         for campaign in self.campaigns:
             campaign.close()
 
+    def refuse(self, job: ReadyJob) -> None:
+        """Let a job run, whatever earlier campaigns have."""
+        self._run.add(job.id)
+
     def result(self, job: ReadyJob) -> Result | None:
         """The result of an identical job, as this job's; None where there is none."""
+        if job.id in self._run:
+            return None
+        found = self._found(job)
+        if found is None:
+            self.refuse(job)
+        return found
+
+    def _found(self, job: ReadyJob) -> Result | None:
         source = source_digest(job.kind)
         if source is None or not job.resources.cache:
             return None
         digest = job_digest(job.body, job.kind, source, Outputs(self._read))
         for campaign in self.campaigns:
             if (found := campaign.find(digest)) is not None:
-                return campaign.result(found, job, self._directory)
+                try:
+                    return campaign.result(found, job, self._directory)
+                except StoreError as error:
+                    logger.warning("job %s is not taken from there: %s", job.name, error)
         return None

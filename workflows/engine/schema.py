@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import orjson
 
 from zonemelt import __version__
 from zonemelt.tasks.errors import CampaignError, LedgerVersionError
@@ -84,6 +86,19 @@ def in_states(states: Iterable[JobState]) -> str:
 def additional_collection(store: str) -> str:
     """The collection that stands for an additional store."""
     return f"{OUTPUTS}_{store}"
+
+
+def pool_name(pool: str) -> str:
+    """How people call a pool: the head itself runs small jobs, too."""
+    return "head" if pool == HEAD_POOL else pool or "default"
+
+
+def event_text(data: dict[str, Any]) -> str | None:
+    """What an event says, as JSON; what no encoding has, half of a surrogate pair, becomes ``?``."""
+    try:
+        return orjson.dumps(data).decode() if data else None
+    except TypeError:
+        return json.dumps(data, ensure_ascii=False).encode("utf-8", "replace").decode()
 
 
 def check_version(connection: sqlite3.Connection, path: Path) -> None:

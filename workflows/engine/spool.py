@@ -1,9 +1,10 @@
 """What workers have finished, on disk before they report it: the truth after a crash.
 
 A worker writes each result to the spool file of its chunk, then returns it; the returned message is only
-the faster way. The head removes a file once the results are in the ledger, so after a crash the files that
-are left hold exactly what the ledger may not know. A record is a line of its own: length, CRC-32 and JSON.
-A torn tail, from a worker killed in the middle of a write, is recognised and ignored.
+the faster way. The head removes a file once the results are in the ledger and the ledger is on disk: after
+a crash, or a loss of power, the files that are left hold all that the ledger may not know. A record is a
+line of its own: length, CRC-32 and JSON. A torn tail, from a worker killed in the middle of a write, is
+recognised and ignored.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 import psutil
+
+from zonemelt.tasks.whole_files import write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -69,6 +72,39 @@ def _encoded(record: dict[str, Any]) -> bytes:
         with suppress(TypeError):  # half of a surrogate pair in what a job printed
             return orjson.dumps(record)
     return _ENCODER.encode(record).encode()
+
+
+class Recorded:
+    """Spool files whose results are in the ledger: removed when it is on disk, not only in memory.
+
+    A commit in SQLite's write-ahead log outlives the process at once, a loss of power only once the log is
+    synchronised, which is done for many commits together.
+
+    Args:
+        ledger: the file.
+    """
+
+    def __init__(self, ledger: Path) -> None:
+        self._log = ledger.with_name(f"{ledger.name}-wal")
+        self._paths: list[Path] = []
+
+    def add(self, *paths: Path) -> None:
+        """Files that are not needed any more once what was committed is on disk."""
+        self._paths += paths
+
+    def remove(self) -> None:
+        """Have the ledger on disk, then remove the files."""
+        if not self._paths:
+            return
+        with suppress(FileNotFoundError):  # a journal of another kind, which is on disk already
+            log = os.open(self._log, os.O_RDONLY)
+            try:
+                os.fsync(log)
+            finally:
+                os.close(log)
+        for path in self._paths:
+            path.unlink(missing_ok=True)
+        self._paths.clear()
 
 
 def read_spool(path: Path) -> Iterator[dict[str, Any]]:
@@ -127,9 +163,7 @@ def _runs(pid: int) -> bool:
 
 def write_epoch(directory: Path, epoch: int) -> None:
     """Move the campaign to a new generation: workers of older ones stop before their next job."""
-    temporary = directory / f"{EPOCH_FILE}.{os.getpid()}"
-    temporary.write_text(str(epoch))
-    temporary.replace(directory / EPOCH_FILE)
+    write_whole(directory / EPOCH_FILE, str(epoch).encode())  # on disk: an empty one fences nobody
 
 
 def read_epoch(directory: str | Path) -> int:

@@ -1,12 +1,15 @@
-"""The states a job can be in, and which may follow which.
+"""The states a job can be in, and which comes next.
 
     WAITING ──► READY ──► RUNNING ──► DONE       (WAITING ◄─► RUNNING: in a line, see lines.py)
-       │          ▲ │        │ └────► FAILED
-       │          └─┼────────┘ (retry)
-       │            └──► HELD
+       │          ▲          │ └────► FAILED
+       │          └──────────┘ (another attempt)
+       ├──► HELD       a person paused it; released, it waits again
        ├──► SKIPPED    a parent failed and the job needs its output
        ├──► STOPPED    a parent said ``stop_children``, or the campaign ``stop_jobflow``
        └──► CANCELLED  a person cancelled it
+
+What holds, stops or cancels a job that waits does the same to one that is ready. A person lets FAILED,
+CANCELLED and SKIPPED jobs wait again. DONE and STOPPED are final.
 
 The numbers are what the ledger stores; never reuse one.
 """
@@ -35,36 +38,6 @@ UNFINISHED = frozenset(JobState) - FINISHED
 DISPATCHABLE = frozenset({JobState.READY, JobState.WAITING})  # the latter behind a parent in its chunk
 PENDING = frozenset({JobState.WAITING, JobState.READY, JobState.HELD})
 UNSUCCESSFUL = FINISHED - {JobState.DONE}
-
-_NEXT: dict[JobState, frozenset[JobState]] = {
-    JobState.WAITING: frozenset(
-        {
-            JobState.READY,
-            JobState.RUNNING,
-            JobState.SKIPPED,
-            JobState.STOPPED,
-            JobState.CANCELLED,
-            JobState.HELD,
-        }
-    ),
-    JobState.READY: frozenset(
-        {JobState.RUNNING, JobState.HELD, JobState.STOPPED, JobState.CANCELLED, JobState.DONE}
-    ),
-    JobState.RUNNING: frozenset(
-        {JobState.DONE, JobState.FAILED, JobState.READY, JobState.WAITING, JobState.CANCELLED}
-    ),
-    JobState.HELD: frozenset({JobState.READY, JobState.WAITING, JobState.CANCELLED}),
-    JobState.FAILED: frozenset({JobState.READY}),
-    JobState.SKIPPED: frozenset({JobState.WAITING, JobState.READY}),
-    JobState.CANCELLED: frozenset({JobState.READY, JobState.WAITING}),
-    JobState.STOPPED: frozenset(),
-    JobState.DONE: frozenset(),
-}
-
-
-def may_follow(old: JobState, new: JobState) -> bool:
-    """Whether a job in state ``old`` may go to state ``new``."""
-    return new in _NEXT[old]
 
 
 class Outcome(enum.IntEnum):

@@ -9,6 +9,7 @@ from zonemelt.workflows.engine.lock import head_is_alive
 from zonemelt.workflows.engine.present import begun_jobs
 from zonemelt.workflows.engine.schema import HOLDS, OUTPUTS, WAITS_FOR
 from zonemelt.workflows.engine.states import FINISHED, JobState
+from zonemelt.workflows.engine.walking import references
 from zonemelt.workflows.engine.why import parents_of, why
 
 if TYPE_CHECKING:
@@ -57,6 +58,7 @@ def whole_job(connection: sqlite3.Connection, directory: Path, job: int) -> dict
     keys = ("waits", "quorum", "holds", "stops", "settled", "needs_parents", "priority", "not_before")
     whole.update(zip(keys, row[8:16], strict=True))
     body = json.loads(row[18])
+    output = _output(connection, whole["uuid"], whole["index"])
     alive = head_is_alive(directory)
     running = begun_jobs(directory).get(job) if alive and row[5] == JobState.RUNNING else None
     whole.update(
@@ -69,7 +71,8 @@ def whole_job(connection: sqlite3.Connection, directory: Path, job: int) -> dict
         children=_children(connection, whole["uuid"]),
         tried=attempts_of(connection, job),
         brought=_brought(connection, job),
-        output=_output(connection, whole["uuid"], whole["index"]),
+        output=output,
+        refers_to=_kin(connection, dict.fromkeys(references([body, output]))),
     )
     whole["why"] = why(connection, whole, alive=alive)
     return whole

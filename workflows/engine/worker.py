@@ -24,6 +24,7 @@ from zonemelt.workflows.engine.resources import read_resources
 from zonemelt.workflows.engine.results import Chunk, is_plain
 from zonemelt.workflows.engine.retry import WalltimeExceeded, failure_of
 from zonemelt.workflows.engine.spool import SpoolWriter, read_epoch, spool_path
+from zonemelt.workflows.engine.walking import REFERENCE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -66,7 +67,6 @@ def run_jobs(chunk: Chunk, *, store: JobStore | None = None) -> list[Result]:
     """
     from zonemelt.tasks.blobs import BlobDirectory
     from zonemelt.workflows.engine.closure import ClosureStore, closure_job_store
-    from zonemelt.workflows.engine.graph import REFERENCE
 
     chunk.open_path()
     log = _worker_log(chunk.directory)
@@ -168,7 +168,7 @@ def _run_job(
         result["tail"] = text[-_TAIL:].decode(errors="replace")
         place.keep(OUTPUT_FILE, text)
     if not result["ok"]:
-        place.keep(ERROR_FILE, result["traceback"].encode())
+        place.keep(ERROR_FILE, result["traceback"].encode(errors="replace"))
     result["directory"] = place.kept()
     return result
 
@@ -219,7 +219,9 @@ class Place:
             self._empty = None
 
     def keep(self, name: str, content: bytes) -> None:
-        """Write a file into the job's directory."""
+        """Write a file into the job's directory, if it came so far that it has one."""
+        if not self._path:
+            return
         with contextlib.suppress(OSError):
             Path(self._path, name).write_bytes(content)
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import lzma
 import os
 import shutil
 import stat
 import tarfile
 import zipfile
+import zlib
 from typing import IO, TYPE_CHECKING
 
 from zonemelt.tasks.errors import CampaignError, InputError
@@ -99,6 +101,8 @@ def unpack(archive: Path, folder: Path, *, most_bytes: int = MOST_BYTES) -> None
         zipfile.BadZipFile,
         tarfile.TarError,
         EOFError,
+        zlib.error,
+        lzma.LZMAError,
         NotImplementedError,
         RuntimeError,
         OSError,

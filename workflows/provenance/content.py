@@ -13,15 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 from zonemelt.tasks.blobs import BlobDirectory, hydrate
 from zonemelt.tasks.documents import loads
-from zonemelt.tasks.errors import StoreError
 from zonemelt.tasks.sqlite import quote
-from zonemelt.workflows.engine.inputs import BLOB, blob_names
 from zonemelt.workflows.engine.reuse import Outputs, job_digest
 from zonemelt.workflows.engine.schema import OUTPUTS, additional_collection
+from zonemelt.workflows.engine.walking import BLOB, blob_names, is_blob, is_reference
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterator
+    from collections.abc import Mapping
 
 # What differs from run to run by its nature.
 VOLATILE = frozenset(
@@ -40,10 +39,16 @@ class Content:
         connection: its ledger.
         directory: its directory.
         ignore: keys that do not count wherever they stand, besides :data:`VOLATILE`.
+        names: uuids of jobs → what they count as where they stand as texts; as they are by default.
     """
 
     def __init__(
-        self, connection: sqlite3.Connection, directory: Path, *, ignore: frozenset[str] = frozenset()
+        self,
+        connection: sqlite3.Connection,
+        directory: Path,
+        *,
+        ignore: frozenset[str] = frozenset(),
+        names: Mapping[str, str] | None = None,
     ) -> None:
         self._connection = connection
         self.ignore = VOLATILE | ignore
@@ -51,7 +56,8 @@ class Content:
         places = {str(Path(directory).resolve()), str(directory), *moved_from(connection)}
         each = "|".join(sorted(map(re.escape, places), key=len, reverse=True))
         self._folders = re.compile(rf"(?:{each})(?:/jobs/[0-9a-f]{{2}}/[0-9a-f-]{{36}}_\d+)?(?=[/\"\\])")
-        self.outputs = Outputs(self._normal)
+        self.outputs = Outputs(self._normal, names)
+        self._names = names or {}
 
     def text(self, uuid: str) -> str | None:
         """The output document of a uuid with the highest index, as it stands in the ledger."""
@@ -78,7 +84,7 @@ class Content:
     def _with_additional(self, value: Any) -> Any:
         """A value with what additional stores hold in the place of where they hold it."""
         if isinstance(value, dict):
-            if "blob_uuid" in value and "store" in value:
+            if is_blob(value):
                 documents = self.additional(json.dumps(value)).get(value["store"], [])
                 return [self._with_additional(json.loads(text)["data"]) for text in documents]
             return {key: self._with_additional(each) for key, each in value.items()}
@@ -111,12 +117,14 @@ class Content:
 
     def _followed(self, value: Any, above: set[str]) -> Any:
         if isinstance(value, dict):
-            if value.get("@class") == "OutputReference" and "uuid" in value:
+            if is_reference(value):
                 uuid = value["uuid"]
                 text = None if uuid in above else self.text(uuid)
                 output = self._followed(self._read(text), {*above, uuid}) if text else None
                 return {"output": output, "attributes": value["attributes"]}
             return {key: self._followed(each, above) for key, each in value.items() if key != "@version"}
+        if isinstance(value, str):
+            return self._names.get(value, value)
         return [self._followed(each, above) for each in value] if isinstance(value, list) else value
 
     def additional(self, text: str) -> dict[str, list[str]]:
@@ -137,56 +145,3 @@ def moved_from(connection: sqlite3.Connection) -> list[str]:
     """Directories in which the campaign was before it was opened here."""
     rows = connection.execute("SELECT data FROM events WHERE kind = 'opened'").fetchall()
     return [json.loads(row[0])["was"] for row in rows if row[0] and "was" in json.loads(row[0])]
-
-
-def check_files(blobs: Path, text: str, *, where: str) -> None:
-    """Make sure that the files which a document names are in a blob directory.
-
-    Raises:
-        StoreError: one is missing.
-    """
-    if '"zonemelt.tasks.' not in text:
-        return
-    for digest in _named_files(json.loads(text)):
-        if not any((blobs / digest[:2]).glob(f"{digest}*")):
-            raise StoreError(
-                f"a file that {where} names is missing",
-                where=str(blobs / digest[:2] / f"{digest}.*"),
-                remedy="restore it from a copy of the campaign, or run the job that made it again",
-            )
-
-
-def _named_files(value: Any) -> Iterator[str]:
-    if isinstance(value, dict):
-        if value.get("@class") in {"FileReference", "KeptFile"} and "sha256" in value:
-            yield str(value["sha256"])
-            return
-        for each in value.values():
-            yield from _named_files(each)
-    elif isinstance(value, list):
-        for each in value:
-            yield from _named_files(each)
-
-
-def blob_files(blobs: Path, texts: list[str]) -> dict[str, list[Path]]:
-    """The files of a blob directory that documents name, and those that these name in turn.
-
-    Args:
-        blobs: the blob directory.
-        texts: documents.
-
-    Returns:
-        Digest → its files; an empty list where there is none.
-    """
-    found: dict[str, list[Path]] = {}
-    queue = list(texts)
-    while queue:
-        for digest in _DIGEST.findall(queue.pop()):
-            if digest in found:
-                continue
-            found[digest] = sorted((blobs / digest[:2]).glob(f"{digest}*"))
-            queue += [path.read_text() for path in found[digest] if path.name == f"{digest}.json"]
-    return found
-
-
-_DIGEST = re.compile(r'"sha256":\s*"([0-9a-f]{64})"')

@@ -18,9 +18,9 @@ from zonemelt.plain_yaml import read_yaml
 from zonemelt.tasks.errors import CampaignError
 from zonemelt.tasks.whole_files import make_private, sha256_of
 from zonemelt.workflows.engine.inspect import open_ledger
+from zonemelt.workflows.engine.named_files import check_files
 from zonemelt.workflows.engine.schema import FILE_NAME, OUTPUTS, SPEC_FILE
 from zonemelt.workflows.provenance.archives import is_archive, pack
-from zonemelt.workflows.provenance.content import check_files
 from zonemelt.workflows.provenance.crate_metadata import crate_metadata
 from zonemelt.workflows.provenance.hashes import MANIFEST, manifest_text, verify_ledger
 from zonemelt.workflows.provenance.lineage import damaged

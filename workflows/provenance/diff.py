@@ -11,19 +11,19 @@ from typing import TYPE_CHECKING, Any
 
 from zonemelt.plain_yaml import read_yaml
 from zonemelt.tasks.errors import InputError
+from zonemelt.workflows.dotted import flat
 from zonemelt.workflows.engine.inspect import open_ledger
 from zonemelt.workflows.engine.schema import SPEC_FILE, WAITS_FOR
 from zonemelt.workflows.engine.states import JobState
 from zonemelt.workflows.provenance.comparing import ATOL, RTOL, compare
 from zonemelt.workflows.provenance.content import Content
 from zonemelt.workflows.provenance.lineage import circumstances, damaged
-from zonemelt.workflows.provenance.record import named_things
+from zonemelt.workflows.provenance.record import may_name_things, named_things
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Collection, Iterable, Iterator
 
 _PARTED = 10  # jobs that were given the same and made something else, compared in full
-_NAMES = ('"dataset', '_set"', "seed", '"model', '"weights', '"labels_version')
 # name → what it is in the first and in the second campaign; None: it is not there
 Pairs = dict[str, tuple[Any, Any]]
 
@@ -108,12 +108,12 @@ def diff(
     with open_ledger(places[0]) as one, open_ledger(places[1]) as two:
         connections = one, two
         found = Diff(first=places[0], second=places[1])
-        found.spec = _pairs(*(_flat(_spec(place)) for place in places))
+        found.spec = _pairs(*(flat(_spec(place)) for place in places))
         read: list[tuple[Content, dict[tuple[str, str, int], _Job]]] = []
         try:
             found.code = _pairs(*map(_code, connections))
             contents = [
-                Content(connection, place, ignore=frozenset(ignore))
+                Content(connection, place, ignore=frozenset(ignore), names=_names(connection))
                 for connection, place in zip(connections, places, strict=True)
             ]
             found.data = _pairs(*map(_data, connections, contents))
@@ -135,13 +135,6 @@ def _spec(place: Path) -> dict[str, Any]:
     path = place / SPEC_FILE
     said = read_yaml(path) if path.exists() else {}
     return said if isinstance(said, dict) else {}
-
-
-def _flat(value: Any, path: str = "") -> dict[str, Any]:
-    if isinstance(value, dict) and value:
-        parts = [_flat(each, f"{path}.{key}" if path else str(key)) for key, each in value.items()]
-        return {key: each for part in parts for key, each in part.items()}
-    return {path: value} if path else {}
 
 
 def _code(connection: sqlite3.Connection) -> dict[str, Any]:
@@ -167,7 +160,7 @@ def _data(connection: sqlite3.Connection, content: Content) -> dict[str, Any]:
     """Datasets, models and seeds among the arguments; folders by their place, of one name all values."""
     found: dict[str, set[str]] = {}
     for kind, body in connection.execute("SELECT kind, body FROM jobs JOIN bodies ON job = id"):
-        if not any(name in body for name in _NAMES):
+        if not may_name_things(body):
             continue
         things = named_things(json.loads(content.placed(body)), None)
         for label in ("seeds", "datasets", "models"):
@@ -178,16 +171,31 @@ def _data(connection: sqlite3.Connection, content: Content) -> dict[str, Any]:
     return {key: ", ".join(sorted(values)) for key, values in found.items()}
 
 
-def _jobs(connection: sqlite3.Connection, content: Content) -> Iterator[tuple[tuple[str, str, int], _Job]]:
-    """Jobs by function, name and how many of the same came before."""
+def _numbered(rows: Iterable[tuple[Any, ...]]) -> Iterator[tuple[tuple[str, str, int], tuple[Any, ...]]]:
+    """Rows of jobs, each with what names it in both campaigns: function, name, how many of these came before.
+
+    Args:
+        rows: kind, name and more of each, in the order in which they came.
+    """
     seen: Counter[tuple[str, str]] = Counter()
-    rows = connection.execute(
-        "SELECT id, uuid, name, kind, state, body FROM jobs JOIN bodies ON job = id ORDER BY id"
-    ).fetchall()
-    for job, uuid, name, kind, state, body in rows:
+    for kind, name, *more in rows:
         seen[kind, name] += 1
+        yield (kind, name, seen[kind, name]), tuple(more)
+
+
+def _names(connection: sqlite3.Connection) -> dict[str, str]:
+    """Uuids of jobs → what names them in both campaigns: one that an output holds is no difference."""
+    rows = connection.execute("SELECT kind, name, uuid FROM jobs ORDER BY id")
+    return {uuid: " ".join(map(str, key)) for key, (uuid,) in _numbered(rows)}
+
+
+def _jobs(connection: sqlite3.Connection, content: Content) -> Iterator[tuple[tuple[str, str, int], _Job]]:
+    rows = connection.execute(
+        "SELECT kind, name, id, uuid, state, body FROM jobs JOIN bodies ON job = id ORDER BY id"
+    ).fetchall()
+    for key, (job, uuid, state, body) in _numbered(rows):
         made = content.made(uuid) if state == JobState.DONE else ""
-        yield (kind, name, seen[kind, name]), _Job(job, uuid, state, content.given(body, kind), made)
+        yield key, _Job(job, uuid, state, content.given(body, key[0]), made)
 
 
 def _results(

@@ -274,15 +274,20 @@ def _add_costs(connection: sqlite3.Connection, some: _Some, lineage: Lineage) ->
         share = shares.get(job, -1.0) if shares else -1.0
         part = parts.get((share, under))
         if part is None:
-            part = parts[share, under] = _part(share, workers.get(under, 1))
+            part = parts[share, under] = share_of_node(share, workers.get(under, 1))
         node.run_s += end - start
         node.node_hours += (end - start) * part / 3600
         if "joules" in said:
             node.joules = (node.joules or 0.0) + said["joules"] * part
 
 
-def _part(share: float, workers: int) -> float:
-    """Of the time of a node what a job takes, see :func:`node_shares`; more than 1 where it has several."""
+def share_of_node(share: float, workers: int) -> float:
+    """Of the time of a node what a job takes; more than 1 where it has several.
+
+    Args:
+        share: see :func:`node_shares`.
+        workers: that share the node.
+    """
     return share if share >= 0 else min(1.0, -share / max(1, workers))
 
 

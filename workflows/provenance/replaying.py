@@ -7,23 +7,24 @@ nothing there. What a job keeps in its argument ``directory`` is not copied: it 
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zonemelt.workflows.engine.commit import commit_plain, commit_success
-from zonemelt.workflows.engine.graph import JobRow, referenced_uuids
 from zonemelt.workflows.engine.inspect import fact
-from zonemelt.workflows.engine.schema import WAITS_FOR
+from zonemelt.workflows.engine.named_files import check_files, take_files
+from zonemelt.workflows.engine.reuse import row_of
 from zonemelt.workflows.engine.settle import settle
-from zonemelt.workflows.provenance.content import Content, blob_files, check_files
+from zonemelt.workflows.engine.walking import referenced_uuids
 
 if TYPE_CHECKING:
     import sqlite3
 
+    from zonemelt.workflows.engine.graph import JobRow
     from zonemelt.workflows.engine.results import Result
+    from zonemelt.workflows.provenance.content import Content
 
 
 def prepare(
@@ -48,7 +49,7 @@ def prepare(
     from zonemelt.workflows.engine.ledger import Ledger
     from zonemelt.workflows.engine.pools import make_workers
 
-    rows = {job: _row(connection, job) for job in jobs}
+    rows = {job: row_of(connection, job) for job in jobs}
     replayed = {row.uuid for row in rows.values()}
     brought, bodies = _brought(connection, list(rows))
     bodies += [row.body for row in rows.values()]
@@ -58,7 +59,7 @@ def prepare(
         texts += [document, *(blob for many in blobs.values() for blob in many)]
     for text in texts:
         check_files(source / "blobs", text, where="what a job to replay was given")
-    _take_files(source / "blobs", place / "blobs", texts)
+    take_files(source / "blobs", place / "blobs", texts)
     own = {path for row in rows.values() for path in _kept_in(row.body)}
     _copy_read(source, place, texts, besides=own)
     rows = {job: row._replace(body=_moved(row.body, source, place)) for job, row in rows.items()}
@@ -112,26 +113,14 @@ def _copy_read(source: Path, place: Path, texts: list[str], *, besides: set[str]
     root = str(source.resolve())
     named = {path for text in texts for path in re.findall(re.escape(root) + r'/[^"\\]+', text)}
     for path in sorted(named - besides):
+        if ".." in Path(path).parts:
+            continue  # it leads out of there
         old, new = Path(path), place / Path(path).relative_to(root)
         if old.is_dir():
             shutil.copytree(old, new, dirs_exist_ok=True)
         elif old.is_file():
             new.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(old, new)
-
-
-def _row(connection: sqlite3.Connection, job: int) -> JobRow:
-    uuid, index, name, kind, body, resources, needs = connection.execute(
-        'SELECT uuid, "index", name, kind, body, resources, needs_parents FROM jobs JOIN bodies ON job = id'
-        " WHERE id = ?",
-        (job,),
-    ).fetchone()
-    parents = connection.execute("SELECT parent FROM edges WHERE child = ? AND kind = ?", (job, WAITS_FOR))
-    return JobRow(
-        uuid=uuid, index=index, name=name, kind=kind, body=body, parents=[row[0] for row in parents],
-        manager_config=json.loads(resources) if resources else {}, needs_parents=bool(needs),
-        expose_store='"expose_store":true' in body,
-    )  # fmt: skip
 
 
 def _brought(connection: sqlite3.Connection, jobs: list[int]) -> tuple[set[str], list[str]]:
@@ -159,7 +148,7 @@ def _context(
         (job,) = connection.execute(
             'SELECT id FROM jobs WHERE uuid = ? ORDER BY "index" DESC', (uuid,)
         ).fetchone()
-        row = _row(connection, job)._replace(parents=[], manager_config={}, expose_store=False)
+        row = row_of(connection, job)._replace(parents=[], manager_config={}, expose_store=False)
         found[uuid] = row, text, content.additional(text)
         queue += referenced_uuids(text)
     return found
@@ -180,14 +169,3 @@ def _fitting(wanted: dict[str, Any], pools: tuple[str, ...]) -> dict[str, Any]:
     if wanted.get("pool", pools[0]) in pools:
         return wanted
     return {key: value for key, value in wanted.items() if key != "pool"}
-
-
-def _take_files(source: Path, target: Path, texts: list[str]) -> None:
-    for paths in blob_files(source, texts).values():
-        for path in paths:
-            new = target / path.parent.name / path.name
-            new.parent.mkdir(parents=True, exist_ok=True)
-            try:
-                os.link(path, new)
-            except OSError:  # another file system
-                shutil.copyfile(path, new)

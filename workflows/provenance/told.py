@@ -41,8 +41,6 @@ class Told:
         steps: the functions, in the order in which they were first run.
         heads: what heads noted of themselves: user, host, site, code.
         said: digest → description of circumstances.
-        start: when the first job began, or the campaign was made.
-        end: when the last job ended.
     """
 
     name: str

@@ -48,6 +48,7 @@ def _rounds(outcomes: Sequence[tuple[Mapping[str, Any], Mapping[str, Any]]], sto
 
 def _crystals(outcome: Mapping[str, Any]) -> Table:
     from rich.table import Table
+    from rich.text import Text
 
     found = outcome["discoveries"]
     confirmed = sum(one["confirmed"] for one in found)
@@ -63,7 +64,7 @@ def _crystals(outcome: Mapping[str, Any]) -> Table:
     for one in found[:_SHOWN]:
         predicted = one["predicted_above_hull"]
         table.add_row(
-            f"[green]{one['identifier']}[/]" if one["confirmed"] else one["identifier"],
+            Text(one["identifier"], "green" if one["confirmed"] else ""),
             str(one["space_group"] or ""), f"{_MILLI * one['above_hull']:.1f}",
             "" if predicted is None else f"{_MILLI * predicted:.1f}",
             f"{_MILLI * one['formation_energy']:.1f}", str(one["round"]),

@@ -9,6 +9,7 @@ import hmac
 import json
 import secrets
 import socket
+import sqlite3
 import threading
 import time
 from http.cookies import CookieError, SimpleCookie
@@ -59,7 +60,7 @@ class Watcher(threading.Thread):
         try:
             with self._looking:  # a follower remembers what it has read
                 found = self._follower.look().as_dict()
-        except (ZonemeltError, OSError) as error:
+        except (ZonemeltError, OSError, sqlite3.Error) as error:
             found = {"trouble": str(error)}
         text = json.dumps(found, default=str)
         with self.changed:

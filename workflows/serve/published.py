@@ -7,18 +7,18 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-import orjson
 from pydantic import ValidationError
 
 from zonemelt.tasks.blobs import MARK, BlobDirectory, hydrate
 from zonemelt.tasks.datasets import open_dataset
 from zonemelt.tasks.datasets.versions import VERSIONS
-from zonemelt.tasks.documents import loads
 from zonemelt.tasks.errors import CampaignError, InputError
 from zonemelt.tasks.judge.verdict import Verdict
 from zonemelt.tasks.records import Geometry, Record
+from zonemelt.workflows.engine.documents import parsed
 from zonemelt.workflows.engine.inspect import open_ledger
 from zonemelt.workflows.engine.schema import OUTPUTS
+from zonemelt.workflows.report.reading.outputs import RECORD, VERDICT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -33,8 +33,6 @@ PROPERTIES: Final[dict[str, tuple[str, str | None, str]]] = {
     "theory": ("string", None, "level of theory; energies of two levels must not be mixed"),
     "job": ("string", None, "the job that returned it: `zonemelt why` tells where it comes from"),
 }
-_VERDICT = frozenset({"identifier", "verdict", "geometry"})
-_RECORD = frozenset({"identifier", "geometry", "theory", "provenance"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -158,10 +156,7 @@ def _of_campaign(place: Path) -> dict[str, Published]:
 
 
 def _decoded(text: str, blobs: BlobDirectory) -> Any:
-    try:
-        output = orjson.loads(text)["output"]
-    except orjson.JSONDecodeError:
-        output = loads(text)["output"]  # NaN and dates
+    output = parsed(text)["output"]
     return hydrate(output, blobs) if MARK in text else output
 
 
@@ -177,13 +172,13 @@ def _take(
     for each in (one, *many):
         if not isinstance(each, dict):
             continue
-        if each.keys() >= _VERDICT:
+        if each.keys() >= VERDICT:
             verdict = Verdict.model_validate(each)
             found = _of_verdict(verdict, when, job=job)
             verdicts.pop(verdict.identifier, None)  # a later one stands, be it that it is none any more
             if found is not None:
                 verdicts[found.identifier] = found
-        elif each.keys() >= _RECORD:
+        elif each.keys() >= RECORD:
             record = Record.model_validate(each)
             if record.quality is None or record.quality.accepted:
                 labels[record.identifier] = _of_record(record, when, job=job)

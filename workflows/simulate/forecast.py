@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from zonemelt.workflows.engine.sources import function_named
 from zonemelt.workflows.simulate.run import simulate
 
 if TYPE_CHECKING:
@@ -101,20 +102,9 @@ def same_beginning(graph: Graph, past: Graph) -> bool:
 
 def may_bring(kind: str) -> bool:
     """Whether a function, by the look of it, returns a ``Response``, which may bring further jobs."""
-    import importlib
     import inspect
 
-    parts = kind.split(".")
-    found: Any = None
-    for end in range(len(parts) - 1, 0, -1):
-        try:
-            found = importlib.import_module(".".join(parts[:end]))
-            for part in parts[end:]:
-                found = getattr(found, part)
-        except (ImportError, AttributeError):
-            continue
-        break
-    function = getattr(found, "original", found)
+    function = function_named(kind)
     if "Response" in str(getattr(function, "__annotations__", {}).get("return", "")):
         return True
     try:

@@ -63,3 +63,23 @@ def test_structures_have_names_of_their_own():
 
 def test_every_campaign_of_the_catalog_says_what_it_is_for():
     assert all(len(about) > 20 for about in about_catalog().values())
+
+
+def test_errors_of_structures_name_their_field() -> None:
+    spec = load_campaign("quickstart", {"seeds": [{"bulk": "Al"}, "nowhere.cif"]})
+    with pytest.raises(InputError, match=r"seeds\[1\]: there is no file"):
+        build_flow(spec)
+    spec = load_campaign("screening", {"references.structures": [{"bulk": "Al"}, "gone.cif"]})
+    with pytest.raises(InputError, match=r"references\.structures\[1\]: there is no file"):
+        build_flow(spec)
+
+
+def test_paths_of_a_file_are_relative_to_it(tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    overrides = {"potential": "mine", "reuse": ["old"]}
+    spec = load_campaign("cathodes", overrides).with_paths_from(tmp_path)
+    assert spec.potential == str(tmp_path / "mine")
+    assert spec.reuse == [str(tmp_path / "old")]
+    assert load_campaign("cathodes").with_paths_from(tmp_path).potential == "sevennet-0"
+    loop = load_campaign("al_potential", {"committee.start": "mine"}).with_paths_from(tmp_path)
+    assert loop.committee.start == str(tmp_path / "mine")

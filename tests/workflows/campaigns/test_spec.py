@@ -44,7 +44,7 @@ def test_overrides_reach_into_mappings() -> None:
         ({"initial": 0}, InputError, r"initial: 0 cannot be used"),
         ({"initial": "many"}, InputError, r"'many' cannot be used"),
         ({"structures": [{"bulk": "Al", "repeat": [1, 1, 0]}]}, InputError, r"structures\.0"),
-        ({"oracle": "vaps"}, InputError, "no oracle 'vaps'"),
+        ({"oracle": "own:mine.py"}, InputError, r"oracle: 'own:mine.py' cannot be used\n.*no such oracle"),
         ({"kind": "screning"}, InputError, "no kind of campaign 'screning'"),
         ({"name": "../up"}, InputError, "name"),
         ({"seed.a": 1}, InputError, "not a mapping"),

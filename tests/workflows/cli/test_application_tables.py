@@ -37,3 +37,13 @@ def test_a_campaign_ends_with_its_table(zonemelt, home):
     assert "energy (kJ/mol)" in said
     assert "cesium" in said
     assert "cesium" in (home / "made" / "report.html").read_text(encoding="utf-8")
+
+
+def test_brackets_in_names_are_brackets(capsys):
+    from zonemelt.workflows.cli.model_tables import plain_table
+    from zonemelt.workflows.paper import console
+
+    table = plain_table("structure", "energy")
+    table.add_row("[bulk] Al[red]", "1")
+    console().print(table)
+    assert "[bulk] Al[red]" in capsys.readouterr().out

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 from typing import TYPE_CHECKING
 
@@ -78,6 +79,32 @@ def test_show_tells_everything(zonemelt, mixed: Path):
     said = zonemelt("show", "broken", mixed)
     assert "waits for   1 'first', done" in said
     assert "Traceback (most recent call last)" in said
+
+
+def test_show_names_what_a_job_refers_to(zonemelt, tmp_path: Path):
+    from graphs_for_tests import map_reduce, same
+    from jobflow import Flow
+
+    from zonemelt.workflows.engine.run import run_flow
+
+    first = same({"energy": [1, 2]})
+    second = same(first.output["energy"][1])
+    first.name, second.name = "relax", "after"
+    run_flow(Flow([first, second, map_reduce(2)]), site="inline", directory=tmp_path / "c")
+    assert "output of 1 'relax'['energy'][1]" in zonemelt("show", "after", tmp_path / "c")
+    assert "OutputReference" in str(zonemelt.json("show", "after", tmp_path / "c")["arguments"])
+    brought = zonemelt("show", "reduce", tmp_path / "c")
+    assert "'map 0'" in brought
+    assert "OutputReference" not in brought
+
+
+def test_what_no_head_drives_is_interrupted(zonemelt, tmp_path: Path, mixed: Path):
+    """In the words of ``status`` and in its JSON."""
+    place = shutil.copytree(mixed, tmp_path / "c")
+    with sqlite3.connect(place / "ledger.db") as connection:
+        connection.execute("UPDATE campaign SET value = '\"running\"' WHERE key = 'status'")
+    assert zonemelt.json("status", place)["status"] == "interrupted"
+    assert "mixed  interrupted" in zonemelt("status", place)
 
 
 def test_a_job_has_many_names(zonemelt, mixed: Path):

@@ -81,7 +81,7 @@ def test_a_detached_head_obeys(gate: Path):
     place = gate / "campaign"
     code, output = finish(start("submit", *words(gate)))
     assert code == 0, output
-    assert f"zonemelt status {place} --watch" in output
+    assert f"zonemelt watch {place}" in output
     holder = read_holder(place)
     assert holder is not None
     assert str(holder["pid"]) in output

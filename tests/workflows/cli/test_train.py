@@ -107,6 +107,15 @@ def test_what_cannot_be_is_refused_before_anything_is_made(zonemelt, metals, hom
     assert not (home / "model").exists()
 
 
+def test_a_split_that_a_person_keeps_there_outlives_a_refusal(zonemelt, metals, home):
+    split = {"kind": "given", "parts": {"train": [f"m{i}" for i in range(30)], "test": ["m30", "m31"]}}
+    (home / "model").mkdir()
+    (home / "model" / "split.json").write_text(json.dumps(split))
+    words = (*METALS, "volume", "--split", "model/split.json", "--site", "atlantis", "--out", "model")
+    assert "atlantis" in zonemelt.refused(*words)
+    assert json.loads((home / "model" / "split.json").read_text())["parts"] == split["parts"]
+
+
 @pytest.mark.parametrize(
     ("changes", "name", "says"),
     [

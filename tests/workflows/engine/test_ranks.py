@@ -119,6 +119,22 @@ def test_a_launcher_that_waits_for_ranks_that_are_gone_is_ended(tmp_path, monkey
     assert _start_by([sys.executable, "-c", "raise SystemExit(3)"], dict(os.environ)) == 3
 
 
+def test_a_rank_that_will_not_end_is_killed_and_not_blamed(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(launch, "_GRACE", 0.3)
+    deaf = (
+        "import os, pathlib, signal, time\n"
+        "if os.environ['RANK'] == '0':\n"
+        "    signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
+        "    pathlib.Path('deaf').touch()\n"
+        "    time.sleep(600)\n"
+        "while not pathlib.Path('deaf').exists():\n"
+        "    time.sleep(0.01)\n"
+        "raise SystemExit(3)"
+    )
+    assert launch._start_here([sys.executable, "-c", deaf], 2, dict(os.environ)) == [-signal.SIGTERM, 3]
+
+
 @pytest.mark.parametrize(
     ("code", "killed"),
     [(0, False), (1, False), (7, False), (-9, True), (-15, False), (137, True), (143, False)],

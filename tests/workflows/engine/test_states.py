@@ -1,4 +1,4 @@
-"""The states of jobs: which may follow which, and which comes next, in every case."""
+"""The states of jobs: which comes next, in every case."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from zonemelt.workflows.engine.states import (
     UNFINISHED,
     JobState,
     Outcome,
-    may_follow,
     next_state,
     outcome,
 )
@@ -25,18 +24,6 @@ def test_groups_of_states() -> None:
     assert not FINISHED & UNFINISHED
     assert UNFINISHED - {S.RUNNING} == PENDING
     assert [int(state) for state in S] == list(range(9))  # they are on people's disks
-
-
-def test_what_may_follow() -> None:
-    allowed = {(old, new) for old, new in itertools.product(S, S) if may_follow(old, new)}
-    assert not {pair for pair in allowed if pair[0] in {S.DONE, S.STOPPED}}
-    assert {new for old, new in allowed if old is S.RUNNING} == {
-        S.DONE, S.FAILED, S.READY, S.WAITING, S.CANCELLED
-    }  # fmt: skip
-    assert {old for old, new in allowed if new is S.RUNNING} == {S.READY, S.WAITING}
-    for old, new in allowed:
-        if old in FINISHED:
-            assert new in {S.WAITING, S.READY}
 
 
 @pytest.mark.parametrize("state", list(S))

@@ -140,6 +140,33 @@ def test_what_differs_is_told_apart(tmp_path):
         diff(tmp_path / "a", tmp_path / "a")
 
 
+def test_a_job_that_says_which_job_it_is_makes_the_same(tmp_path):
+    def flow():
+        one = add(1, 2)
+        return Flow([one, spoken := same({"of": one.uuid}), same(spoken.output)])
+
+    run_flow(flow(), site="inline", directory=tmp_path / "a")
+    run_flow(flow(), site="inline", directory=tmp_path / "b")
+    found = diff(tmp_path / "a", tmp_path / "b")
+    assert found.same, found.as_dict()
+
+
+@pytest.mark.parametrize(
+    ("key", "values"),
+    [
+        ("random_state", (1, 2)),
+        ("start_seed", (1, 2)),
+        ("checkpoint", ("one", "two")),
+        ("ensemble", ("one", "two")),
+        ("test_set", ("one", "two")),
+    ],
+)
+def test_whatever_names_data_is_compared(tmp_path, key, values):
+    for name, value in zip("ab", values, strict=True):
+        run_flow(same({key: value}), site="inline", directory=tmp_path / name)
+    assert list(diff(tmp_path / "a", tmp_path / "b").data) == [f"same args.0.{key}"]
+
+
 @given(JSON)
 def test_everything_equals_itself(value):
     assert compare(value, json.loads(json.dumps(value)), rtol=0, atol=0).equal

@@ -75,6 +75,26 @@ def test_the_record_of_a_job(oxides):
     assert list(record["files"]) == ["made.values"]
 
 
+def test_of_a_set_of_pseudopotentials_only_those_of_the_elements_are_named(tmp_path):
+    files = {
+        symbol: {"file": f"{symbol}.upf", "sha256": f"{n:064x}"}
+        for n, symbol in enumerate(("Al", "Au", "Cu"))
+    }
+    more = {f"part {n}": {"sha256": f"{n:064x}"} for n in range(60)}
+    given = {
+        "geometry": {"symbols": ["Au", "Au"]},
+        "protocol": {"pseudopotentials": files},
+        "more": more,
+        "seed": 7,
+    }
+    run_flow(same(given), site="inline", directory=tmp_path / "c")
+    (record,) = why(tmp_path / "c", "1").records
+    assert record["sets"]["given.args.0.protocol.pseudopotentials"] == 3
+    named = [path for path in record["files"] if "pseudopotentials" in path and path.startswith("given")]
+    assert named == ["given.args.0.protocol.pseudopotentials.Au"]
+    assert record["seeds"]["made.seed"] == 7  # however many files stand before it
+
+
 def test_costs_add_up(oxides):
     answer = why(oxides, "after many")
     totals = answer.lineage.totals()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import os
@@ -253,3 +254,31 @@ def test_without_permission(oxides, whole_crate, nobody, tmp_path):
     for question in (lambda: why(oxides, "collect"), lambda: write_crate(oxides, tmp_path / "crate")):
         with pytest.raises(CampaignError, match="cannot be read"):
             question()
+
+
+@pytest.mark.parametrize("ending", ["zip", "tar.gz", "tar.xz"])
+def test_an_archive_with_broken_bytes_is_refused(tmp_path, ending):
+    """Whatever library finds it: zlib and lzma have errors of their own."""
+    (tmp_path / "folder").mkdir()
+    content = bytes(range(256)) * 400 + os.urandom(20_000)
+    (tmp_path / "folder" / "a.bin").write_bytes(content)
+    archive = tmp_path / f"a.{ending}"
+    pack(tmp_path / "folder", archive)
+    whole = archive.read_bytes()
+    for place in range(60, len(whole) - 60, len(whole) // 40):
+        archive.write_bytes(whole[:place] + bytes([whole[place] ^ 0xFF]) * 8 + whole[place + 8 :])
+        out = tmp_path / f"out-{place}"
+        with contextlib.suppress(CampaignError):  # and no other
+            unpack(archive, out)
+            assert (out / "a.bin").read_bytes() == content
+
+
+def test_a_path_that_leads_out_of_its_campaign_is_not_copied(tmp_path):
+    from zonemelt.workflows.provenance.replaying import _copy_read
+
+    for folder in ("home/c", "again"):
+        (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / "home" / "secret").write_text("x")
+    text = json.dumps({"file": f"{tmp_path}/home/c/../secret"})
+    _copy_read(tmp_path / "home" / "c", tmp_path / "again" / "d", [text], besides=set())
+    assert not (tmp_path / "again" / "secret").exists()

@@ -169,6 +169,23 @@ def test_bars_of_the_gantt_chart_are_few(found):
     assert len(plot.table.rows) <= WORKERS
 
 
+def test_no_two_kinds_of_the_gantt_chart_share_a_colour():
+    from zonemelt.workflows.report.reading.attempts import Attempts
+    from zonemelt.workflows.report.sections.gantt import gantt
+
+    found = Attempts()
+    for number in range(12):
+        for name, value in {"start": number, "end": number + 1, "waited": 0, "hours": 1, "joules": 0}.items():
+            getattr(found, name).append(float(value))
+        for name in ("pool", "how", "job"):
+            getattr(found, name).append(0)
+        found.step.append(found.steps(f"kind {number}"))
+        found.worker.append(found.workers("host 1"))
+    traces = gantt(found).traces
+    assert [trace["name"] for trace in traces][-1] == "others"
+    assert len({trace["marker"]["color"] for trace in traces}) == len(traces) == 9
+
+
 def test_many_points_of_parity_become_a_density():
     from zonemelt.workflows.report.sections.parity import parity_plot
 

@@ -8,7 +8,7 @@ import json
 import re
 import shutil
 from html.parser import HTMLParser
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from rich.console import Console
@@ -151,6 +151,25 @@ def test_an_output_that_cannot_be_read_costs_no_report(discovery: Path, tmp_path
         connection.execute("UPDATE outputs SET doc = '{\"output\": ' WHERE rowid = 250")
     connection.close()
     assert "1 outputs could not be read" in text_of(write_report(place))
+
+
+@pytest.mark.parametrize(
+    "output",
+    [
+        {"accepted": 3, "refused": ["a", "b"], "records": 5},
+        {"round": 1, "spent": {"labels": 2}},
+        {"stopped": "because", "rounds": [1, 2]},
+        [{"identifier": "a", "verdict": "stable", "geometry": None, "above_hull": "near"}],
+        [{"identifier": "a", "geometry": {}, "theory": {}, "provenance": {}}],
+    ],
+)
+def test_an_output_that_only_looks_like_one_of_ours_costs_no_report(tmp_path: Path, output: Any) -> None:
+    from graphs_for_tests import same
+
+    from zonemelt.workflows.engine.run import run_flow
+
+    run_flow(same(output), site="inline", directory=tmp_path / "c")
+    assert "Summary" in text_of(write_report(tmp_path / "c"))
 
 
 def test_what_comes_from_outside_is_escaped(pages: dict[str, Path]) -> None:

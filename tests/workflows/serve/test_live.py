@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import http.client
 import json
+import sqlite3
 import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from zonemelt.tasks.errors import InputError
+from zonemelt.workflows import watch
 from zonemelt.workflows.serve.address import is_loopback
 from zonemelt.workflows.serve.live import Live, Watcher, live_page, serve_live
 
@@ -154,3 +156,20 @@ def test_no_token_in_what_it_logs(server: Live, capsys: Any):
     ask(server, f"/?token={server.token}").read()
     said = capsys.readouterr()
     assert server.token not in said.out + said.err
+
+
+def test_a_ledger_that_cannot_be_read_at_a_moment_ends_nothing(
+    discovery: Path, monkeypatch: pytest.MonkeyPatch
+):
+    from zonemelt.workflows.progress import Follower
+
+    watcher = Watcher(discovery)
+
+    def locked(self: Any, **_: Any) -> None:
+        raise sqlite3.OperationalError("database is locked")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Follower, "look", locked)
+        assert "database is locked" in json.loads(watcher.look())["trouble"]
+        assert watch._look(watcher._follower) is None
+    assert "trouble" not in json.loads(watcher.look())

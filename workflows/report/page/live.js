@@ -29,7 +29,7 @@
     if (look.trouble) { $("status").textContent = look.trouble; return; }
     const total = Math.max(1, look.total);
     $("name").textContent = look.name || $("name").textContent;
-    const status = look.status === "running" && !look.head ? "interrupted" : look.status;
+    const status = look.status;
     document.title = `${Math.floor((100 * look.finished) / total)} % ${look.name}: ${status}`;
     $("status").textContent = `${status}${look.head ? `, process ${look.head.pid} on ${look.head.host}` : ""}, as of ${new Date().toLocaleTimeString()}`;
     const there = STATES.filter((state) => look.counts[state]);

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from zonemelt.workflows.engine.schema import HEAD_POOL, WAITS_FOR
-from zonemelt.workflows.provenance.lineage import node_shares, workers_per_node
+from zonemelt.workflows.engine.schema import WAITS_FOR, pool_name
+from zonemelt.workflows.provenance.lineage import node_shares, share_of_node, workers_per_node
 
 if TYPE_CHECKING:
     import sqlite3
@@ -92,7 +92,7 @@ def read_attempts(connection: sqlite3.Connection) -> Attempts:
     found = Attempts()
     jobs: dict[int, tuple[int, int]] = {}
     for job, kind, pool in connection.execute("SELECT id, kind, pool FROM jobs"):
-        jobs[job] = found.steps(step_of(kind)), found.pools(pool_of(pool))
+        jobs[job] = found.steps(step_of(kind)), found.pools(pool_name(pool))
     ready = _Ready(connection)
     workers = workers_per_node(connection)
     shares = node_shares(connection)
@@ -104,8 +104,7 @@ def read_attempts(connection: sqlite3.Connection) -> Attempts:
         if "reused" in said:
             found.reused += 1
             continue
-        share = shares.get(job, -1.0)
-        share = share if share > 0 else min(1.0, -share / workers.get(said.get("under", ""), 1))
+        share = share_of_node(shares.get(job, -1.0), workers.get(said.get("under", ""), 1))
         step, pool = jobs[job]
         found.start.append(said["start"])
         found.end.append(said["end"])
@@ -159,8 +158,3 @@ def step_of(kind: str) -> str:
     if name == "make" and path:
         name = path[-1].removesuffix("Maker")
     return name.removesuffix("_job") or kind
-
-
-def pool_of(pool: str) -> str:
-    """How a pool is called: the head itself runs small jobs, too."""
-    return "head" if pool == HEAD_POOL else pool or "default"

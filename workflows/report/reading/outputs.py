@@ -12,19 +12,22 @@ from typing import TYPE_CHECKING, Any, Final
 import orjson
 
 from zonemelt.tasks.blobs import MARK, BlobDirectory, hydrate
-from zonemelt.tasks.documents import loads
+from zonemelt.workflows.engine.documents import parsed
 from zonemelt.workflows.engine.schema import OUTPUTS
 from zonemelt.workflows.report.reading.candidates import Best, Candidates
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
 REFUSED_KEPT: Final = 200  # records in quarantine that are named
 _RESULT_ROWS: Final = 200
-_RECORD = frozenset({"identifier", "geometry", "theory", "provenance"})
-_VERDICT = frozenset({"identifier", "verdict", "geometry"})
+RECORD: Final = frozenset({"identifier", "geometry", "theory", "provenance"})
+"""Keys by which a labelled record is known among outputs."""
+VERDICT: Final = frozenset({"identifier", "verdict", "geometry"})
+"""And a verdict on a candidate."""
+_ROUND: Final = frozenset({"round", "spent", "heldout"})
 
 
 @dataclass
@@ -91,36 +94,24 @@ def read_outputs(
         after: the row that was read last then.
     """
     found, blobs = into or Outputs(), BlobDirectory(directory / "blobs")
-    for name, output in _documents(connection, blobs, found.unread, after):
-        for take in _TAKERS:
-            if take(found, name, output):
-                break
-    return found
-
-
-def _documents(
-    connection: sqlite3.Connection, blobs: BlobDirectory, unread: dict[str, str], after: int
-) -> Iterator[tuple[str, Any]]:
     rows = connection.execute(f"SELECT rowid, doc FROM {OUTPUTS} WHERE rowid > ? ORDER BY rowid", (after,))
     for number, text in rows:
         try:
-            try:
-                document = orjson.loads(text)
-            except orjson.JSONDecodeError:
-                document = loads(text)  # NaN and dates
+            document = parsed(text)
             output = document["output"]
             if MARK in text and _worth_hydrating(output):
                 output = hydrate(output, blobs)
-            yield str(document.get("name") or ""), output
-        except Exception as error:  # noqa: BLE001 (a damaged output must not cost the report)
-            unread[f"output {number}"] = f"{type(error).__name__}: {error}"[:200]
+            any(take(found, str(document.get("name") or ""), output) for take in _TAKERS)
+        except Exception as error:  # noqa: BLE001 (one of a strange form must not cost the report)
+            found.unread[f"output {number}"] = f"{type(error).__name__}: {error}"[:200]
+    return found
 
 
 # A figure of a report needs no arrays: only what may hold crystals is read from its files.
 def _worth_hydrating(output: Any) -> bool:
     first = output[0] if isinstance(output, list) and output else output
     return isinstance(first, dict) and (
-        first.keys() >= _VERDICT or first.keys() >= _RECORD or "verdicts" in first
+        first.keys() >= VERDICT or first.keys() >= RECORD or "verdicts" in first
     )
 
 
@@ -131,7 +122,7 @@ def _verdicts(found: Outputs, _: str, output: Any) -> bool:
     every = output.get("verdicts") if isinstance(output, dict) else output
     if not isinstance(every, list):
         return False
-    if not every or not isinstance(every[0], dict) or not every[0].keys() >= _VERDICT:
+    if not every or not isinstance(every[0], dict) or not every[0].keys() >= VERDICT:
         return False
     for one in every:
         found.candidates.add(one)
@@ -140,7 +131,7 @@ def _verdicts(found: Outputs, _: str, output: Any) -> bool:
 
 def _record(found: Outputs, _: str, output: Any) -> bool:
     many = output if isinstance(output, list) else [output]
-    if not many or not isinstance(many[0], dict) or not many[0].keys() >= _RECORD:
+    if not many or not isinstance(many[0], dict) or not many[0].keys() >= RECORD:
         return False
     for one in many:
         _label(found, one)
@@ -174,7 +165,7 @@ def _refuse(found: Outputs, name: str, why: str) -> None:
 
 
 def _round(found: Outputs, _: str, output: Any) -> bool:
-    if not isinstance(output, dict) or not {"round", "spent"} <= output.keys():
+    if not isinstance(output, dict) or not output.keys() >= _ROUND:
         return False
     number = output["round"]
     found.rounds[number] = output

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from zonemelt.workflows.paper import duration
 from zonemelt.workflows.report.parts import Plot, Table
-from zonemelt.workflows.report.plots import axis, colour, rounded, time_unit
+from zonemelt.workflows.report.plots import COLOURS, FAINT, axis, colour, rounded, time_unit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,7 +25,7 @@ BARS: Final = 1500
 """Bars of the chart: jobs that follow one another closely share one."""
 WORKERS: Final = 40
 """Rows of the chart: the busiest."""
-_STEPS: Final = 8  # kinds of jobs with a colour of their own
+_STEPS: Final = COLOURS  # kinds of jobs with a colour of their own; the others are faint together
 
 
 def gantt(found: Attempts) -> Plot:
@@ -57,7 +57,7 @@ def gantt(found: Attempts) -> Plot:
                 "base": rounded(((bar[1] - zero) / size for bar in own), 6),
                 "x": rounded(((bar[2] - bar[1]) / size for bar in own), 4),
                 "text": [_said(what, bar) for bar in own], "textposition": "none", "hoverinfo": "text",
-                "marker": {"color": colour(number), "line": {"width": 0},
+                "marker": {"color": colour(number) if one is not None else FAINT, "line": {"width": 0},
                            "pattern": {"shape": ["x" if bar[5] else "" for bar in own]}},
             })  # fmt: skip
     left = len(found.workers.names) - len(chosen)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from zonemelt.workflows.engine.states import JobState
 from zonemelt.workflows.paper import duration, moment
 from zonemelt.workflows.report.parts import Facts, Notes, Section, Tiles, number
+from zonemelt.workflows.report.sections.learning import unit_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,9 +43,10 @@ def _tiles(gathered: Gathered) -> Iterator[tuple[str, str]]:
     if history := outputs.history:
         key = next((key for key in history[-1]["heldout"] if " mae (" in key), "")
         if key in history[0]["heldout"]:
-            said = " → ".join(number(1000 * history[i]["heldout"][key]) for i in (0, -1))
-            what, _, unit = key.partition(" mae (")
-            yield said, f"m{unit.rstrip(')')}, error of {what} on held-out labels, first to last round"
+            factor, unit = unit_of(key)
+            said = " → ".join(number(factor * history[i]["heldout"][key]) for i in (0, -1))
+            what = key.partition(" mae (")[0]
+            yield said, f"{unit}, error of {what} on held-out labels, first to last round"
     yield number(summary.node_hours), "node-hours"
     if gathered.began and gathered.ended:
         yield duration(max(0.0, gathered.ended - gathered.began)), "from submission to the last result"
@@ -93,7 +95,7 @@ def _facts(gathered: Gathered) -> Iterator[tuple[str, str]]:
     summary, around = gathered.summary, gathered.surroundings
     yield "campaign", summary.name
     yield "kind", str(gathered.document.get("kind", "a graph of a program"))
-    yield "status", summary.status if summary.head or summary.status != "running" else "interrupted"
+    yield "status", summary.status
     yield "directory", summary.directory
     yield "submitted", moment(gathered.began)
     yield "last result", moment(gathered.ended)
