@@ -137,6 +137,9 @@ def _members(archive: Path) -> Iterator[tuple[str, IO[bytes]]]:
             if inside is None:
                 raise _refused(archive, f"its member {member.name!r} is not a plain file")
             yield member.name, inside
+        # what a compressed stream says of its content comes after the last member
+        if packed.fileobj is not None and len(packed.fileobj.read(_PIECE)) == _PIECE:
+            raise _refused(archive, "it goes on after its end")
 
 
 def _refused(archive: Path, why: str) -> CampaignError:

@@ -93,8 +93,8 @@ def test_show_names_what_a_job_refers_to(zonemelt, tmp_path: Path):
     run_flow(Flow([first, second, map_reduce(2)]), site="inline", directory=tmp_path / "c")
     assert "output of 1 'relax'['energy'][1]" in zonemelt("show", "after", tmp_path / "c")
     assert "OutputReference" in str(zonemelt.json("show", "after", tmp_path / "c")["arguments"])
-    brought = zonemelt("show", "reduce", tmp_path / "c")
-    assert "'map 0'" in brought
+    brought = zonemelt("show", "6", tmp_path / "c")
+    assert "output of 4 'add'" in brought
     assert "OutputReference" not in brought
 
 
