@@ -111,22 +111,30 @@ def unpack(archive: Path, folder: Path, *, most_bytes: int = MOST_BYTES) -> None
 
 
 def _members(archive: Path) -> Iterator[tuple[str, IO[bytes]]]:
-    if archive.name.lower().endswith(ZIP):
-        with zipfile.ZipFile(archive) as packed:
-            for info in packed.infolist():
-                kind = info.external_attr >> 16
-                if stat.S_IFMT(kind) not in {0, stat.S_IFREG, stat.S_IFDIR}:
-                    raise _refused(archive, f"its member {info.filename!r} is not a plain file")
-                if not info.is_dir():
-                    with packed.open(info) as content:
-                        yield info.filename, content
-        return
-    if not archive.name.lower().endswith(TAR):
-        raise InputError(
-            "this is neither a folder nor an archive of a crate",
-            where=str(archive),
-            remedy=f"archives end in {', '.join(ZIP + TAR)}",
-        )
+    name = archive.name.lower()
+    if name.endswith(ZIP):
+        return _of_zip(archive)
+    if name.endswith(TAR):
+        return _of_tar(archive)
+    raise InputError(
+        "this is neither a folder nor an archive of a crate",
+        where=str(archive),
+        remedy=f"archives end in {', '.join(ZIP + TAR)}",
+    )
+
+
+def _of_zip(archive: Path) -> Iterator[tuple[str, IO[bytes]]]:
+    with zipfile.ZipFile(archive) as packed:
+        for info in packed.infolist():
+            kind = info.external_attr >> 16
+            if stat.S_IFMT(kind) not in {0, stat.S_IFREG, stat.S_IFDIR}:
+                raise _refused(archive, f"its member {info.filename!r} is not a plain file")
+            if not info.is_dir():
+                with packed.open(info) as content:
+                    yield info.filename, content
+
+
+def _of_tar(archive: Path) -> Iterator[tuple[str, IO[bytes]]]:
     with tarfile.open(archive) as packed:
         for member in packed:
             if member.isdir():
