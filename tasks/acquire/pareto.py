@@ -71,18 +71,15 @@ def _volume(above_ND: Floats) -> float:
     )
 
 
-def by_hypervolume(
-    aims_ND: Floats, *, count: int, reference_D: Floats, known_MD: Floats | None = None
-) -> list[int]:
+def by_hypervolume(aims_ND: Floats, *, count: int, reference_D: Floats) -> list[int]:
     """Pick again and again what adds most to the volume that is dominated; then by front.
 
     Args:
         aims_ND: of the candidates.
         count: how many to pick.
         reference_D: the least that is of any worth in each aim.
-        known_MD: aims of what is labelled.
     """
-    held = np.empty((0, aims_ND.shape[1])) if known_MD is None else np.asarray(known_MD, float)
+    held = np.empty((0, aims_ND.shape[1]))
     front_N = fronts(aims_ND)
     picked: list[int] = []
     for _ in range(min(count, len(aims_ND))):

@@ -23,12 +23,10 @@ class LineGraph:
         index_2L: the two edges of each pair (2, L), int64, as numbered in the neighbours.
         cosines_L: of the angle between them at their centre (L,), in [-1, 1]; NaN where an edge has no
             length.
-        first_E: where the pairs that begin with each edge begin, and the end of the last (E + 1,), int64.
     """
 
     index_2L: NDArray[np.int64]
     cosines_L: NDArray[np.float64]
-    first_E: NDArray[np.int64]
 
     def __len__(self) -> int:
         return len(self.cosines_L)
@@ -61,13 +59,7 @@ def line_graph(neighbours: Neighbours, *, cutoff: float | None = None) -> LineGr
     other_L = np.arange(first_S[-1]) - first_S[one_L] + first_A[centres_S[one_L]]
     other_L += other_L >= one_L  # an edge makes no pair with itself
     index_2L = np.stack([edges_S[one_L], edges_S[other_L]])
-    partners_E = np.zeros(len(neighbours), np.int64)
-    partners_E[edges_S] = partners_S
-    return LineGraph(
-        index_2L=index_2L,
-        cosines_L=_cosines(neighbours, index_2L),
-        first_E=np.concatenate([[0], np.cumsum(partners_E)]),
-    )
+    return LineGraph(index_2L=index_2L, cosines_L=_cosines(neighbours, index_2L))
 
 
 def _cosines(neighbours: Neighbours, index_2L: NDArray[np.int64]) -> NDArray[np.float64]:

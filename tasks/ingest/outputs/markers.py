@@ -76,7 +76,7 @@ MARKERS: Final = {
         converged=rb"At SCF step +\d+[ ,]",
         failed=rb"was not enough SCF cycles",
         relaxed=rb"gradients are converged",
-        relaxing=rb"ionmov +[1-9]",
+        relaxing=rb"ionmov +(?:2|3|4|5|7|10|11|15|20|22)\b",  # the others are dynamics
         complete=rb"Calculation completed",
     ),
     "aims-out": Markers(

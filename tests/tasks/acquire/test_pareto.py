@@ -50,5 +50,3 @@ def test_batch_spreads_along_the_front_and_then_goes_by_front():
     assert set(picked[:3]) == {0, 2, 3} or set(picked[:3]) == {1, 2, 3}
     assert picked[-1] == 4
     assert sorted(picked) == list(range(5))
-    known = np.array([[0.7, 0.7]])
-    assert by_hypervolume(aims, count=1, reference_D=np.zeros(2), known_MD=known) != [3]

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 import numpy as np
 import pytest
@@ -75,3 +76,52 @@ def test_a_checkpoint_of_something_else_or_damaged_is_refused(tmp_path):
     path.write_bytes(path.read_bytes()[:40])
     with pytest.raises(InputError, match=r"c\.npz: it cannot be read"):
         run(fleet([1]), checkpoint=path, pace=Pace())
+
+
+class Colour(StrEnum):
+    RED = "red"
+    GREEN = "green"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Anything:
+    array: np.ndarray | None
+    none: None
+    number: float
+    flag: bool
+    word: Colour
+
+
+def test_a_checkpoint_holds_anything_and_has_no_more_entries_for_more_members(tmp_path):
+    """A file with an entry for each value of each member took 1.4 s for 5000 of them, again and again."""
+    entries = []
+    for members in (4, 200):
+        kept = {
+            index: Anything(
+                array=None if index % 3 == 0 else np.random.default_rng(index).normal(size=(index % 4, 3)),
+                none=None, number=index / 3, flag=index % 2 == 0, word=list(Colour)[index % 2],
+            )
+            for index in range(members)
+        }  # fmt: skip
+        ship = Fleet(
+            atoms=[1] * members, most=members, begin=kept.__getitem__, step=lambda moving: moving,
+            moving=Anything, arrived=Home, key="anything",
+        )  # fmt: skip
+        path = tmp_path / f"{members}.npz"
+        once = iter([True])
+        run(ship, checkpoint=path, pace=Pace(go_on=lambda once=once: next(once, False)))
+        moving, arrived = run(ship, checkpoint=path, pace=Pace(go_on=lambda: False))
+        assert not arrived
+        assert list(moving) == list(kept)
+        for index, one in kept.items():
+            again = moving[index]
+            assert (again.none, again.number, again.flag, again.word) == (
+                None,
+                one.number,
+                one.flag,
+                one.word,
+            )
+            assert np.array_equal(again.array, one.array) if one.array is not None else again.array is None
+        with np.load(path) as file:
+            entries.append(len(file.files))
+    assert entries[0] == entries[1]

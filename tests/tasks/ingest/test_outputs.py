@@ -13,6 +13,7 @@ from zonemelt.tasks.convert.origin import Origin
 from zonemelt.tasks.ingest.ingest_file import ingest_path
 from zonemelt.tasks.ingest.outputs import by_ase, by_dpdata, outcar, vasprun
 from zonemelt.tasks.ingest.outputs.headers import theory_of
+from zonemelt.tasks.ingest.outputs.markers import said_in
 from zonemelt.tasks.ingest.verdicts import Verdict
 
 ORIGIN = Origin(source="somewhere", sha256="0" * 64)
@@ -118,6 +119,12 @@ def test_u_belongs_to_its_potential_where_an_element_has_two(tmp_path):
     found = outcar.theory(path)
     assert found.hubbard_u == {"Fe": 5.0}
     assert found.setups == {"Fe": titles[0], "O": titles[2]}
+
+
+@pytest.mark.parametrize(("ionmov", "relaxed"), [(2, False), (22, False), (12, None), (13, None), (0, None)])
+def test_dynamics_by_abinit_is_no_relaxation_that_did_not_converge(tmp_path, ionmov, relaxed):
+    (tmp_path / "a.out").write_text(f".Version 9.6.2 of ABINIT\n  ionmov          {ionmov}\n")
+    assert said_in(tmp_path / "a.out", "abinit-out").relaxed is relaxed
 
 
 def test_a_cutoff_is_the_same_whatever_says_it(tmp_path):
