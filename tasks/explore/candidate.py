@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from zonemelt.tasks.convert.checked import checked
 from zonemelt.tasks.errors import InputError
+from zonemelt.tasks.quality.composition import cell_formula
 from zonemelt.tasks.quality.contacts import too_close
 from zonemelt.tasks.records import Geometry
 from zonemelt.tasks.theory import Document
@@ -105,13 +106,11 @@ class Found:
 
 def identifier(geometry: Geometry, explorer: str) -> str:
     """Formula, explorer and a hash of cell, symbols and positions rounded to a millionth of an Å."""
-    counts = Counter(geometry.symbols)
-    formula = "".join(f"{symbol}{counts[symbol]}" for symbol in sorted(counts))
     rounded = [
         [round(value, _DIGITS) + 0.0 for value in vector] for vector in (*geometry.cell, *geometry.positions)
     ]
     said = f"{geometry.symbols}{geometry.periodic}{rounded}".encode()
-    return f"{formula}-{explorer}-{hashlib.sha256(said).hexdigest()[:10]}"
+    return f"{cell_formula(geometry.symbols)}-{explorer}-{hashlib.sha256(said).hexdigest()[:10]}"
 
 
 def read_parents(parents: Iterable[dict[str, Any]], *, where: str = "parents") -> list[Parent]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +9,7 @@ import numpy as np
 
 from zonemelt.tasks.errors import InputError
 from zonemelt.tasks.explore.derivative import LATTICES, Ordering, orderings
+from zonemelt.tasks.quality.composition import cell_formula
 from zonemelt.tasks.records import Geometry
 
 if TYPE_CHECKING:
@@ -88,9 +88,7 @@ def ordered_crystals(
 
     def add(ordering: Ordering, some: Sequence[str], lattice: str, number: int) -> None:
         geometry = decorated(ordering, some, volumes, lattice=lattice)
-        counts = Counter(geometry.symbols)
-        formula = "".join(f"{symbol}{counts[symbol]}" for symbol in sorted(counts))
-        name = f"{formula}-{lattice}-{number}"
+        name = f"{cell_formula(geometry.symbols)}-{lattice}-{number}"
         found.append({"identifier": name, "geometry": geometry.model_dump(mode="json", exclude_none=True)})
 
     for lattice in lattices:

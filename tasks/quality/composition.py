@@ -24,6 +24,12 @@ STILL: Final = 1e-7  # eV/atom: the fit has ended when nothing changes by more
 DIRECTION: Final = 1e-6  # how much of an element may lie in a direction that the data do not determine
 
 
+def cell_formula(symbols: Iterable[str]) -> str:
+    """Elements in alphabetical order with the number of each in the whole cell: ``Al4O6``, ``Cu1``."""
+    counts = Counter(symbols)
+    return "".join(f"{element}{counts[element]}" for element in sorted(counts))
+
+
 def reduced_formula(symbols: Iterable[str]) -> str:
     """Elements in alphabetical order with their smallest whole numbers: ``Al2O3``."""
     counts = Counter(symbols)

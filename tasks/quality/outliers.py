@@ -4,14 +4,13 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
 
 from zonemelt.tasks.errors import InputError
-from zonemelt.tasks.quality.composition import fit_energies
+from zonemelt.tasks.quality.composition import cell_formula, fit_energies
 from zonemelt.tasks.quality.contacts import closest
 from zonemelt.tasks.quality.judge import Limits, geometry_faults
 
@@ -111,10 +110,9 @@ def measures(records: Iterable[Record]) -> pd.DataFrame:
         geometry = record.geometry
         atoms = len(geometry.symbols)
         energy = record.energy_free if record.energy_free is not None else record.energy_sigma0
-        counts = Counter(geometry.symbols)
         return {
             "identifier": record.identifier,
-            "formula": "".join(f"{element}{counts[element]}" for element in sorted(counts)),
+            "formula": cell_formula(geometry.symbols),
             "theory": record.theory.key,
             "energy_per_atom": np.nan if energy is None else energy / atoms,
             "largest_force": np.nan
