@@ -48,8 +48,11 @@ def progress_bar(what: str, count: int, *, quiet: bool) -> Iterator[Callable[[in
 
 
 def print_json(value: Any) -> None:
-    """One JSON object on standard output."""
-    print(json.dumps(value, indent=1, default=str))  # noqa: T201
+    """One JSON object on standard output; a number that is none, which JSON has no word for, is null."""
+    text = json.dumps(value, indent=1, default=str)
+    if "NaN" in text or "Infinity" in text:
+        text = json.dumps(json.loads(text, parse_constant=lambda _: None), indent=1)
+    print(text)  # noqa: T201
 
 
 def duration(seconds: float | None) -> str:

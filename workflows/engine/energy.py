@@ -16,15 +16,23 @@ class EnergyMeter:
         self._sources = _counters(root)
 
     def read(self) -> tuple[float, ...]:
-        """What the counters say now, in joule; empty where there are none."""
-        return tuple([_number(path) * unit for path, unit, _ in self._sources]) if self._sources else ()
+        """What the counters say now, in joule; empty where there are none, or one cannot be read any more."""
+        if not self._sources:
+            return ()
+        try:
+            return tuple([_number(path) * unit for path, unit, _ in self._sources])
+        except (OSError, ValueError, IndexError):  # a driver that went: no job fails for it
+            return ()
 
-    def since(self, before: tuple[float, ...]) -> float:
-        """Joule used since an earlier reading."""
+    def since(self, before: tuple[float, ...]) -> float | None:
+        """Joule used since an earlier reading; None where nobody knows, as when a counter began anew."""
+        now = self.read()
+        if not before or len(now) != len(before):
+            return None
         used = 0.0
-        for earlier, now, (_, _, limit) in zip(before, self.read(), self._sources, strict=True):
-            used += now - earlier if now >= earlier else now - earlier + limit
-        return used
+        for first, last, (_, _, limit) in zip(before, now, self._sources, strict=True):
+            used += last - first if last >= first else last - first + limit
+        return used if used >= 0 else None
 
 
 def _counters(root: str) -> list[tuple[str, float, float]]:

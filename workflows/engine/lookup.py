@@ -47,7 +47,7 @@ def match_job(connection: sqlite3.Connection, text: str) -> int | None:
     Raises:
         InputError: more than one job is meant.
     """
-    if text.isdigit():
+    if re.fullmatch(r"[0-9]{1,18}", text):
         row = connection.execute("SELECT id FROM jobs WHERE id = ?", (int(text),)).fetchone()
         if row:
             return int(row[0])
@@ -69,7 +69,7 @@ def match_job(connection: sqlite3.Connection, text: str) -> int | None:
 
 
 def _by_uuid(connection: sqlite3.Connection, text: str) -> int | None:
-    match = re.fullmatch(r"([0-9a-f-]{4,36})(?:_(\d+))?", text.lower())
+    match = re.fullmatch(r"([0-9a-f-]{4,36})(?:_([0-9]{1,18}))?", text.lower())
     if match is None:
         return None
     prefix, index = match.groups()

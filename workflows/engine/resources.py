@@ -193,7 +193,7 @@ def seconds(value: float | str, *, where: str = "walltime") -> float:
     if isinstance(value, (int, float)) and not isinstance(value, bool) and value >= 0:
         return float(value)
     parts = str(value).split(":")
-    if not isinstance(value, str) or len(parts) > len(_CLOCK) or not all(p.isdigit() for p in parts):
+    if not isinstance(value, str) or len(parts) > len(_CLOCK) or not all(p.isdecimal() for p in parts):
         raise InputError(f"{value!r} is not a duration", where=where, remedy="give seconds, or 'HH:MM:SS'")
     total = 0
     for part in parts:

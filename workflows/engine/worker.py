@@ -160,8 +160,8 @@ def _run_job(
         "host": _HOST, "pid": os.getpid(), "given": digest_of(task.body.encode()),
         "under": here.name(result["source"][1] if "source" in result else ""),
     }  # fmt: skip
-    if used:
-        result["joules"] = meter.since(used)
+    if (joules := meter.since(used)) is not None:
+        result["joules"] = joules
     if result["ok"]:
         result["made"] = digest_of(result["document"].encode())
     if log is not None and (text := _printed(log, printed)):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import sqlite3
 from typing import TYPE_CHECKING
@@ -192,3 +193,24 @@ def test_reading_writes_nothing(zonemelt, tmp_path: Path, mixed: Path):
     for words in (("status",), ("jobs",), ("show", "1"), ("logs", "talker")):
         zonemelt(*words, mixed)
     assert (mixed / "ledger.db").read_bytes() == before
+
+
+@pytest.mark.parametrize("name", ["²", "9" * 30, f"abcd_{'9' * 30}"])
+def test_no_number_is_an_error_that_nobody_expected(zonemelt, mixed: Path, name: str):
+    assert "there is no job" in zonemelt.refused("show", name, mixed)
+
+
+def test_a_duration_is_made_of_digits():
+    from zonemelt.tasks.errors import InputError
+    from zonemelt.workflows.engine.resources import seconds
+
+    with pytest.raises(InputError, match="not a duration"):
+        seconds("1:²:00")
+
+
+def test_json_has_no_word_for_what_is_no_number(capsys):
+    from zonemelt.workflows.paper import print_json
+
+    print_json({"r2": float("nan"), "most": [float("inf"), 1.0], "name": "NaN"})
+    said = json.loads(capsys.readouterr().out)
+    assert said == {"r2": None, "most": [None, 1.0], "name": "NaN"}

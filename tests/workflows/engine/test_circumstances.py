@@ -153,6 +153,11 @@ def test_energy_where_the_machine_says_it(tmp_path):
     before = meter.read()
     (cray / "energy").write_text("1500 J\n")
     assert meter.since(before) == 300
+    (cray / "energy").write_text("10 J\n")  # it began anew, and says of no limit
+    assert meter.since(before) is None
+    (cray / "energy").unlink()  # no job fails for it
+    assert meter.read() == ()
+    assert meter.since(before) is None
 
 
 def test_descriptions_do_not_depend_on_the_order_of_what_is_said():
