@@ -126,7 +126,7 @@ def _one_fold(
     from benchmarks.learn_speed_data import labelled, shards_of
 
     from zonemelt.tasks.models.registry import architectures
-    from zonemelt.tasks.train.fold_result import result_of_fold, split_of_fold, test_rows_of_fold
+    from zonemelt.tasks.train.fold_result import result_of_fold, rows_tested, split_of_fold
     from zonemelt.tasks.train.properties import train_properties
     from zonemelt.tasks.train.ranks import joined
     from zonemelt.tasks.train.settings import TrainSettings
@@ -144,7 +144,7 @@ def _one_fold(
         train_properties(rows, split, architecture, TrainSettings(**settings), ranks=ranks, directory=folder)
     if not done.exists():  # a finished training that is asked for again takes no time
         done.write_text(json.dumps(time.process_time() - began))
-    test_N = np.array(test_rows_of_fold(folds, fold))
+    test_N = np.array(rows_tested(folds, fold))
     result = result_of_fold(folder, rows, test_N, name=network.name, fold=fold, seed=int(settings["seed"]))
     say(f"{network.name}, fold {fold}: {result['mae']:.4g}")
     return {**result, "cpu_seconds": json.loads(done.read_text())}

@@ -11,14 +11,14 @@ from zonemelt.flows.train import TrainMaker
 from zonemelt.tasks.errors import InputError, UnknownKeyError
 from zonemelt.tasks.learn.nested import evaluate_job
 from zonemelt.tasks.learn.property_table import composition_table_job, property_table_job
-from zonemelt.tasks.learn.shallow import ModelSpec
 from zonemelt.tasks.learn.stacking import stack_job
+from zonemelt.tasks.learn.studies import check_models
 from zonemelt.tasks.metrics.leaderboard import STACKED, summarize_benchmark_job
 from zonemelt.tasks.train.fold_result import (
     fold_result_job,
     mean_of_seeds_job,
+    rows_tested,
     split_of_fold,
-    test_rows_of_fold,
 )
 from zonemelt.tasks.train.jobs import check_directory
 
@@ -128,22 +128,6 @@ class BenchmarkMaker(Maker):
         return _step(one, step, campaign=self.name)
 
 
-def check_models(models: Sequence[Any]) -> list[str]:
-    """The names of classical models that are compared.
-
-    Raises:
-        UnknownKeyError: a family or a setting is not known.
-        InputError: there are none, or two have one name.
-    """
-    names = [ModelSpec.of(model).name for model in models]
-    if not names or len({*names, STACKED}) <= len(names):
-        raise InputError(
-            f"models are called {names}", where="models",
-            remedy=f"give one or more, each with a name of its own that is not '{STACKED}'",
-        )  # fmt: skip
-    return names
-
-
 def check_seeds(seeds: Sequence[int]) -> None:
     """Refuse none, and one that comes twice.
 
@@ -220,7 +204,7 @@ class NetworkBenchmarkMaker(Maker):
                     trained.update_metadata({"campaign": self.name, "step": "train"})
                     one = fold_result_job(
                         trained=trained.output, collection=dict(collection), name=model["name"], fold=fold,
-                        rows=test_rows_of_fold(folds, fold), seed=seed, coverage=self.coverage,
+                        rows=rows_tested(folds, fold), seed=seed, coverage=self.coverage,
                     )  # fmt: skip
                     one.name = f"test {model['name']} fold {fold} seed {seed}"
                     resources = {"pool": self.train.pool, "threads": self.train.threads}

@@ -8,10 +8,10 @@ from typing import Any
 
 from jobflow import Flow, Maker, Response, job
 
-from zonemelt.flows.benchmark import BenchmarkMaker, check_models, check_seeds
+from zonemelt.flows.benchmark import BenchmarkMaker, check_seeds
 from zonemelt.tasks.errors import InputError
 from zonemelt.tasks.learn.shallow import ModelSpec
-from zonemelt.tasks.learn.studies import linear_law_job, rows_of_csv, table_of_rows
+from zonemelt.tasks.learn.studies import check_models, linear_law_job, rows_of_csv, table_of_rows
 
 
 @dataclass

@@ -98,14 +98,15 @@ def _of_forces(potential: Potential, crystals: Crystals) -> dict[str, Floats]:
     first_G = crystals.first_G[:-1]
     scores: dict[str, Floats] = {}
     if isinstance(potential, Committee):
-        spread = potential.spread(crystals)
+        found, spread = potential.evaluate_with_spread(crystals)
         squares_G = np.add.reduceat(spread.forces_A**2, first_G) / crystals.sizes_G
         scores["force_spread"] = np.maximum.reduceat(spread.forces_A, first_G)
         scores["force_spread_mean"] = np.sqrt(squares_G)
         scores["energy_spread"] = spread.energies_G
-    forces_A3 = potential.evaluate(crystals).forces_A3
-    assert forces_A3 is not None
-    scores["force"] = np.maximum.reduceat(np.linalg.norm(forces_A3, axis=1), first_G)
+    else:
+        found = potential.evaluate(crystals)
+    assert found.forces_A3 is not None
+    scores["force"] = np.maximum.reduceat(np.linalg.norm(found.forces_A3, axis=1), first_G)
     return scores
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from jobflow import job
 
 from zonemelt.tasks.errors import InputError
-from zonemelt.tasks.learn.classical_model import fit_classical
+from zonemelt.tasks.learn.fit_classical import fit_classical
 from zonemelt.tasks.learn.nested import Protocol
 from zonemelt.tasks.learn.property_table import PropertyTable
 from zonemelt.tasks.learn.shallow import ModelSpec

@@ -19,12 +19,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from jobflow import job
 
-from zonemelt.tasks.errors import InputError
+from zonemelt.tasks.errors import InputError, UnknownKeyError
 from zonemelt.tasks.learn.property_table import PropertyTable
 from zonemelt.tasks.learn.shallow import MODEL, ModelSpec
 from zonemelt.tasks.metrics.deviations import Asked, judged, predict
+from zonemelt.tasks.metrics.recalibration import KINDS, place_of
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from zonemelt.tasks.metrics.recalibration import Recalibrations
@@ -46,6 +49,9 @@ class Protocol:
         coverage: that the conformal intervals promise.
         recalibration: of deviations, ``scale``, ``affine`` or ``isotonic``; see :func:`.recalibrate`.
         importance: how often each column is permuted; 0 for not at all.
+
+    Raises:
+        UnknownKeyError: there is no such recalibration.
     """
 
     inner: int = 5
@@ -53,6 +59,10 @@ class Protocol:
     coverage: float = 0.9
     recalibration: Recalibrations = "scale"
     importance: int = 0
+
+    def __post_init__(self) -> None:
+        if self.recalibration not in KINDS:
+            raise UnknownKeyError.of(self.recalibration, KINDS, where="recalibration")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -147,10 +157,11 @@ def evaluate_fold(table: PropertyTable, spec: ModelSpec, *, fold: int, protocol:
 
     Raises:
         InputError: there is no such fold, a feature is NaN and the model refuses that, no column varies, or
-            there are too few rows.
+            there are too few rows, for the coverage too.
     """
     began = time.process_time()
     train_N, test_M = table.parts(fold)
+    place_of(len(train_N), protocol.coverage)  # refused before anything is fitted
     y_M = table.target_N[test_M]
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
@@ -173,7 +184,7 @@ def evaluate_fold(table: PropertyTable, spec: ModelSpec, *, fold: int, protocol:
         ),
         "importance": importance,
         "strange_rows": test_M[_strange(found.x_NF, x_MF)].tolist(),
-        "warnings": _told(caught),
+        "warnings": told(caught),
         "fits": found.fits,
         "cpu_seconds": time.process_time() - began,
     }
@@ -283,9 +294,9 @@ def _strange(x_NF: Floats, x_MF: Floats) -> NDArray[np.bool_]:
     return strange_M
 
 
-def _told(caught: list[warnings.WarningMessage]) -> dict[str, int]:
+def told(caught: Sequence[warnings.WarningMessage]) -> dict[str, int]:
     """First lines of what scikit-learn complained about, with counts."""
-    return dict(Counter(str(one.message).splitlines()[0][:120] for one in caught))
+    return dict(Counter(str(one.message).partition("\n")[0][:120] for one in caught))
 
 
 @job

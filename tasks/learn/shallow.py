@@ -216,6 +216,12 @@ class ModelSpec:
         if "family" not in given:
             raise InputError("the model has no family", where=f"model {given}", remedy="add 'family'")
         grid = given.get("grid")
+        for key, values in (grid or {}).items():
+            if not isinstance(values, list | tuple):
+                raise InputError(
+                    f"{values!r} is no list", where=f"model {given['family']}, grid, {key}",
+                    remedy=f"give the values to try, such as [{values!r}], or set it by 'settings'",
+                )  # fmt: skip
         spec = cls(
             name=given.get("name", given["family"]),
             family=given["family"],

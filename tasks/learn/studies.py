@@ -8,6 +8,7 @@ import csv
 import gzip
 import io
 import math
+import zlib
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,7 +20,7 @@ from zonemelt.tasks.learn.nested import Protocol, evaluate_fold
 from zonemelt.tasks.learn.property_table import PropertyTable, grouped_folds
 from zonemelt.tasks.learn.shallow import ModelSpec
 from zonemelt.tasks.learn.stacking import stack_fold
-from zonemelt.tasks.metrics.leaderboard import summarize
+from zonemelt.tasks.metrics.leaderboard import STACKED, summarize
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -47,7 +48,11 @@ def compare(
 
     Returns:
         The summary, and the results it was made of.
+
+    Raises:
+        InputError: see :func:`check_models` and :func:`.evaluate_fold`.
     """
+    check_models(models)
     specs = [ModelSpec.of(model) for model in models]
     results: list[dict[str, Any]] = []
     for protocol in protocols:
@@ -62,6 +67,22 @@ def compare(
     return summarize(results, task=task, unit=table.unit, published=published), tuple(results)
 
 
+def check_models(models: Sequence[Mapping[str, Any] | str]) -> list[str]:
+    """The names of classical models that are compared.
+
+    Raises:
+        UnknownKeyError: a family or a setting is not known.
+        InputError: there are none, or two have one name.
+    """
+    names = [ModelSpec.of(model).name for model in models]
+    if not names or len({*names, STACKED}) <= len(names):
+        raise InputError(
+            f"models are called {names}", where="models",
+            remedy=f"give one or more, each with a name of its own that is not '{STACKED}'",
+        )  # fmt: skip
+    return names
+
+
 def rows_of_csv(path: Path) -> list[dict[str, str]]:
     """The rows of a CSV with a line of names; it may be gzipped.
 
@@ -70,12 +91,13 @@ def rows_of_csv(path: Path) -> list[dict[str, str]]:
     """
     try:
         content = path.read_bytes()
-        text = (gzip.decompress(content) if path.suffix == ".gz" else content).decode()
-    except (OSError, EOFError, UnicodeDecodeError) as error:
+        # spreadsheets begin a file with a mark of its encoding
+        text = (gzip.decompress(content) if path.suffix == ".gz" else content).decode("utf-8-sig")
+        rows = list(csv.DictReader(io.StringIO(text)))
+    except (OSError, EOFError, zlib.error, UnicodeDecodeError, csv.Error) as error:
         raise InputError(
             f"it cannot be read: {error}", where=str(path), remedy="give a CSV, or a gzipped one"
         ) from None
-    rows = list(csv.DictReader(io.StringIO(text)))
     if not rows:
         raise InputError("it holds no rows", where=str(path), remedy="give a CSV with a line of names")
     return rows

@@ -43,8 +43,8 @@ def summarize(
         ``task``, ``unit``, ``folds``, ``seeds``, ``models`` (by name), and ``leaderboard``, best first.
 
     Raises:
-        InputError: there are no results, a model lacks a fold or seed that another has, or a published
-            number has no source.
+        InputError: there are no results, a model lacks a fold or seed that another has or has two of one, or
+            a published number has no source.
     """
     for row in published:
         if not row.get("source") or "algorithm" not in row or "mae" not in row:
@@ -53,7 +53,12 @@ def summarize(
             )
     by_model: dict[str, dict[tuple[int, int | None], Result]] = defaultdict(dict)
     for one in results:
-        by_model[one["model"]][one["fold"], one["seed"]] = one
+        if (place := (one["fold"], one["seed"])) in by_model[one["model"]]:
+            raise InputError(
+                f"'{one['model']}' has two results of fold {place[0]} with seed {place[1]}",
+                where="results", remedy="give each model a name of its own",
+            )  # fmt: skip
+        by_model[one["model"]][place] = one
     places = sorted({(one["fold"], one["seed"]) for one in results if one["seed"] is not None})
     folds = sorted({fold for fold, _ in places})
     over_seeds = {name for name, found in by_model.items() if all(seed is None for _, seed in found)}

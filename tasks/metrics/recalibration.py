@@ -138,11 +138,15 @@ def conformal_factors(
     """As :func:`conformal_factor`, for several coverages."""
     errors_N, deviations_N = checked(errors_N, deviations_N)
     scores_N = np.sort(np.abs(errors_N) / deviations_N)
-    return tuple(float(scores_N[_place(len(scores_N), coverage) - 1]) for coverage in coverages)
+    return tuple(float(scores_N[place_of(len(scores_N), coverage) - 1]) for coverage in coverages)
 
 
-def _place(count: int, coverage: float) -> int:
-    """Which of ``count`` scores, in ascending order, promises the coverage; from 1."""
+def place_of(count: int, coverage: float) -> int:
+    """Which of ``count`` scores, in ascending order, promises the coverage; from 1.
+
+    Raises:
+        InputError: the coverage is not between 0 and 1, or ``count`` is too small for it.
+    """
     if not 0 < coverage < 1:
         raise InputError(
             f"a coverage of {coverage}", where="coverage", remedy="give a probability such as 0.9"

@@ -121,8 +121,11 @@ def _asked(
     potential: Potential, structures: Sequence[Read], part: Sequence[int], *, stress: bool
 ) -> list[Asked]:
     crystals = Crystals.of([_geometry(structures[place]) for place in part])
-    said = potential.evaluate(crystals, stress=stress)
-    spread = potential.spread(crystals) if isinstance(potential, Committee) else None
+    spread = None
+    if isinstance(potential, Committee):
+        said, spread = potential.evaluate_with_spread(crystals, stress=stress)
+    else:
+        said = potential.evaluate(crystals, stress=stress)
     assert said.forces_A3 is not None
     ends = crystals.first_G[1:-1]
     forces = np.split(said.forces_A3, ends)

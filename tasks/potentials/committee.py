@@ -68,14 +68,9 @@ class Committee(Potential):
 
     def evaluate_some(self, crystals: Crystals, *, forces: bool, stress: bool) -> Evaluated:
         """The means over the members."""
-        found = [member.evaluate_some(crystals, forces=forces, stress=stress) for member in self.members]
-        forces_MA3 = [one.forces_A3 for one in found if one.forces_A3 is not None]
-        stresses_MG33 = [one.stresses_G33 for one in found if one.stresses_G33 is not None]
-        return Evaluated(
-            energies_G=np.mean([one.energies_G for one in found], axis=0),
-            forces_A3=np.mean(forces_MA3, axis=0) if forces else None,
-            stresses_G33=np.mean(stresses_MG33, axis=0) if stress else None,
-        )
+        return _mean([
+            member.evaluate_some(crystals, forces=forces, stress=stress) for member in self.members
+        ])  # fmt: skip
 
     def energies_of_members(self, crystals: Crystals) -> NDArray[np.float64]:
         """What each member says (M, G), eV.
@@ -92,13 +87,32 @@ class Committee(Potential):
         Raises:
             InputError: see :meth:`evaluate`.
         """
-        self.check(crystals)
-        found = [member.evaluate(crystals) for member in self.members]
+        return self.evaluate_with_spread(crystals)[1]
+
+    def evaluate_with_spread(self, crystals: Crystals, *, stress: bool = False) -> tuple[Evaluated, Spread]:
+        """The means over the members, and by how much these disagree; each is asked once.
+
+        Raises:
+            InputError: see :meth:`evaluate`.
+        """
+        self.check(crystals, stress=stress)
+        found = [member.evaluate(crystals, stress=stress) for member in self.members]
         forces_MA3 = np.array([one.forces_A3 for one in found])
-        return Spread(
+        return _mean(found), Spread(
             energies_G=np.std([one.energies_G for one in found], axis=0, ddof=1) / crystals.sizes_G,
             forces_A=np.sqrt(forces_MA3.var(axis=0, ddof=1).sum(axis=1)),
         )
+
+
+def _mean(found: Sequence[Evaluated]) -> Evaluated:
+    """Of what several potentials say of the same structures."""
+    forces_MA3 = [one.forces_A3 for one in found if one.forces_A3 is not None]
+    stresses_MG33 = [one.stresses_G33 for one in found if one.stresses_G33 is not None]
+    return Evaluated(
+        energies_G=np.mean([one.energies_G for one in found], axis=0),
+        forces_A3=np.mean(forces_MA3, axis=0) if forces_MA3 else None,
+        stresses_G33=np.mean(stresses_MG33, axis=0) if stresses_MG33 else None,
+    )
 
 
 def assemble(

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from zonemelt.tasks.errors import InputError, UnknownKeyError
+from zonemelt.tasks.potentials import chgnet, sevennet
 from zonemelt.tasks.potentials.foreign.library import SEE_ITS_PAGE
 from zonemelt.tasks.theory import Theory
 from zonemelt.tasks.train.model_folder import CARD
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from zonemelt.tasks.potentials.committee import Committee
     from zonemelt.tasks.potentials.potential import Potential
 
-NAMES: Final = ("chgnet-0.3.0", "chgnet-r2scan", "sevennet-0", "sevennet-l3i5", "sevennet-mf-0")
+NAMES: Final = (*chgnet.FILES, *sevennet.FILES)
 """Potentials whose weights come inside a package."""
 _CHECKPOINTS: Final = ("sevennet", "chgnet")
 
@@ -45,7 +46,6 @@ def load_potential(
         UnknownKeyError: no potential has this name.
         InputError: its package is not installed, or what is in the folder or file is damaged or no potential.
     """
-    from zonemelt.tasks.potentials import chgnet, sevennet
     from zonemelt.tasks.potentials.committee import COMMITTEE
     from zonemelt.tasks.potentials.foreign.libraries import LIBRARIES
     from zonemelt.tasks.potentials.foreign.load import is_foreign, load
@@ -129,15 +129,13 @@ def _of_function(name: str, path: str, *, theory: Theory | None) -> Potential:
 
 def _of_checkpoint(kind: str, path: Path, *, device: str, dtype: str, theory: Theory | None) -> Potential:
     """A file of weights of a network that is known here: nothing in it is run."""
-    from zonemelt.tasks.potentials.chgnet import Chgnet
-    from zonemelt.tasks.potentials.sevennet import SevenNet
     from zonemelt.tasks.whole_files import sha256_of
 
     if not path.is_file():
         raise InputError("there is no such file", where=f"{kind}:{path}", remedy="name a checkpoint")
     said = theory or Theory(code="not said", version=f"{kind} {sha256_of(path)[:16]}")
     if kind == "chgnet":
-        return Chgnet(f"{kind}:{path}", path, theory=said, device=device, dtype=dtype)
-    found = SevenNet(f"{kind}:{path}", path, device=device, dtype=dtype)
+        return chgnet.Chgnet(f"{kind}:{path}", path, theory=said, device=device, dtype=dtype)
+    found = sevennet.SevenNet(f"{kind}:{path}", path, device=device, dtype=dtype)
     found.theory, found.licence = said, SEE_ITS_PAGE
     return found

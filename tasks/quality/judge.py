@@ -47,7 +47,9 @@ class Limits(Document):
         default=1e5, gt=0, le=1e5, description="of the cell and of the atoms, Å; neighbour lists end there"
     )
     max_volume: float | None = Field(
-        default=None, gt=0, description="the same; None where molecules and vacuum belong to the data"
+        default=None,
+        gt=0,
+        description="of such a cell, Å³ per atom; None where molecules and vacuum belong to the data",
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -47,13 +48,12 @@ def split_of_names(
     wanted = min(max(1, round(validation * len(names))), len(names) - 1)
     train, kept = order[wanted:], order[:wanted]
     trained = {symbol for row in train for symbol in elements[row].split("-")}
-    strange = [row for row in kept if not trained.issuperset(elements[row].split("-"))]
-    kept = [row for row in kept if row not in strange]
+    kept = [row for row in kept if trained.issuperset(elements[row].split("-"))]
     if not kept:  # every one has an element of its own: take the first whose elements are common
-        train += strange
-        count = {row: sum(elements[other] == elements[row] for other in train) for row in train}
-        kept = [max(train, key=lambda row: count[row])]
-    return {"train": [row for row in order if row not in kept], "validation": kept}
+        count = Counter(elements)
+        kept = [max((*train, *order[:wanted]), key=lambda row: count[elements[row]])]
+    held = set(kept)
+    return {"train": [row for row in order if row not in held], "validation": kept}
 
 
 @job

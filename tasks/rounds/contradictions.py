@@ -64,9 +64,16 @@ def perhaps_the_same(dataset: Dataset, records: Sequence[Record]) -> Iterator[Re
     import pyarrow.compute as pc
 
     wanted: dict[str, list[float]] = defaultdict(list)
+    without_volume: dict[str, set[int]] = defaultdict(set)  # molecules, chains, layers: by their atoms
     for record in records:
-        atoms = record.geometry.atoms()
-        wanted["-".join(sorted(set(record.geometry.symbols)))].append(atoms.get_volume() / len(atoms))
+        system, atoms = "-".join(sorted(set(record.geometry.symbols))), record.geometry.atoms()
+        if all(record.geometry.periodic):
+            wanted[system].append(atoms.get_volume() / len(atoms))
+        else:
+            without_volume[system].add(len(atoms))
+    for elements, sizes in without_volume.items():
+        where = (pc.field("elements") == elements) & pc.field("volume").is_null()
+        yield from dataset.records(where=where & pc.field("natoms").isin(sorted(sizes)))
     for elements, volumes in wanted.items():
         low, high = min(volumes) * (1 - _VOLUME), max(volumes) * (1 + _VOLUME)
         per_atom = pc.field("volume") / pc.field("natoms").cast("double")

@@ -8,13 +8,14 @@ import numpy as np
 from jobflow import job
 
 from zonemelt.tasks.crystals import Crystals
+from zonemelt.tasks.judge.competitors import composition_of
 from zonemelt.tasks.judge.target import Target
 from zonemelt.tasks.judge.verdict import Verdict
 from zonemelt.tasks.potentials.load import load_potential
 from zonemelt.tasks.records import Property
 from zonemelt.tasks.rounds.discovered import Discovery, Funnel, HullPoint, Lesson, Outcome
 from zonemelt.tasks.rounds.judge import Round, judge_committee, round_document
-from zonemelt.tasks.rounds.near_hull import REFINED, placed
+from zonemelt.tasks.rounds.near_hull import is_refined, placed
 from zonemelt.tasks.train.predictor import open_model
 
 if TYPE_CHECKING:
@@ -98,20 +99,15 @@ def hull_points(
     points = [
         HullPoint(
             identifier=name,
-            composition=_composition(record),
+            composition=composition_of(sorted(record.geometry.symbols)),
             formation_energy=spot.formation_energy or 0.0,
             above_hull=max(spot.above_hull, 0.0),
-            seed=name not in found and f"-{REFINED}-" not in name,
+            seed=name not in found and not is_refined(name),
         )
         for name, record in records.items()
         if (spot := where[name]).above_hull is not None and spot.above_hull <= SHOWN
     ]
     return sorted(points, key=lambda one: (one.above_hull, one.identifier))[:_MOST_POINTS]
-
-
-def _composition(record: Record) -> dict[str, float]:
-    symbols = record.geometry.symbols
-    return {one: float(symbols.count(one)) for one in sorted(set(symbols))}
 
 
 def lessons(
@@ -156,10 +152,10 @@ def lessons(
 def energy_factor(committee: Any, records: Sequence[Record]) -> float:
     """By how much deviations of energies must be multiplied to be as large as the errors; 1 at least."""
     crystals = Crystals.of(one.geometry for one in records)
-    found, spread_G = committee.evaluate(crystals, forces=False), committee.spread(crystals).energies_G
+    found, spread = committee.evaluate_with_spread(crystals)
     labels_G = np.array([float(one.energy_free or 0.0) for one in records])
     errors_G = (found.energies_G - labels_G) / crystals.sizes_G
-    return float(max(1.0, np.sqrt((errors_G**2).mean() / max(float((spread_G**2).mean()), 1e-12))))
+    return float(max(1.0, np.sqrt((errors_G**2).mean() / max(float((spread.energies_G**2).mean()), 1e-12))))
 
 
 def _property_lesson(

@@ -13,7 +13,7 @@ from zonemelt.tasks.errors import InputError, OracleError
 from zonemelt.tasks.quality.judge import POTENTIAL, judged
 from zonemelt.tasks.records import Record
 from zonemelt.tasks.rounds.contradictions import TOLERANCE, perhaps_the_same, without_contradictions
-from zonemelt.tasks.rounds.near_hull import REFINED
+from zonemelt.tasks.rounds.near_hull import is_refined
 from zonemelt.tasks.theory import OneTheory
 
 if TYPE_CHECKING:
@@ -183,7 +183,7 @@ def asked_for(waiting: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
     return [
         {"identifier": name, "label": one["label"], "verdict": one["verdict"]}
         for name, one in sorted(waiting.items())
-        if one.get("verdict") and f"-{REFINED}-" not in name
+        if one.get("verdict") and not is_refined(name)
     ]
 
 

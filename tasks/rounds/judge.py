@@ -13,6 +13,7 @@ from jobflow import job
 from zonemelt.tasks.crystals import Crystals
 from zonemelt.tasks.datasets import open_dataset
 from zonemelt.tasks.metrics.calibration import ence, miscalibration_area
+from zonemelt.tasks.metrics.energies_forces import mean_errors
 from zonemelt.tasks.potentials.load import load_potential
 
 if TYPE_CHECKING:
@@ -34,15 +35,12 @@ def judge_committee(committee: Committee, records: list[Record]) -> dict[str, fl
         square is that of the errors; ``miscalibration`` and ``ence`` after that (see :mod:`.calibration`).
     """
     crystals = Crystals.of(record.geometry for record in records)
-    found, spread = committee.evaluate(crystals), committee.spread(crystals)
+    found, spread = committee.evaluate_with_spread(crystals)
     assert found.forces_A3 is not None
     energies_G = np.array([record.energy_free for record in records], float)
     errors_G = (found.energies_G - energies_G) / crystals.sizes_G
     errors_A3 = found.forces_A3 - np.concatenate([np.array(record.forces) for record in records])
-    metrics: dict[str, float] = {}
-    for name, values in (("energy {} (eV/atom)", errors_G), ("forces {} (eV/Å)", errors_A3)):
-        metrics[name.format("mae")] = float(np.abs(values).mean())
-        metrics[name.format("rmse")] = float(np.sqrt((values**2).mean()))
+    metrics = mean_errors({"energy": errors_G, "forces": errors_A3})
     deviations_A = np.maximum(spread.forces_A, _LEAST)
     factor = float(np.sqrt((errors_A3**2).sum() / (deviations_A**2).sum()))
     metrics["deviation factor"] = factor
@@ -63,7 +61,7 @@ def surprise(committee: Committee, records: list[Record], factor: float) -> floa
     if not records:
         return None
     crystals = Crystals.of(record.geometry for record in records)
-    found, spread = committee.evaluate(crystals), committee.spread(crystals)
+    found, spread = committee.evaluate_with_spread(crystals)
     assert found.forces_A3 is not None
     errors_A = ((found.forces_A3 - np.concatenate([np.array(r.forces) for r in records])) ** 2).sum(axis=1)
     errors_G = np.add.reduceat(errors_A, crystals.first_G[:-1])

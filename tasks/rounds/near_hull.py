@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from typing import TYPE_CHECKING, Any, Final
 
@@ -43,7 +44,7 @@ def placed(records: Iterable[Record]) -> dict[str, Placed]:
 
 
 def near_hull(
-    records: Iterable[Record], *, within: float, most_atoms: int
+    records: Sequence[Record], *, within: float, most_atoms: int
 ) -> list[tuple[Record, float | None]]:
     """The records a generator learns from, and their energies above the hull, the lowest first.
 
@@ -109,7 +110,7 @@ def restless(records: Iterable[Record], *, within: float, most: int) -> list[Rec
         one
         for one in lowest.values()
         if (above := where[one.identifier].above_hull) is not None and above <= within and not at_rest(one)
-        and f"-{REFINED}-" not in one.identifier  # once is enough: what is left is the potential's error
+        and not is_refined(one.identifier)  # once is enough: what is left is the potential's error
     ]  # fmt: skip
     return sorted(found, key=lambda one: (len(set(one.geometry.symbols)), one.identifier))[:most]
 
@@ -138,7 +139,12 @@ def larger_cells(geometry: Geometry, *, most_atoms: int, each: int, seed: int) -
 
 def known_as(identifier: str) -> str:
     """The name of a crystal, whatever cell of it this is the name of."""
-    return identifier.partition(_CELL)[0]
+    return re.sub(rf"{_CELL}\d+$", "", identifier)
+
+
+def is_refined(identifier: str) -> bool:
+    """Whether this is the name of a known crystal that was relaxed and labelled again."""
+    return f"-{REFINED}-" in identifier
 
 
 def _in_cell(record: Record, geometry: Geometry, number: int) -> Record:

@@ -111,7 +111,7 @@ def fit_job(
         ``folder`` and ``card``.
     """
     found = open_dataset(dataset, version)
-    rows = [row for row, name in enumerate(read_properties(found, [target]).names_N) if name]
+    rows = np.flatnonzero(np.isfinite(read_properties(found, [target]).values_NP[:, 0])).tolist()
     fitted = fit_property(found, target, model, {"train": rows}, protocol=Protocol(seed=seed))
     fitted.save(Path(directory))
     return {"folder": directory, "card": fitted.card.model_dump(mode="json")}

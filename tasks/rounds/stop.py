@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from zonemelt.tasks.metrics.energies_forces import ENERGY_MAE, FORCES_MAE
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-ENERGY, FORCES = "energy mae (eV/atom)", "forces mae (eV/Å)"
 OVERCONFIDENT = 5.0  # times its own deviation that a committee may be wrong before it is not believed
 
 
@@ -58,7 +59,7 @@ def reason_to_stop(stop: Stop, history: Sequence[dict[str, Any]]) -> str:
     ):
         if limit is not None and value >= limit:
             return words.format(limit=limit, value=value)
-    errors = {FORCES: stop.force_error, ENERGY: stop.energy_error}
+    errors = {FORCES_MAE: stop.force_error, ENERGY_MAE: stop.energy_error}
     wanted = {name: limit for name, limit in errors.items() if limit is not None}
     if wanted and all(now["heldout"].get(name, float("inf")) <= limit for name, limit in wanted.items()):
         return "; ".join(

@@ -122,10 +122,15 @@ def shards_of_ranks_job(
     for one in found:
         if isinstance(one, Exception):
             raise one
+    failure: Exception | None = None
     if rank == 0:
-        write_index(
-            Path(directory), [found[number % ranks][number // ranks] for number in range(len(sources))]
-        )
-    world.Barrier()
+        try:
+            write_index(
+                Path(directory), [found[number % ranks][number // ranks] for number in range(len(sources))]
+            )
+        except Exception as error:  # noqa: BLE001 (as above)
+            failure = error
+    if (failure := world.bcast(failure)) is not None:
+        raise failure
     path = Path(directory)
     return _summary(path, ShardSet(path).name)

@@ -47,6 +47,8 @@ def mapped(path: Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
     arrays = {}
     for name, entry in header.items():
         if name != "__metadata__":
+            if entry["dtype"] not in DTYPES:
+                raise damaged(path, f"holds {name} as {entry['dtype']}, which no writer of ours does")
             shape = tuple(entry["shape"])
             start = 8 + length + entry["data_offsets"][0]
             flat: NDArray[Any] = np.frombuffer(

@@ -12,7 +12,7 @@ import shutil
 from typing import TYPE_CHECKING, Any, Final
 
 from zonemelt.tasks.errors import InputError
-from zonemelt.tasks.whole_files import settle, write_whole
+from zonemelt.tasks.whole_files import settle, settle_names, write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -51,6 +51,7 @@ def save(state: TrainState, directory: Path, *, ranks: Ranks, card: Mapping[str,
     write_whole(part / REST, json.dumps({**rest, "card": dict(card), "random": random}).encode())
     shutil.rmtree(place, ignore_errors=True)  # of an earlier training in this directory
     part.replace(place)
+    settle_names(place.parent)  # before older ones are removed
 
 
 def prune(directory: Path, *, keep: int, best_epoch: int) -> None:

@@ -46,6 +46,7 @@ def split_of_fold(
         InputError: there is no such fold, the fraction cannot be used, or nothing is left to train on.
     """
     folds_N = np.asarray(folds)
+    rows_tested(folds, fold)
     train_N = np.flatnonzero((folds_N >= 0) & (folds_N != fold))
     held = round(validation * len(train_N))
     if not 0 <= validation < 1 or (validation and not held) or not len(train_N) - held:
@@ -58,7 +59,7 @@ def split_of_fold(
     return parts | {"validation": np.sort(drawn_N[:held]).tolist()} if held else parts
 
 
-def test_rows_of_fold(folds: Sequence[int], fold: int) -> list[int]:
+def rows_tested(folds: Sequence[int], fold: int) -> list[int]:
     """The rows (M) that are tested.
 
     Raises:

@@ -137,7 +137,7 @@ def _end_epoch(state: TrainState, value: float, settings: TrainSettings) -> None
     """Count an epoch, and note it where its model is the best so far."""
     if settings.schedule == "plateau":
         state.schedule.step(value)
-    if state.best is None or value < state.best:
+    if not math.isnan(value) and (state.best is None or value < state.best):
         state.best, state.best_epoch = value, state.epoch
     state.epoch, state.step = state.epoch + 1, 0
 

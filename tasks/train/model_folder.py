@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from zonemelt.tasks.errors import InputError
 from zonemelt.tasks.models.registry import AnyArchitecture  # noqa: TC001 (pydantic reads it)
@@ -119,7 +119,7 @@ def reading(folder: Path, kind: str) -> Iterator[None]:
         yield
     except OSError as error:
         raise InputError(str(error), where=str(folder), remedy=remedy) from None
-    except (ValidationError, SafetensorError, RuntimeError, KeyError) as error:
+    except (ValueError, SafetensorError, RuntimeError, KeyError) as error:  # pydantic's among the first
         said = " ".join(str(error).splitlines()[:3])
         raise InputError(f"it is no {kind} of ours: {said}", where=str(folder), remedy=remedy) from None
 

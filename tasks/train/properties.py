@@ -26,6 +26,7 @@ from zonemelt.tasks.train.model_folder import (
 from zonemelt.tasks.train.objective import EveryLabel, MaskedProperties
 from zonemelt.tasks.train.predict import said_of_samples
 from zonemelt.tasks.train.settings import that_must_stay
+from zonemelt.tasks.train.step import DivergedError
 from zonemelt.tasks.train.transfer import Pretrained
 from zonemelt.tasks.train.uncertainty import uncertainty_of
 
@@ -149,7 +150,8 @@ def mean_errors(
 ) -> dict[str, float]:
     """Mean absolute errors: the scaled one over the properties, and each in its unit.
 
-    Properties without a label among these samples are left out.
+    Properties without a label among these samples are left out. A prediction that is no number makes its
+    error none.
 
     Args:
         mean_NP: predictions, scaled.
@@ -157,9 +159,9 @@ def mean_errors(
         targets: the properties.
     """
     found = {}
-    for target, errors_N in zip(targets, np.abs(mean_NP - labels_NP).T, strict=True):
-        if np.isfinite(errors_N).any():
-            found[target] = float(np.nanmean(errors_N))
+    for target, said_N, labels_N in zip(targets, mean_NP.T, labels_NP.T, strict=True):
+        if (known := np.isfinite(labels_N)).any():
+            found[target] = float(np.abs(said_N - labels_N)[known].mean())
     own = {f"mae {t.name} ({t.unit or '1'})": error * t.scale for t, error in found.items()}
     return {METRIC: float(np.mean(list(found.values()))), **own}
 
@@ -174,8 +176,18 @@ def judge_network(
         card: of the network.
         judged: samples of ``validation`` and ``test``, with scaled labels; either may be missing.
         ranks: who computes.
+
+    Raises:
+        DivergedError: what it says of a sample is no number.
     """
     said = {part: said_of_samples(network, card.head, found, ranks=ranks) for part, found in judged.items()}
+    for part, one in said.items():
+        if (lost := np.flatnonzero(~np.isfinite(one.mean_NP).all(axis=1))).size:
+            raise DivergedError(
+                f"it gives no number for {lost.size} of {len(one)} samples of '{part}'",
+                where=f"sample {judged[part].name(int(lost[0]))}",
+                remedy="look at these structures; train with a lower learning_rate or clip_norm",
+            )
     metrics: dict[str, float] = {}
     for part, prefix in zip(_JUDGED, ("", "test "), strict=True):
         if part in said:

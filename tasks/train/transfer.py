@@ -8,7 +8,6 @@ no training of a network at all: the features of the trunk for a classical model
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path  # noqa: TC003 (pydantic reads it)
 from typing import TYPE_CHECKING, Any, Literal, Self
@@ -18,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from zonemelt.tasks.errors import InputError
 from zonemelt.tasks.train.model_folder import WEIGHTS, ModelCard, Target, load_model
+from zonemelt.tasks.whole_files import sha256_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -91,7 +91,7 @@ class Pretrained:
             InputError: it is no model of ours.
         """
         model, card = load_model(how.model)
-        digest = hashlib.sha256((how.model / WEIGHTS).read_bytes()).hexdigest()[:16]
+        digest = sha256_of(how.model / WEIGHTS)[:16]
         return cls(how=how, card=card, weights=model.state_dict(), digest=digest)
 
     def targets(self, own: Sequence[Target]) -> tuple[Target, ...]:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from zonemelt.tasks.errors import InputError
+from zonemelt.tasks.metrics.energies_forces import mean_errors, named
 from zonemelt.tasks.potentials.fitting.labels import read_labels, reference_energies
 from zonemelt.tasks.potentials.fitting.linear_design import design
 from zonemelt.tasks.potentials.linear import Linear, LinearCard
@@ -85,6 +86,7 @@ def fit_linear(
     if "validation" not in split:
         raise InputError("no validation part", where="split", remedy="give one: the ridge is chosen on it")
     labels = {part: read_labels(labelled, rows) for part, rows in split.items()}
+    _check_labels(labels["validation"])
     scale = labels["train"].scale
     elements = labels["train"].elements
     for part, found in labels.items():
@@ -107,7 +109,7 @@ def fit_linear(
 
     def score(weights_K: NDArray[np.float64]) -> float:
         found = _errors(held, weights_K)
-        return energy_weight * found["energy rmse (eV/atom)"] ** 2 + found["forces rmse (eV/Å)"] ** 2
+        return energy_weight * found[named("energy", "rmse")] ** 2 + found[named("forces", "rmse")] ** 2
 
     ridge, weights_K = _least(equations, scales_K, score)
     metrics = _errors(held, weights_K)
@@ -136,6 +138,21 @@ def fit_linear(
         card = card.model_copy(update={"metrics": metrics | _judged(fitted, labelled, labels["test"])})
     save_model(directory, {"weights_ZF": weights_ZF}, card)
     return card
+
+
+def _check_labels(held: Labels) -> None:
+    """Refuse a validation part on which no ridge can be chosen.
+
+    Raises:
+        InputError: it has no energies or no forces.
+    """
+    for name, values_N in (("energies", held.energies_N), ("forces", held.forces_N)):
+        if not np.isfinite(values_N).any():
+            raise InputError(
+                f"its samples have no {name}",
+                where="part 'validation' of the split",
+                remedy="move samples that have some there: the ridge is chosen on both",
+            )
 
 
 def _check_size(basis: Basis) -> None:
@@ -263,22 +280,16 @@ def _judged(found: Linear, labelled: Labelled, labels: Labels) -> dict[str, floa
         said = found.evaluate(graphs.crystals)
         energy.append((said.energies_G - labels.energies_N[some]) / labels.sizes_N[some])
         forces.append((said.forces_A3 - graphs.labels_A["forces"]).reshape(-1))
-    each = (np.concatenate(energy), np.concatenate(forces))
-    return {f"test {name}": value for name, value in _means(*(e[np.isfinite(e)] for e in each)).items()}
+    errors = {"energy": np.concatenate(energy), "forces": np.concatenate(forces)}
+    known = {name: values[np.isfinite(values)] for name, values in errors.items()}
+    found_of = mean_errors({name: values for name, values in known.items() if len(values)})
+    return {f"test {name}": value for name, value in found_of.items()}
 
 
 def _errors(parts: list[_Rows], weights_K: NDArray[np.float64]) -> dict[str, float]:
     energy = np.concatenate([part.energy_GK @ weights_K - part.energy_G for part in parts])
     forces = np.concatenate([part.forces_RK @ weights_K - part.forces_R for part in parts])
-    return _means(energy, forces)
-
-
-def _means(energy: NDArray[np.float64], forces: NDArray[np.float64]) -> dict[str, float]:
-    found = {}
-    for name, values in (("energy {} (eV/atom)", energy), ("forces {} (eV/Å)", forces)):
-        found[name.format("mae")] = float(np.abs(values).mean())
-        found[name.format("rmse")] = float(np.sqrt((values**2).mean()))
-    return found
+    return mean_errors({"energy": energy, "forces": forces})
 
 
 def _rows(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from zonemelt.tasks.metrics.energies_forces import UNITS, named
 from zonemelt.tasks.potentials.fitting.objective import differentiated, errors, present
 
 if TYPE_CHECKING:
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from zonemelt.tasks.train.ranks import Ranks
 
 METRIC: Final = "weighted scaled mae"
-_UNITS: Final = {"energy": "eV/atom", "forces": "eV/Å", "stress": "eV/Å³"}
 
 
 def mean_errors(
@@ -45,14 +45,14 @@ def mean_errors(
     import torch
 
     model = (copy.deepcopy(model).double() if double else model).eval()
-    sums = torch.zeros(2, len(_UNITS), 3, dtype=torch.float64, device=ranks.device)
+    sums = torch.zeros(2, len(UNITS), 3, dtype=torch.float64, device=ranks.device)
     batches = np.array_split(np.arange(len(samples)), -(-len(samples) // together))
     for rows in batches[ranks.rank :: ranks.world_size]:
         batch = samples.batch(rows).to(ranks.device)
         found = errors(differentiated(model, batch, keep=False), batch, scale=scale)
         there = present(batch)
         factor_G = batch["cell"].det().abs() / batch["ptr"].diff() / scale  # scaled virials of a stress
-        for term, name in enumerate(_UNITS):
+        for term, name in enumerate(UNITS):
             error = found[name].detach().double()
             in_units = error / factor_G[:, None, None] if name == "stress" else error * scale
             for kind, values in enumerate((error, in_units)):
@@ -62,11 +62,11 @@ def mean_errors(
                 )
     scaled, in_units = ranks.sum(sums).tolist()
     metrics = {}
-    for (name, unit), (count, absolute, squared) in zip(_UNITS.items(), in_units, strict=True):
+    for name, (count, absolute, squared) in zip(UNITS, in_units, strict=True):
         if count:
-            metrics[f"{name} mae ({unit})"] = absolute / count
-            metrics[f"{name} rmse ({unit})"] = float(np.sqrt(squared / count))
-    counted = {name: row for name, row in zip(_UNITS, scaled, strict=True) if row[0] and weights.get(name)}
+            metrics[named(name, "mae")] = absolute / count
+            metrics[named(name, "rmse")] = float(np.sqrt(squared / count))
+    counted = {name: row for name, row in zip(UNITS, scaled, strict=True) if row[0] and weights.get(name)}
     total = sum(weights[name] for name in counted)
     score = sum(weights[name] * row[1] / row[0] for name, row in counted.items()) / total
     return {METRIC: score, **metrics}

@@ -5,9 +5,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from zonemelt.tasks.potentials.derivatives import forces, slopes, virials
 
@@ -50,6 +50,16 @@ class Terms(BaseModel):
             if not weights or min(weights.values()) < 0 or not max(weights.values()) > 0:
                 raise ValueError("weights must be positive, or zero for some of the terms")
         return weights
+
+    @model_validator(mode="after")
+    def _same_terms(self) -> Self:
+        if self.final_weights is not None and self.final_weights.keys() != self.weights.keys():
+            first, last = (", ".join(terms) for terms in (self.weights, self.final_weights))
+            raise ValueError(
+                f"weights are of {first}, final_weights of {last}: give both of the same terms, 0 where one "
+                "does not count at first or in the end"
+            )
+        return self
 
     def weights_at(self, share: float) -> dict[str, float]:
         """The weights when a share of the training, from 0 to 1, is done."""

@@ -93,6 +93,8 @@ def train_potential(
         )
     labels = {part: read_labels(labelled, rows) for part, rows in split.items()}
     _check(labels["train"], terms)
+    if "validation" in labels:
+        _check_judged(labels["validation"], terms)
     scale = labels["train"].scale
     begun = start_of(start) if start else None
     network, architecture = _network(
@@ -161,14 +163,34 @@ def _check(labels: Labels, terms: Terms) -> None:
     Raises:
         InputError: naming the term.
     """
-    there = {"energy": labels.energies_N, "forces": labels.forces_N, "stress": labels.stress_N}
     for name in terms.weights:
-        if not np.isfinite(there[name]).any():
+        if name not in _known(labels):
             raise InputError(
                 f"no training sample has a label for '{name}'",
                 where="weights of the loss",
                 remedy="leave it out of the weights, or give structures that have it",
             )
+
+
+def _check_judged(labels: Labels, terms: Terms) -> None:
+    """Refuse a validation part by which no epoch could be chosen.
+
+    Raises:
+        InputError: it has no label of what counts in the end.
+    """
+    counting = {name for name, weight in terms.weights_at(1.0).items() if weight}
+    if not counting & _known(labels):
+        raise InputError(
+            f"none of its samples has a label for {' or '.join(sorted(counting))}",
+            where="part 'validation' of the split",
+            remedy="move samples that have one there, or leave the part out",
+        )
+
+
+def _known(labels: Labels) -> set[str]:
+    """The terms that some sample has a label for."""
+    there = {"energy": labels.energies_N, "forces": labels.forces_N, "stress": labels.stress_N}
+    return {name for name, values_N in there.items() if np.isfinite(values_N).any()}
 
 
 def _check_elements(labels: Mapping[str, Labels], card: PotentialCard) -> None:

@@ -94,14 +94,14 @@ def _of_dataset(  # noqa: PLR0917  what says which records
     ignoring: Sequence[str],
 ) -> tuple[list[Labelled], Theory]:
     from zonemelt.tasks.datasets import open_dataset
-    from zonemelt.tasks.potentials.fitting.collection import theory_of
+    from zonemelt.tasks.potentials.fitting.collection import ENERGY, theory_of
     from zonemelt.tasks.train.collection import split_of
     from zonemelt.tasks.train.property_values import read_properties
 
     dataset = open_dataset(place, version)
     if not len(dataset):
         raise InputError("it has no records", where=str(place), remedy="ingest some")
-    values = read_properties(dataset, ["energy_free_per_atom"], ignoring=ignoring)
+    values = read_properties(dataset, [ENERGY], ignoring=ignoring)
     rows = np.arange(len(dataset))
     if split is not None:
         parts = split_of(split, values)

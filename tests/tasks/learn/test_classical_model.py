@@ -14,7 +14,8 @@ from tables_for_tests import document
 from zonemelt.tasks.crystals import Crystals
 from zonemelt.tasks.errors import InputError
 from zonemelt.tasks.featurize.fractions import composition_blocks
-from zonemelt.tasks.learn.classical_model import fit_classical, formulas_of, load_classical
+from zonemelt.tasks.learn.classical_model import formulas_of, load_classical
+from zonemelt.tasks.learn.fit_classical import fit_classical
 from zonemelt.tasks.learn.nested import Protocol
 from zonemelt.tasks.learn.property_table import PropertyTable
 from zonemelt.tasks.learn.shallow import FAMILIES, ModelSpec

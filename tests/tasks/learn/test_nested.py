@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import warnings
 
 import numpy as np
 import pytest
 from tables_for_tests import document
 
-from zonemelt.tasks.errors import InputError
-from zonemelt.tasks.learn.nested import Protocol, evaluate_fold, inner_splits
+from zonemelt.tasks.errors import InputError, UnknownKeyError
+from zonemelt.tasks.learn.nested import Protocol, evaluate_fold, inner_splits, told
 from zonemelt.tasks.learn.property_table import PropertyTable, grouped_folds
 from zonemelt.tasks.learn.shallow import ModelSpec
 from zonemelt.tasks.learn.stacking import stack_fold, weights_of
@@ -184,3 +185,21 @@ def test_stack_takes_its_weights_from_training_rows_only():
     assert blind["predictions"] == stack["predictions"]
     with pytest.raises(InputError, match="several folds"):
         stack_fold(table, [found[0], {**found[1], "fold": 1}], coverage=0.9)
+
+
+def test_what_cannot_be_promised_is_refused_before_anything_is_fitted(monkeypatch):
+    monkeypatch.setattr("zonemelt.tasks.learn.nested.choose_and_fit", None)
+    with pytest.raises(InputError, match=r"cannot promise a coverage of 0\.999"):
+        run("ridge", protocol=Protocol(coverage=0.999))
+    with pytest.raises(InputError, match=r"a coverage of 90"):
+        run("ridge", protocol=Protocol(coverage=90))
+    with pytest.raises(UnknownKeyError, match="did you mean 'affine'"):
+        Protocol(recalibration="afine")
+
+
+def test_a_warning_without_words_is_counted():
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        for message in ("", "of two\nlines", ""):
+            warnings.warn(message, stacklevel=1)
+    assert told(caught) == {"": 2, "of two": 1}

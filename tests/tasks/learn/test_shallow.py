@@ -122,3 +122,9 @@ def test_deviations_are_never_zero():
     errors = np.array([1.0, -1.0])
     assert floored(np.array([0.0, 3.0]), errors, size=2).tolist() == [0.02, 3.0]
     assert floored(None, errors, size=3).tolist() == [1.0, 1.0, 1.0]
+
+
+@pytest.mark.parametrize("values", [0.1, "scale", None])
+def test_what_is_tried_is_a_list(values):
+    with pytest.raises(InputError, match=r"model svr, grid, gamma: .* is no list"):
+        ModelSpec.of({"family": "svr", "grid": {"gamma": values}})

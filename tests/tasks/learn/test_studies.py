@@ -54,6 +54,8 @@ def test_tables_are_read_and_absent_columns_named(tmp_path):
     plain.write_text("a,y,g\n,1,x\n")
     packed.write_bytes(gzip.compress(plain.read_bytes()))
     assert rows_of_csv(plain) == rows_of_csv(packed) == [{"a": "", "y": "1", "g": "x"}]
+    plain.write_text("a,y,g\n,1,x\n", encoding="utf-8-sig")  # as spreadsheets write it
+    assert rows_of_csv(plain) == [{"a": "", "y": "1", "g": "x"}]
     with pytest.raises(UnknownKeyError, match="did you mean 'y'"):
         table_of_rows(rows_of_csv(plain), target="yy", unit="", group="g")
     with pytest.raises(InputError, match="none of 1 rows is complete"):
@@ -61,6 +63,15 @@ def test_tables_are_read_and_absent_columns_named(tmp_path):
     plain.write_text("a,y\n")
     with pytest.raises(InputError, match="no rows"):
         rows_of_csv(plain)
-    for path in (tmp_path / "absent.csv", tmp_path):
+    (tmp_path / "torn.csv.gz").write_bytes(packed.read_bytes()[:10] + b"\xff" * 20)
+    for path in (tmp_path / "absent.csv", tmp_path, tmp_path / "torn.csv.gz"):
         with pytest.raises(InputError, match="cannot be read"):
             rows_of_csv(path)
+
+
+def test_models_of_one_name_are_refused_before_anything_is_fitted(monkeypatch):
+    monkeypatch.setattr("zonemelt.tasks.learn.studies.evaluate_fold", None)
+    table = PropertyTable.of(table_of_rows(vacancies(), **VACANCIES)[0])
+    models = ["ridge", {"family": "ridge", "grid": {"alpha": [1.0]}}]
+    with pytest.raises(InputError, match="a name of its own"):
+        compare(table, models, task="vacancies", protocols=[Protocol()])

@@ -60,3 +60,8 @@ def test_half_a_comparison_is_refused():
         summarize([], task="t", unit="eV", published=[])
     with pytest.raises(InputError, match="source of each number"):
         summarize(whole, task="t", unit="eV", published=[{"algorithm": "x", "mae": 1.0}])
+
+
+def test_two_results_of_one_model_are_refused_and_not_one_of_them_dropped():
+    with pytest.raises(InputError, match="'a' has two results of fold 0 with seed 0"):
+        summarize([result("a", 0, 1.0), result("a", 0, 2.0)], task="t", unit="eV", published=[])

@@ -156,7 +156,13 @@ def test_it_finds_what_the_labels_were_made_with(fitted):
 def test_a_member_of_a_committee(fitted):
     linear = load_potential(str(fitted[0]), dtype="float64")
     committee = Committee("two", [linear, made(("Al", "Cu"), seed=1)])
-    spread = committee.spread(Crystals.of_atoms(structures(2)))
+    some = Crystals.of_atoms(structures(2))
+    spread = committee.spread(some)
+    mean, same = committee.evaluate_with_spread(some, stress=True)
+    assert (same.forces_A == spread.forces_A).all()
+    alone = committee.evaluate(some, stress=True)
+    assert (mean.energies_G == alone.energies_G).all()
+    assert (mean.stresses_G33 == alone.stresses_G33).all()
     assert (spread.forces_A > 0).all()
     stranger = made(("Al", "Cu"))
     stranger.theory = THEORY.model_copy(update={"functional": "PBE"})
@@ -180,6 +186,14 @@ def test_the_validation_part_may_join(tmp_path):
 def test_what_cannot_be_fitted(tmp_path):
     with pytest.raises(InputError, match="no validation part"):
         fit_linear(labelled(edges=EDGES), {"train": np.arange(4)}, BASIS, theory=THEORY, directory=tmp_path)
+
+
+def test_a_validation_part_without_forces(tmp_path):
+    found = labelled(edges=EDGES)
+    for row in SPLIT["validation"]:
+        found.source.forces[row] = np.full((4, 3), np.nan)
+    with pytest.raises(InputError, match=r"'validation' of the split: its samples have no forces"):
+        fit_linear(found, SPLIT, BASIS, theory=THEORY, directory=tmp_path)
 
 
 def test_a_basis_too_large_for_memory_is_refused(tmp_path, monkeypatch):

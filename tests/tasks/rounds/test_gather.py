@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from ase.build import bulk
+from ase.build import bulk, molecule
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from labels_for_tests import VASP, record_of
@@ -131,3 +131,17 @@ def test_splits_are_of_all_records_and_keep_what_they_had(count, share, seed, ki
 def test_one_record_cannot_be_split():
     with pytest.raises(InputError, match="1 records"):
         split_of_names(["a"], ["Al"], validation=0.1, seed=0)
+
+
+def test_molecules_are_gathered_too(tmp_path: Path):
+    def nitrogen(name: str, energy: float, stretched: float = 1.0) -> Any:
+        atoms = molecule("N2")
+        atoms.positions *= stretched
+        return record_of(atoms, name, energy_free=energy, forces=[[0.0] * 3] * 2)
+
+    gather(documents(nitrogen("one", -16.0)), tmp_path, message="first")
+    found = gather(
+        documents(nitrogen("liar", -15.0), nitrogen("far", -12.0, 1.5)), tmp_path, message="second"
+    )
+    assert found["accepted"] == ["far"]
+    assert "the structure of one" in found["refused"]["liar"]

@@ -18,6 +18,7 @@ from zonemelt.tasks.rounds.near_hull import (
     _ENOUGH,
     ABOVE_HULL,
     at_rest,
+    known_as,
     larger_cells,
     meant,
     near_hull,
@@ -118,3 +119,9 @@ def test_the_dataset_of_a_generator(tmp_path):
             within=0.2, most_atoms=0, wish=ABOVE_HULL,
         )  # fmt: skip
     assert np.isfinite([one.geometry.atoms().get_volume() for one in made.values()]).all()
+
+
+@pytest.mark.parametrize("name", ["mp-1", "NaCl-cells", "a-cell-b", "x-cell"])
+def test_a_name_that_only_looks_like_that_of_a_cell_stays(name):
+    assert known_as(name) == name
+    assert known_as(f"{name}-cell12") == name

@@ -6,14 +6,15 @@ from typing import Any
 
 import pytest
 
+from zonemelt.tasks.metrics.energies_forces import ENERGY_MAE, FORCES_MAE
 from zonemelt.tasks.rounds.judge import Round, round_document
-from zonemelt.tasks.rounds.stop import ENERGY, FORCES, Stop, reason_to_stop
+from zonemelt.tasks.rounds.stop import Stop, reason_to_stop
 
 
 def now(**changes: Any) -> list[dict[str, Any]]:
     document = {
         "round": 2, "exhausted": False, "choice": {}, "uncertainty": None, "surprise": None,
-        "heldout": {ENERGY: 0.01, FORCES: 0.1},
+        "heldout": {ENERGY_MAE: 0.01, FORCES_MAE: 0.1},
         "spent": {"asked": 30, "node_hours": 4.0},
     }  # fmt: skip
     return [{**document, **changes}]

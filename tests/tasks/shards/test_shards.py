@@ -9,6 +9,7 @@ import subprocess
 import sys
 from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -20,7 +21,9 @@ from hypothesis import strategies as st
 from zonemelt.tasks.crystals import Crystals
 from zonemelt.tasks.errors import InputError, StoreError
 from zonemelt.tasks.featurize.graphs import Edges, graphs_of
+from zonemelt.tasks.records import Geometry
 from zonemelt.tasks.shards.files import Shard, write_shard
+from zonemelt.tasks.shards.jobs import shards_of_ranks_job
 from zonemelt.tasks.shards.shard_set import INDEX, ShardSet, write_index
 
 EDGES = Edges(cutoff=6.0, k=8)
@@ -207,6 +210,32 @@ def test_a_broken_shard_is_one_clear_error(broken, harm):
     assert str(path) in str(caught.value)
     assert "write the shards again" in str(caught.value)
     assert len(ShardSet(broken).read([0, 22])) == 2  # the others are sound
+
+
+def test_numbers_of_a_kind_that_no_shard_has(broken):
+    path = shard_path(broken)
+    from safetensors.numpy import save
+
+    path.write_bytes(save({"a": np.zeros(3, np.float16)}, metadata={"zonemelt": "{}"}))
+    with pytest.raises(StoreError, match="holds a as F16"):
+        Shard(path)
+
+
+def test_ranks_are_told_that_the_first_could_not_write_the_index(tmp_path, monkeypatch):
+    told = []
+    world = SimpleNamespace(
+        Get_rank=lambda: 0, Get_size=lambda: 1, allgather=lambda one: [one],
+        bcast=lambda one: told.append(one) or one,
+    )  # fmt: skip
+    fake = SimpleNamespace(MPI=SimpleNamespace(COMM_WORLD=world))
+    monkeypatch.setitem(sys.modules, "mpi4py", fake)
+    (tmp_path / INDEX).mkdir()  # where the file should be
+    geometry = Geometry.of(bulk("Al")).model_dump(mode="json")
+    with pytest.raises(StoreError):
+        shards_of_ranks_job.original(
+            sources=[{"geometries": [geometry]}], edges={"cutoff": 4.0, "k": 8}, directory=str(tmp_path)
+        )
+    assert isinstance(told[0], StoreError)
 
 
 def test_a_missing_shard(broken):

@@ -11,7 +11,10 @@ import trainings_for_tests as t
 
 from zonemelt.tasks.errors import InputError
 from zonemelt.tasks.train.checkpoint import FOLDER, TENSORS
+from zonemelt.tasks.train.loop import train
 from zonemelt.tasks.train.metrics_log import read_metrics
+from zonemelt.tasks.train.ranks import joined
+from zonemelt.tasks.train.settings import TrainSettings
 from zonemelt.tasks.train.step import DivergedError
 
 SCHEDULES = ["one-cycle", "cosine", "plateau", "linear", "constant"]
@@ -137,3 +140,15 @@ def test_the_deadline_is_kept(tmp_path, monkeypatch):
     assert not outcome.finished
     assert math.isfinite(outcome.best)
     assert Path(tmp_path, FOLDER).is_dir()
+
+
+def test_an_epoch_without_a_metric_is_not_the_best(tmp_path):
+    said = iter([math.nan, 3.0, math.nan, 2.0])
+    rows = t.Rows(12)
+    torch.manual_seed(0)
+    with joined(device="cpu") as ranks:
+        outcome = train(
+            t.Net(), t.OBJECTIVE, rows, lambda _: {"mae": next(said)}, TrainSettings(seed=0, epochs=4),
+            ranks=ranks, directory=tmp_path, card=t.CARD, metric="mae",
+        )  # fmt: skip
+    assert (outcome.best, outcome.best_epoch) == (2.0, 3)

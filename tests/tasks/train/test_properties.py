@@ -17,9 +17,10 @@ from zonemelt.tasks.shards.shard_set import ShardSet, write_index
 from zonemelt.tasks.train.labelled import Labelled
 from zonemelt.tasks.train.model_folder import CARD, WEIGHTS, load_model
 from zonemelt.tasks.train.predict import predict
-from zonemelt.tasks.train.properties import train_properties
+from zonemelt.tasks.train.properties import METRIC, _samples, judge_network, mean_errors, train_properties
 from zonemelt.tasks.train.ranks import joined
 from zonemelt.tasks.train.settings import TrainSettings
+from zonemelt.tasks.train.step import DivergedError
 
 SMALL = CognArchitecture(width=16, depth=1, gaussians=16, cutoff=6.0, k=12)
 SETTINGS = TrainSettings(seed=1, epochs=60, batch_size=16, learning_rate=5e-3)
@@ -105,6 +106,9 @@ def test_a_model_of_another_kind_is_refused(labelled, tmp_path):
     (tmp_path / CARD).write_text(json.dumps(card | {"network": {"architecture": "cogn", "width": 8}}))
     with pytest.raises(InputError, match="no model of ours"):
         load_model(tmp_path)
+    (tmp_path / CARD).write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(InputError, match="no model of ours"):
+        load_model(tmp_path)
     (tmp_path / CARD).write_text(json.dumps(card))
     torch.save({"weights": torch.zeros(3)}, tmp_path / WEIGHTS)
     with pytest.raises(InputError, match="pickles are not read"):
@@ -123,3 +127,20 @@ def test_every_architecture_is_trained_and_read_again(labelled, tmp_path, archit
     model, card = load_model(tmp_path)
     assert card.network == architecture
     assert predict(model, card, crystals().take(slice(0, 3))).shape == (3, 2)
+
+
+def test_a_prediction_that_is_no_number_is_not_left_out_of_the_errors(labelled, tmp_path):
+    _, card = run(labelled, tmp_path, epochs=1)
+    labels = np.array([[0.0, np.nan], [1.0, 2.0]])
+    found = mean_errors(np.array([[0.5, np.nan], [1.0, 2.0]]), labels, card.targets)
+    assert found[METRIC] == pytest.approx(0.125)  # where there is no label nothing is asked
+    assert np.isnan(mean_errors(np.array([[np.nan, 0], [1, 2]]), labels, card.targets)[METRIC])
+    model, _ = load_model(tmp_path)
+    with torch.no_grad():
+        next(model.parameters()).fill_(torch.nan)
+    held = _samples(labelled, split(72)["validation"], card, SETTINGS)
+    with (
+        joined(device="cpu") as ranks,
+        pytest.raises(DivergedError, match=r"sample c\d+: it gives no number"),
+    ):
+        judge_network(model, card, {"validation": held}, ranks=ranks)

@@ -26,6 +26,7 @@ from zonemelt.tasks.errors import InputError, UnknownKeyError
 from zonemelt.tasks.potentials.architecture import PotentialArchitecture
 from zonemelt.tasks.potentials.by_ase import calculator
 from zonemelt.tasks.potentials.card import PotentialCard, read_potential
+from zonemelt.tasks.potentials.fitting.jobs import terms_of
 from zonemelt.tasks.potentials.fitting.labels import read_labels, reference_energies
 from zonemelt.tasks.potentials.fitting.objective import PotentialObjective, Terms
 from zonemelt.tasks.potentials.fitting.start import start_of
@@ -320,6 +321,20 @@ def test_a_stress_that_nobody_knows(tmp_path):
     found.source.stresses[:] = np.nan
     with pytest.raises(InputError, match="no training sample has a label for 'stress'"):
         fit(found, tmp_path)
+
+
+def test_a_validation_part_that_says_nothing_of_what_is_learnt(tmp_path):
+    found = labelled()
+    for row in SPLIT["validation"]:
+        found.source.forces[row] = np.full((4, 3), np.nan)
+    with pytest.raises(InputError, match=r"'validation' of the split: none of its samples .* for forces"):
+        fit(found, tmp_path, weights={"forces": 1.0})
+
+
+@pytest.mark.parametrize("last", [{"forces": 1.0}, {"energy": 1.0, "forces": 1.0, "stress": 1.0}])
+def test_final_weights_are_of_the_same_terms(last):
+    with pytest.raises(InputError, match="give both of the same terms"):
+        terms_of({"weights": {"energy": 1.0, "forces": 1.0}, "final_weights": last})
 
 
 def test_half_precision_is_refused(metals, tmp_path):
