@@ -275,12 +275,8 @@ def _known(documents: Sequence[Mapping[str, Any]]) -> list[tuple[str, Geometry]]
     for number, one in enumerate(documents):
         if one.get("geometry") is None:  # a verdict on what was no structure
             continue
-        try:
-            found.append((str(one["identifier"]), Geometry.model_validate(one["geometry"])))
-        except (KeyError, ValueError) as error:
-            raise InputError(
-                f"no structure: {error}",
-                where=f"known, number {number}",
-                remedy="give documents with 'identifier' and 'geometry'",
-            ) from None
+        where = f"known, number {number}"
+        if "identifier" not in one:
+            raise InputError("it has no 'identifier'", where=where, remedy="give one of its own to each")
+        found.append((str(one["identifier"]), read_settings(Geometry, one["geometry"], where=where)))
     return found

@@ -148,3 +148,8 @@ def test_a_job_that_nobody_knows_has_ended(machine, tmp_path):
         "status": JobStatus(JobState.RUNNING), "job_stdout_path": None, "job_stderr_path": None
     }  # fmt: skip
     assert "no longer knows" in seen(provider, "77").message
+
+
+def test_volumes_are_separated_by_colons():
+    with pytest.raises(ValueError, match="'/vol0001,/vol0002': separate volumes by a colon"):
+        PJMProvider(group="hp000000", rscgrp="small", gfscache="/vol0001,/vol0002")

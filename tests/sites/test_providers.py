@@ -376,3 +376,8 @@ def test_giving_up_says_what_scheduler_and_node_said(tmp_path):
     assert "block 0" not in str(executor.error)
     assert len(block_output(status["3"], lines=4).splitlines()) == 4
     assert not block_output(JobStatus(PENDING, stdout_path=str(tmp_path / "none")))
+
+
+def test_a_node_has_one_manager(tmp_path):
+    with pytest.raises(ValueError, match="one manager a node, not 2"):
+        NodeLauncher("srun")("true", 2, 1, str(tmp_path))

@@ -181,7 +181,7 @@ def test_writers_at_once_do_not_lose_one_another(tmp_path):
         writer.stdin.write("go\n")
         writer.stdin.flush()
     for writer in writers:
-        writer.communicate(timeout=60)
+        writer.communicate(timeout=300)
     assert [writer.returncode for writer in writers] == [0] * 3
     found = {r.identifier for r in open_dataset(tmp_path).records()}
     assert found == {record(10 * n + m).identifier for n in range(3) for m in range(5)}
