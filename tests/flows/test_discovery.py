@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from discoveries_for_tests import drive, killed_after, small
 from relabelling_for_tests import result
+from rich.console import Console
 
 from zonemelt import run_flow
 from zonemelt.tasks.datasets import commit, open_dataset, write_part
@@ -15,6 +17,7 @@ from zonemelt.tasks.generate.generator import load_generator
 from zonemelt.tasks.rounds.adopt import adopt, check_level
 from zonemelt.tasks.rounds.discovered import Outcome
 from zonemelt.tasks.rounds.near_hull import placed
+from zonemelt.workflows.report import discovery_tables
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -71,6 +74,20 @@ def test_each_round_says_what_it_learnt(campaign):
     assert last.factor >= 1
     for one in said["rounds"]:
         assert load_generator(one["generator"]).card.elements == ("Al", "Au")
+
+
+def test_what_was_found_as_tables_of_the_console(campaign):
+    _, said = campaign
+    console = Console(width=200, record=True, file=io.StringIO())
+    for table in discovery_tables(said["rounds"], said["stopped"]):
+        console.print(table)
+    text = console.export_text()
+    assert "looked for: above_hull < 0.1, at most 2 atoms" in text
+    assert f"ended: {said['stopped']}" in text
+    found = said["discovery"]["discoveries"]
+    assert f"of {len(found)} within the target by their labels (emt)" in text
+    assert all(one["identifier"] in text for one in found[:10])
+    assert not list(discovery_tables([{"round": 0}], ""))  # of a loop that is none
 
 
 @pytest.mark.slow

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from graphs_for_tests import executions
+from jobflow import OutputReference
 from killed_loops import KilledLoop
 from processes_for_tests import two_workers
 from relabelling_for_tests import Special, result, small
@@ -16,8 +17,9 @@ from relabelling_for_tests import Special, result, small
 from zonemelt import run_flow
 from zonemelt.tasks.campaign_place import STEERED
 from zonemelt.tasks.datasets import open_dataset
-from zonemelt.tasks.errors import UnknownKeyError
+from zonemelt.tasks.errors import InputError, UnknownKeyError
 from zonemelt.tasks.potentials.load import load_potential
+from zonemelt.tasks.train.model_folder import CARD
 from zonemelt.workflows.engine.inspect import open_ledger, summarise
 
 LEARNS = {"members": 2, "basis": {"cutoff": 4.5, "radial": 5, "degree": 2}}
@@ -86,6 +88,7 @@ def test_a_quorum_is_its_share_of_the_labels_and_no_more(quorum, wanted):
     assert made.config.manager_config.get("quorum") == wanted
 
 
+@pytest.mark.timeout(1800)
 def test_stragglers_join_a_later_round(tmp_path):
     maker = small(kind=Special, quorum=0.5, straggler=1.0, stop={"rounds": 2})
     run_flow(maker.make(), site=two_workers(), directory=tmp_path / "c", ensure_success=True)
@@ -97,6 +100,7 @@ def test_stragglers_join_a_later_round(tmp_path):
     assert len(arrived) == len(set(arrived)) == said["records"]
 
 
+@pytest.mark.timeout(1800)
 def test_killed_heads_change_nothing(tmp_path):
     """Kills anywhere: the same labels, the same dataset; executed twice is only what was cut off."""
     quiet, maker = tmp_path / "quiet", small(stop={"rounds": 1}, heldout=3)
@@ -180,6 +184,44 @@ def test_what_is_steered_holds_from_the_next_round_on(tmp_path):
     said = result(place)
     assert [one["records"] for one in said["rounds"]] == [6, 8]
     assert said["rounds"][1]["steered"]["batch"] == 2
+
+
+NETWORKS = {
+    "members": 3, "kind": "network", "architecture": {"cutoff": 3.7, "channels": [4, 4]},
+    "settings": {"epochs": 2},
+}  # fmt: skip
+
+
+def test_networks_of_a_round_begin_with_those_of_the_last(tmp_path):
+    maker = small(committee=NETWORKS, resources={"train": {"pool": "gpu", "nodes": 2, "quorum": 3}}, seed=7)
+    maker.check()
+    last = tmp_path / "committees" / "round-0"
+    for number in (0, 2):  # the second has failed
+        (last / f"member-{number}").mkdir(parents=True)
+        (last / f"member-{number}" / CARD).write_text("{}")
+    flow = maker.learn(1, OutputReference("gathered"), [{"committee": str(last)}], tmp_path)
+    jobs = {one.name: one for one, _ in flow.iterflow()}
+    assert jobs["collection"].function_kwargs["cutoff"] == 3.7
+    trained = [jobs[f"train {number}"] for number in range(3)]
+    assert [Path(one.function_kwargs["start"]).name for one in trained] == [
+        "member-0",
+        "member-0",
+        "member-2",
+    ]
+    assert [one.function_kwargs["settings"]["seed"] for one in trained] == [7, 8, 9]
+    config = trained[0].config.manager_config
+    assert (config["pool"], config["nodes"], config["priority"]) == ("gpu", 2, 5)
+    assert "quorum" not in config
+
+
+def test_loops_that_cannot_begin():
+    twice = [*small().structures] * 2
+    with pytest.raises(InputError, match="two have one name"):
+        small(structures=twice).check()
+    with pytest.raises(InputError, match="give one or more to begin with"):
+        small(structures=[]).check()
+    with pytest.raises(UnknownKeyError, match="did you mean 'channels'"):
+        small(committee={**NETWORKS, "architecture": {"chanels": [4]}}).check()
 
 
 def test_steering_reaches_into_mappings():

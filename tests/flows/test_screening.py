@@ -9,11 +9,13 @@ from ase.build import bulk
 from ase.io import write
 from crystals_for_tests import named
 from inline_runs import output_of
+from labels_for_tests import record_of
 from potentials_for_tests import Morse, judge_by
 from typer.testing import CliRunner
 
 from zonemelt.flows.judge import JudgeMaker
 from zonemelt.flows.screening import ScreeningMaker
+from zonemelt.tasks.datasets import commit, write_part
 from zonemelt.tasks.errors import InputError, UnknownKeyError
 from zonemelt.tasks.judge.verdict import Verdict
 from zonemelt.tasks.label.by_ase import emt
@@ -151,6 +153,33 @@ def test_candidates_on_the_console(tmp_path, monkeypatch):
     output_of(screening(tmp_path, explore={}).judge.make([]), tmp_path / "empty")
     result = CliRunner().invoke(app, ["candidates", "empty"])
     assert "no candidate was judged yet" in result.stderr
+
+
+def test_a_screening_on_the_console(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    records = [record_of(bulk(el), el, energy_free=-1.0, energy_sigma0=-1.0) for el in ("Al", "Ni")]
+    commit(tmp_path / "known", [write_part(tmp_path / "known", records)], message="pure")
+    made = [
+        bulk("NiAl", "cesiumchloride", a=2.9),
+        bulk("NiAl", "rocksalt", a=4.6),
+        bulk("NiAu", "rocksalt", a=5),
+    ]
+    write(tmp_path / "new.extxyz", made)
+    words = ["screen", "new.extxyz", "--references", "known", "--potential", "metals", "--out", "judged"]
+    words += ["--force", "0.05", "--site", "inline"]
+    told = CliRunner().invoke(app, [*words, "--target", "above_hull < 9"])
+    assert told.exit_code == 0, told.output
+    assert "3 generated" in told.stdout
+    found = CliRunner().invoke(app, [*words, "--target", "above_hull < 9", "--json"])
+    document = json.loads(found.stdout)
+    assert "Au" in document["candidates"][-1]["formula"]  # of no height: there is no gold in the references
+    assert document["candidates"][-1]["above_hull"] is None
+    heights = [one["above_hull"] for one in document["candidates"]][:2]
+    assert heights == sorted(heights)
+    assert document["counts"]["generated"] == 3
+    wrong = CliRunner().invoke(app, [*words[:-2], "--out", "other", "--target", "with Pb"])
+    assert wrong.exit_code == 2
+    assert "knows nothing of Pb" in wrong.stderr
 
 
 def test_what_cannot_be_is_said_before_anything_runs(tmp_path):

@@ -17,7 +17,7 @@ from zonemelt.tasks.datasets import open_dataset
 from zonemelt.tasks.errors import InputError, UnknownKeyError
 from zonemelt.tasks.records import Property, Quality
 from zonemelt.tasks.train.collection import read_collection
-from zonemelt.tasks.train.transfer_jobs import draw_trials, summarize_transfer
+from zonemelt.tasks.train.transfer_jobs import draw_trials, given_trials_job, summarize_transfer
 from zonemelt.workflows.campaigns.spec import build_flow, load_campaign
 
 METALS = ("Al", "Cu", "Ag", "Au", "Ni", "Pd", "Pt", "Ti")
@@ -145,6 +145,20 @@ def test_trials_share_a_test_part_and_nothing_else(study, datasets):
         draw_trials(labelled, {"size": [5]})
     with pytest.raises(InputError, match="100 of 25 samples"):
         draw_trials(labelled, {"sizes": [100]})
+
+
+def test_published_trials_are_taken_as_they_are(study, datasets):
+    found = open_dataset(datasets["squared"]["path"])
+    collection = {
+        "shards": str(study[0] / "models" / "graphs" / "squared"), "dataset": datasets["squared"]["path"],
+        "version": found.version, "properties": ["x"],
+    }  # fmt: skip
+    one, other = ({"train": [0, 1], "validation": [2], "test": [3 + n, 5]} for n in range(2))
+    given = given_trials_job.original(collection=collection, splits={"3": [one, other]})
+    assert given["test"] == [3, 4, 5]  # of all trials: no pre-training sees any of them
+    assert given["trials"]["3"] == [one, other]
+    with pytest.raises(InputError, match=r"(?s)split 0 of size 3: it has train.*give a part 'test'"):
+        given_trials_job.original(collection=collection, splits={"3": [{"train": [0, 1]}]})
 
 
 def test_a_cell_that_failed_is_named():
