@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from zonemelt.tasks.errors import InputError
 from zonemelt.tasks.potentials.weights import packaged
 from zonemelt.tasks.train.model_folder import CARD
-from zonemelt.tasks.whole_files import settle
+from zonemelt.tasks.whole_files import whole_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -133,12 +133,16 @@ def _deploy(checkpoint: Path, path: Path, *, modal: str | None = None) -> None:
     """Write TorchScript by sevenn's own deployment, whole or not at all."""
     from sevenn.scripts.deploy import deploy
 
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.stem}.part.pt")
-    with contextlib.redirect_stdout(sys.stderr), warnings.catch_warnings():
+    with (
+        whole_file(path) as temporary,
+        tempfile.TemporaryDirectory(dir=path.parent) as folder,
+        contextlib.redirect_stdout(sys.stderr),
+        warnings.catch_warnings(),
+    ):
         warnings.simplefilter("ignore")
-        deploy(checkpoint, str(part), modal=modal)
-    settle(part, path)
+        made = Path(folder) / "deployed.pt"  # it writes to no other kind of name
+        deploy(checkpoint, str(made), modal=modal)
+        made.replace(temporary)
 
 
 def _version() -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
 
+from zonemelt.tasks.errors import InputError
 from zonemelt.tasks.quality.canonical import exact_key
 from zonemelt.tasks.quality.composition import reduced_formula
 from zonemelt.tasks.quality.same import Alike, Comparable, OneFormula, not_comparable
@@ -68,15 +69,16 @@ def find_duplicates(structures: Iterable[tuple[str, Geometry]], *, alike: Alike 
         alike: when two are the same; ``Alike()`` if None.
 
     Raises:
-        ValueError: two structures have one identifier.
+        InputError: two structures have one identifier.
     """
     alike = alike or Alike()
     buckets: dict[str, dict[str, Geometry]] = defaultdict(dict)
+    seen = set()
     for identifier, geometry in structures:
-        bucket = buckets[reduced_formula(geometry.symbols)]
-        if identifier in bucket:
-            raise ValueError(f"two structures are called {identifier}")
-        bucket[identifier] = geometry
+        if identifier in seen:
+            raise InputError(f"two structures are called {identifier}", remedy="give each its own name")
+        seen.add(identifier)
+        buckets[reduced_formula(geometry.symbols)][identifier] = geometry
     groups: list[Group] = []
     comparisons = 0
     only_exact: dict[str, str] = {}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -59,6 +60,17 @@ def same(name, file, atoms, folder):
     assert said["energy"] == pytest.approx(own.energies_G[0], abs=2e-5 * len(atoms))
     np.testing.assert_allclose(said["forces"], own.forces_A3, atol=2e-4)
     assert np.abs(own.forces_A3).max() > 0.05
+
+
+def test_an_export_that_fails_leaves_nothing(tmp_path, monkeypatch):
+    def half(checkpoint, fname, modal=None):
+        Path(fname).write_bytes(b"half")
+        raise RuntimeError("no")
+
+    monkeypatch.setattr("sevenn.scripts.deploy.deploy", half)
+    with pytest.raises(RuntimeError, match="no"):
+        export_torchscript("sevennet-0", tmp_path / "s.pt")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_published_sevennet(tmp_path):

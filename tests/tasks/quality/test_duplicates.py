@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
+from zonemelt.tasks.errors import InputError
 from zonemelt.tasks.judge.examine import BASIN
 from zonemelt.tasks.quality.canonical import exact_key
 from zonemelt.tasks.quality.duplicates import FRAMES, Alike, find_duplicates
@@ -168,10 +169,10 @@ def test_what_is_too_large_to_compare_is_said():
     assert found.only_exact["b"] == "it has 32 atoms, more than 16"
 
 
-def test_two_of_one_name_are_refused():
-    one = Geometry.of(bulk("Al"))
-    with pytest.raises(ValueError, match="two structures are called x"):
-        find_duplicates([("x", one), ("x", one)])
+@pytest.mark.parametrize("other", ["Al", "Cu"])
+def test_two_of_one_name_are_refused(other):
+    with pytest.raises(InputError, match="two structures are called x"):
+        find_duplicates([("x", Geometry.of(bulk("Al"))), ("x", Geometry.of(bulk(other)))])
 
 
 @settings(max_examples=60)
