@@ -18,6 +18,7 @@ from zonemelt.workflows.engine.lookup import match_job
 from zonemelt.workflows.provenance import archives
 from zonemelt.workflows.provenance.identify import identify
 from zonemelt.workflows.provenance.opening import open_crate
+from zonemelt.workflows.provenance.rerun import _fresh
 from zonemelt.workflows.simulate.times import read_times
 
 
@@ -79,6 +80,14 @@ def test_archives_that_are_not_unpacked(tmp_path, monkeypatch, name, content, sa
         archives.unpack(tmp_path / name, tmp_path / "in" / "here")
     assert not (tmp_path / "in" / "out").exists()
     assert not Path(tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("name", ["mine", "mine/thesis.tex"])
+def test_a_replay_needs_a_fresh_directory(tmp_path, name):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.tex").write_text("years of work")
+    with pytest.raises(CampaignError, match="a replay needs a fresh directory"):
+        _fresh(tmp_path / "campaign", tmp_path / name, 1)
 
 
 def test_a_crate_is_not_opened_over_files(tmp_path):

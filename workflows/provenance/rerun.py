@@ -156,7 +156,7 @@ def _fresh(source: Path, to: str | Path | None, job: int) -> Path:
             number += 1
     else:
         place = Path(to).resolve()
-    if place.exists() and any(place.iterdir()):
+    if place.exists() and (not place.is_dir() or any(place.iterdir())):
         raise CampaignError(
             "a replay needs a fresh directory, and this one holds something",
             where=str(place),
