@@ -89,7 +89,7 @@ def test_a_directory_that_holds_another_campaign(zonemelt, mixed: Path):
         ("campaigns_for_tests:good", ("--set", "rounds"), "is not KEY=VALUE"),
         ("campaigns_for_tests:good", ("--site", "nowhere"), "there is no such site"),
         ("campaigns_for_tests:good", ("--oracle", "emt"), "unknown key 'oracle'"),
-        ("quickstart", ("--oracle", "vasq"), "there is no oracle 'vasq'"),
+        ("quickstart", ("--oracle", "vasq"), "oracle: 'vasq' cannot be used"),
         ("al_potential", ("--set", "bach=3"), "did you mean 'batch'"),
     ],
 )
