@@ -91,7 +91,7 @@ def aims(**more):
             lambda: Plan(costs_G=np.ones(4), batch=2, ranks=1, seed=0).epoch(0).share(0, ranks=3),
             "3 ranks share 2 graphs",
         ),
-        (lambda: fold_result.test_rows_of_fold([0, 1], 2), "fold 2 has no rows"),
+        (lambda: fold_result.rows_tested([0, 1], 2), "fold 2 has no rows"),
         (lambda: fold_result.mean_of_seeds([{"model": "a"}]), "1 results"),
         (lambda: transfer_jobs.test_error({"mae x (eV)": 1.0}), "0 errors on a test part"),
         (
