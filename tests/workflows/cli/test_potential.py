@@ -152,7 +152,7 @@ def test_which_there_are(zonemelt):
         (("relax", "chgnet-0.3.0", "metals.cif"), "no such file"),
         (("relax", "chgnet-9", "cu.extxyz"), "did you mean 'chgnet-0.3.0'"),
         (("relax", "chgnet-0.3.0", "og.extxyz"), "does not know Og"),
-        (("relax", "chgnet-0.3.0", "cu.extxyz", "--method", "newton"), "'fire' or 'lbfgs': 'newton'"),
+        (("relax", "chgnet-0.3.0", "cu.extxyz", "--method", "newton"), "method: 'newton' cannot be used"),
         (("md", "chgnet-0.3.0", "cu.extxyz", "--ensemble", "nph"), "one of nve, nvt, npt"),
         (("md", "chgnet-0.3.0", "cu.extxyz", "--pressure", "1"), "give --ensemble npt"),
         (("md", "chgnet-0.3.0", "og.extxyz"), "does not know Og"),
