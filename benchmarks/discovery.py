@@ -10,13 +10,18 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks import discovery_hull, discovery_loop, discovery_screen
+from benchmarks import discovery_hull, discovery_loop, discovery_many, discovery_screen
 from benchmarks.report import as_json, as_table, machine
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-PARTS = {"hull": discovery_hull.rows, "loop": discovery_loop.rows, "screen": discovery_screen.rows}
+PARTS = {
+    "hull": discovery_hull.rows,
+    "loop": discovery_loop.rows,
+    "screen": discovery_screen.rows,
+    "many": discovery_many.rows,
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
