@@ -50,7 +50,8 @@ def rows(drawn: Crystals, *, quick: bool) -> Iterable[Row]:
     sound = np.flatnonzero(valid(drawn).structure_G & _known_to(potential, drawn))
     say(f"{POTENTIAL}: relaxing {len(sound)} of {len(drawn)} crystals")
     settings = RelaxSettings(force=FORCE, steps=5 if quick else STEPS, method="lbfgs")
-    relaxed = relax(potential, drawn.take(sound), settings)
+    kept = None if quick else models.kept_file("relaxed.npz")
+    relaxed = relax(potential, drawn.take(sound), settings, checkpoint=kept)
     exploded = [outcome == Outcome.EXPLODED for outcome in relaxed.outcomes]
     whole = np.flatnonzero(np.isfinite(relaxed.energies_G) & ~np.array(exploded, bool))
     found, sound = relaxed.crystals.take(whole), sound[whole]
