@@ -82,13 +82,13 @@ class Tour:
         self.zonemelt("resume", self.directory, "--detach")
         self.note("resumed")
 
-    def look(self) -> None:
-        """The commands that look at a campaign that has not ended, whether a head drives it or not."""
+    def look(self, status: str) -> None:
+        """The commands that look at a campaign that is ``running``, or ``interrupted`` without a head."""
         self.zonemelt("status", self.directory)
         found = self.document("watch", self.directory)
         assert {pool["name"] for pool in found["pools"]} == {"cpu", "dft", "gpu"}
         assert all(pool["blocks"] <= 1 for pool in found["pools"])
-        assert self.document("status", self.directory)["status"] == "running"
+        assert self.document("status", self.directory)["status"] == status
         with open_ledger(self.directory) as connection:
             (job,) = connection.execute("SELECT MAX(job) FROM events WHERE kind = 'done'").fetchone()
         assert self.document("why", self.directory, str(job))["records"]
