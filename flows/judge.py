@@ -6,9 +6,9 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from jobflow import Flow, Job, Maker, Response, job
-from monty.json import MontyDecoder
 
 from zonemelt.flows.atomistic import PhononMaker, RelaxMaker
+from zonemelt.flows.makers import decoded
 from zonemelt.tasks.atomistic.jobs import all_parts_job, settings_of
 from zonemelt.tasks.judge.competitors import crystals_within
 from zonemelt.tasks.judge.verdict import Verdict
@@ -193,8 +193,8 @@ class JudgeMaker(Maker):
 
 
 def _maker_of(document: Any, potential: str) -> JudgeMaker:
-    """The maker, whether the manager has decoded it already or not, with the potential that is there now."""
-    made: JudgeMaker = MontyDecoder().process_decoded(document)
+    """The maker, with the potential that is there now."""
+    made: JudgeMaker = decoded(document)
     return replace(made, potential=potential)
 
 
