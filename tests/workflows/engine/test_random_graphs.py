@@ -75,6 +75,7 @@ def test_in_worker_processes(workers, plan: dict[str, Any]) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)  # each of its 3,000 runs waits for the disk
 @settings(max_examples=1500, derandomize=False)  # others each time
 @given(plan=plans(most=8, depth=3))
 def test_many_more(plan: dict[str, Any]) -> None:
