@@ -188,8 +188,7 @@ class Head:
             return True
         self._uncommitted = []
         for chunk, _ in arrivals:
-            self._breakdowns = 0
-            self._busy_at = time.monotonic()
+            self._breakdowns, self._busy_at = 0, time.monotonic()
             if self.traffic.remove(chunk):
                 self._recorded.add(spool_path(chunk.directory, chunk.id))
         for pool, chunk, jobs in chunks:
@@ -370,7 +369,8 @@ class Head:
 
     def _idling(self, now: float) -> str | None:
         """Notice workers that are there and begin nothing: parts of Parsl hang without dying."""
-        if not (self.traffic and self.spending.nodes) or busy(self.ledger.directory, elsewhere=True):
+        waits = self.traffic and self.spending.nodes and self.arrived.empty()  # for workers, not for itself
+        if not waits or busy(self.ledger.directory, elsewhere=True):
             self._busy_at = now
         if now - self._busy_at < _IDLE:
             return None

@@ -246,3 +246,14 @@ class TestTwoHeads:
                 site="inline",
                 directory=tmp_path / "c",
             )
+
+
+# ── nothing is amiss ────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_long_job_in_the_head_itself_is_no_breakdown(tmp_path, monkeypatch):
+    """While the head computes it looks at nothing: what came in meanwhile shows that it worked."""
+    for name in ("_IDLE", "_TICK", "HEARTBEAT"):
+        monkeypatch.setattr(f"zonemelt.workflows.engine.head.{name}", 1e-9)
+    run_flow(Flow([g.add(1, 2)]), site="inline", directory=tmp_path / "c", ensure_success=True)
+    assert not events(tmp_path / "c", "breakdown")
