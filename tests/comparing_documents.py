@@ -28,6 +28,7 @@ _PERSONAL = {
     "job_dirs",
     "last_modified",
     "last_updated",
+    "_old_ids",  # quacc's hashes of all bits of earlier atoms; numbers are compared within a tolerance
 }
 
 
