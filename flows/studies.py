@@ -58,7 +58,11 @@ class StudyMaker(Maker):
                 raise InputError(f"'{key}' is not said", where=self.name, remedy=f"give {key}")
         check_seeds(self.seeds)
         if not Path(self.table).is_file():
-            raise InputError("there is no such file", where=f"{self.name}: {self.table}", remedy="mend it")
+            raise InputError(
+                "there is no such file",
+                where=f"{self.name}: {self.table}",
+                remedy="give a table that is there",
+            )
         check_models(self.models)
         first = study_job(
             study={

@@ -135,19 +135,19 @@ def _simulations(
     return [one.model_dump(mode="json") for one in found]
 
 
-def _read(model: type[Model], inputs: list[Any]) -> list[Model]:
+def _read(model: type[Model], inputs: list[Any], what: str) -> list[Model]:
     return [
-        checked(partial(model.model_validate, one), where=f"structure {number}")
+        checked(partial(model.model_validate, one), where=f"{what} {number}")
         for number, one in enumerate(inputs)
     ]
 
 
 def _crystals(inputs: list[Any]) -> Crystals:
-    return Crystals.of(_read(Geometry, inputs))
+    return Crystals.of(_read(Geometry, inputs, "structure"))
 
 
 def _ends(inputs: list[Any]) -> tuple[Crystals, Crystals]:
-    pairs = _read(PathEnds, inputs)
+    pairs = _read(PathEnds, inputs, "path")
     ends = Crystals.of(pair.initial for pair in pairs), Crystals.of(pair.final for pair in pairs)
     check_ends(*ends)
     return ends

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-import numpy as np
-
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    import numpy as np
     from numpy.typing import NDArray
 
 UNITS: Final = {"energy": "eV/atom", "forces": "eV/Å", "stress": "eV/Å³"}
@@ -32,6 +31,6 @@ def mean_errors(errors: Mapping[str, NDArray[np.float64]]) -> dict[str, float]:
     """
     found = {}
     for quantity, values in errors.items():
-        found[named(quantity, "mae")] = float(np.abs(values).mean())
-        found[named(quantity, "rmse")] = float(np.sqrt((values**2).mean()))
+        found[named(quantity, "mae")] = float(abs(values).mean())
+        found[named(quantity, "rmse")] = float((values**2).mean() ** 0.5)
     return found

@@ -106,7 +106,7 @@ def test_paths_as_a_flow(tmp_path, monkeypatch):
     assert found[0]["barrier"] > 0.1
     with pytest.raises(InputError, match="path 0: 15 atoms at the first end, 4 at the last"):
         maker.make([{"initial": initial, "final": DOCUMENTS[2]}])
-    with pytest.raises(InputError, match="neb: PathEnds: final"):
+    with pytest.raises(InputError, match="path 0: final: Field required"):
         maker.make([{"initial": initial}])
 
 

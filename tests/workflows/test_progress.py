@@ -28,14 +28,13 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_a_look_reads_what_is_new_once(place: Path, monkeypatch: pytest.MonkeyPatch):
     read: list[int] = []
-    documents = outputs._documents
+    parsed = outputs.parsed
 
-    def counted(*arguments):
-        for one in documents(*arguments):
-            read.append(1)
-            yield one
+    def counted(text):
+        read.append(1)
+        return parsed(text)
 
-    monkeypatch.setattr(outputs, "_documents", counted)
+    monkeypatch.setattr(outputs, "parsed", counted)
     follower = Follower(place)
     first = follower.look()
     seen = len(read)

@@ -18,7 +18,10 @@ def test_catalog_builds(name: str, tmp_path: Path) -> None:
     if name == "screening":
         pytest.importorskip("chgnet")
     pool = {"pool": str(pool_of_alloys(tmp_path / "pool")), "target": "heat", "initial": 6}
-    overrides = pool if name == "al_screening" else {}
+    table = tmp_path / "table.csv"
+    table.write_text("Hardness,name\n1.0,C\n")
+    tables = {"arguments.table": str(table)}
+    overrides = {"al_screening": pool, "hardness": tables, "vacancies": tables}.get(name, {})
     flow = build_flow(load_campaign(name, overrides))
     assert isinstance(flow, Flow)
     assert all({"campaign", "step"} <= set(job.metadata) for job, _ in flow.iterflow())
