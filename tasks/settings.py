@@ -119,10 +119,12 @@ def problem_of(
     said = f", {known.description}" if known and known.description else ""
     if problem["type"] == "missing":
         return InputError(f"'{field}' is missing", where=where, remedy=f"add '{field}: …'{said}{more}")
+    reason = problem["msg"].removeprefix("Value error, ")
+    if not field and not isinstance(problem["input"], dict):  # words of a person, which the reason quotes
+        return InputError(reason, where=place, remedy=f"see {page}" if page else "write it anew")
     shown = "***" if set(names) & set(secret) else f"{problem['input']!r:.{_SHOWN}}"
-    single = bool(field) or not isinstance(problem["input"], dict)
-    what = f"{shown} cannot be used" if single else "the fields do not agree"
-    return InputError(what, where=place, remedy=problem["msg"].removeprefix("Value error, ") + said + more)
+    what = f"{shown} cannot be used" if field else "the fields do not agree"
+    return InputError(what, where=place, remedy=reason + said + more)
 
 
 def _telling(problems: Sequence[Any]) -> Any:

@@ -87,7 +87,7 @@ class DiscoverySpec(LoopSpec):
         try:
             Target.of(said)
         except ZonemeltError as error:
-            raise ValueError(str(error)) from None
+            raise ValueError(f"{error.what}, {error.remedy}") from None
         return said
 
     @model_validator(mode="after")
