@@ -120,10 +120,11 @@ def problem_of(
     if problem["type"] == "missing":
         return InputError(f"'{field}' is missing", where=where, remedy=f"add '{field}: …'{said}{more}")
     reason = problem["msg"].removeprefix("Value error, ")
-    if not field and not isinstance(problem["input"], dict):  # words of a person, which the reason quotes
+    whole = not field and not isinstance(problem["input"], dict)
+    if whole and problem["type"] == "value_error":  # of ours: it says what is wrong in a person's words
         return InputError(reason, where=place, remedy=f"see {page}" if page else "write it anew")
     shown = "***" if set(names) & set(secret) else f"{problem['input']!r:.{_SHOWN}}"
-    what = f"{shown} cannot be used" if field else "the fields do not agree"
+    what = f"{shown} cannot be used" if field or whole else "the fields do not agree"
     return InputError(what, where=place, remedy=reason + said + more)
 
 

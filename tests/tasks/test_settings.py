@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from zonemelt.tasks.errors import InputError, UnknownKeyError
+from zonemelt.tasks.judge.target import Target
 from zonemelt.tasks.settings import problem_of, read_mapping, read_settings
 
 
@@ -138,3 +139,10 @@ def test_a_long_value_is_shown_in_short(value):
     with pytest.raises(InputError) as caught:
         read_settings(Outer, {"seed": f"x{value}"}, where="here")
     assert len(caught.value.what) < 100
+
+
+def test_words_that_a_model_reads_itself_say_what_is_wrong_once():
+    """Not the words and then the reason: the reason quotes what it is about."""
+    with pytest.raises(InputError) as caught:
+        Target.of("above_hull < 0.05, no Al, with Al")
+    assert str(caught.value) == "target: Al: both required and forbidden\n  → see docs/screening.md"
