@@ -315,7 +315,7 @@ class Head:
         if self.reuse is None or (result := self.reuse.result(job)) is None:
             return False
         try:
-            with self.ledger.transaction():
+            with self.ledger.transaction() if result.get("rows") else contextlib.nullcontext():
                 self.ledger.mark_running([job.id])
                 commit_success(self.ledger, result)
         except ZonemeltError as error:

@@ -173,7 +173,8 @@ class Earlier:
         body = json.loads(job.body)
         names = {name: job.uuid}
         if REFERENCE in text:  # to what the job was given, or to what its response brought
-            names |= zip(_given(row_of(self._connection, old).body), _given(job.body), strict=True)
+            given = json.loads(row_of(self._connection, old).body)
+            names |= zip(_given(given), _given(body), strict=True)
         rows = self._brought(old, json.loads(response), names) if response else {}
         document = json.loads(text) | {
             "uuid": job.uuid, "index": job.index, "name": job.name,
@@ -254,9 +255,9 @@ def _anew(row: JobRow, names: dict[str, str]) -> JobRow:
     )
 
 
-def _given(body: str) -> list[str]:
+def _given(job: dict[str, Any]) -> list[str]:
     """What a job refers to, in an order that does not depend on that of its arguments."""
-    return list(references(json.loads(json.dumps(json.loads(body), sort_keys=True))))
+    return list(references(json.loads(json.dumps(job, sort_keys=True))))
 
 
 def _members(plan: Any) -> Iterable[tuple[str, int]]:
