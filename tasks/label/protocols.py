@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 from zonemelt.tasks.errors import InputError
 from zonemelt.tasks.label.protocol import Protocol, protocol_from
+from zonemelt.tasks.label.settings import BASED_ON, protocol_from_folder
 from zonemelt.tasks.settings import read_mapping
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 CATALOG: Final = Path(__file__).parent / "catalog"
-BASE: Final = "based_on"
 
 
 def protocol_names(code: str) -> list[str]:
@@ -42,6 +42,7 @@ def find_protocol(given: str | Mapping[str, Any], *, code: str, where: str = "pr
 
 def _fields(given: Any, *, code: str, where: str, above: Sequence[str] = ()) -> dict[str, Any]:
     """The fields of a protocol, with those it is based on; ``above``: files that are based on it."""
+    given = protocol_from_folder(given, Path.cwd())
     if isinstance(given, str):
         if given in above:
             raise InputError(
@@ -50,7 +51,8 @@ def _fields(given: Any, *, code: str, where: str, above: Sequence[str] = ()) -> 
                 remedy=f"let one of them begin from a ready protocol: {', '.join(protocol_names(code))}",
             )
         if given.endswith((".yaml", ".yml")):
-            return _fields(read_mapping(Path(given)), code=code, where=given, above=(*above, given))
+            fields = protocol_from_folder(read_mapping(Path(given)), Path(given).parent)
+            return _fields(fields, code=code, where=given, above=(*above, given))
         if given not in protocol_names(code):
             raise InputError(
                 f"there is no protocol '{given}' of {code}",
@@ -63,7 +65,7 @@ def _fields(given: Any, *, code: str, where: str, above: Sequence[str] = ()) -> 
             f"{given!r:.60} is no protocol", where=where, remedy="give a name, a file, or fields and values"
         )
     fields = dict(given)
-    base = fields.pop(BASE, None)
+    base = fields.pop(BASED_ON, None)
     if base is None:
         return {"code": code} | fields
     below = _fields(base, code=code, where=where, above=above)

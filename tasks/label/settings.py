@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from zonemelt.tasks.own_code import NAMED
+
+BASED_ON = "based_on"
+"""The key of a protocol that names the one whose fields hold where it says nothing."""
 
 
 class OracleSettings(BaseModel):
@@ -16,9 +19,22 @@ class OracleSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    def with_paths_from(self, base: Path) -> Self:  # noqa: ARG002 (of those that name files)
+        """The same, files that it names by their whole paths; relative ones are from ``base``."""
+        return self
+
 
 class EmtSettings(OracleSettings):
     """ASE's effective-medium potential has nothing to set."""
+
+
+def protocol_from_folder(given: Any, base: Path) -> Any:
+    """A protocol as it is given, or what it is based on: a file by its whole path, all else as it stands."""
+    if isinstance(given, str) and given.endswith((".yaml", ".yml")):
+        return str((base / given).absolute())
+    if isinstance(given, dict) and BASED_ON in given:
+        return {**given, BASED_ON: protocol_from_folder(given[BASED_ON], base)}
+    return given
 
 
 class DftSettings(OracleSettings):
@@ -37,6 +53,13 @@ class DftSettings(OracleSettings):
     )
     pseudopotentials: str = Field(default="", description="folder of the files that the protocol names")
     timeout: float = Field(default=3600.0, gt=0, description="wall time of one attempt, s")
+
+    def with_paths_from(self, base: Path) -> Self:
+        """The same, the protocol's file and the folder of pseudopotentials by their whole paths."""
+        update: dict[str, Any] = {"protocol": protocol_from_folder(self.protocol, base)}
+        if self.pseudopotentials:
+            update["pseudopotentials"] = str((base / self.pseudopotentials).absolute())
+        return self.model_copy(update=update)
 
     def named_folder(self) -> str:
         """The folder that the settings name, else the environment; empty where neither does."""
@@ -91,6 +114,11 @@ class PotentialSettings(OracleSettings):
     )
     device: str = "cpu"
     dtype: str = "float64"
+
+    def with_paths_from(self, base: Path) -> Self:
+        """The same, a folder or a file by its whole path."""
+        place = base / self.name
+        return self.model_copy(update={"name": str(place.resolve())}) if place.exists() else self
 
 
 class Atomate2Settings(OracleSettings):

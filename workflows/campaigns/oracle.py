@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
@@ -22,6 +22,7 @@ from zonemelt.workflows.campaigns.base import CampaignSpec
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from pathlib import Path
 
 
 class OraclesSpec(BaseModel):
@@ -59,6 +60,16 @@ class OracleSpec(CampaignSpec):
                 "of your own ase (docs/how-to/my-oracle.md)"
             )
         return oracle
+
+    def with_paths_from(self, base: Path) -> Self:
+        """The same, files that oracles' settings name by their whole paths."""
+        given = {name: getattr(self.oracles, name) for name in self.oracles.model_fields_set}
+        whole = {name: one.with_paths_from(base) for name, one in given.items()}
+        return (
+            super()
+            .with_paths_from(base)
+            .model_copy(update={"oracles": self.oracles.model_copy(update=whole)})
+        )
 
     def oracle_settings(self, elements: Iterable[str]) -> dict[str, Any]:
         """The chosen oracle's settings, with all that workers would have to look for elsewhere.

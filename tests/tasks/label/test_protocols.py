@@ -129,7 +129,9 @@ def test_a_file_of_a_persons_own(tmp_path: Path) -> None:
     protocol = find_protocol(str(path), code="qe")
     assert (protocol.name, protocol.cutoff, protocol.functional) == ("mine", 400.0, "LDA")
     other = tmp_path / "other.yaml"
-    path.write_text(f"based_on: {other}\nname: mine\n")
+    path.write_text("based_on: other.yaml\nname: mine\n")  # beside it, wherever one works
+    other.write_text("based_on: fast\ncutoff: 450\n")
+    assert find_protocol(str(path), code="qe").cutoff == 450.0
     other.write_text("cutoff: 400\n")  # it has no name that another could be called after
     with pytest.raises(InputError, match="'functional' is missing"):
         find_protocol(str(path), code="qe")

@@ -83,3 +83,22 @@ def test_paths_of_a_file_are_relative_to_it(tmp_path: Path) -> None:
     assert load_campaign("cathodes").with_paths_from(tmp_path).potential == "sevennet-0"
     loop = load_campaign("al_potential", {"committee.start": "mine"}).with_paths_from(tmp_path)
     assert loop.committee.start == str(tmp_path / "mine")
+
+
+def test_files_of_an_oracle_are_relative_to_the_campaign(tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    overrides = {
+        "oracles.qe": {"protocol": "oxides.yaml", "pseudopotentials": "upf"},
+        "oracles.abinit": {"protocol": {"based_on": "oxides.yml", "cutoff": 500.0}},
+        "oracles.gpaw": {"protocol": "standard"},
+        "oracles.potential": {"name": "mine"},
+    }
+    given = load_campaign("al_potential", overrides)
+    found = given.with_paths_from(tmp_path).oracles
+    assert found.qe.protocol == str(tmp_path / "oxides.yaml")
+    assert found.qe.pseudopotentials == str(tmp_path / "upf")
+    assert found.abinit.protocol == {"based_on": str(tmp_path / "oxides.yml"), "cutoff": 500.0}
+    assert found.gpaw == given.oracles.gpaw
+    assert found.potential.name == str(tmp_path / "mine")
+    assert found.model_fields_set == given.oracles.model_fields_set
+    assert found.qe.with_paths_from(tmp_path / "elsewhere") == found.qe
