@@ -30,13 +30,14 @@ def recorded(place: Path, **how) -> Path:
 @pytest.fixture(scope="session")
 def aluminium(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small loop of active learning, done."""
-    from zonemelt.workflows.campaigns.spec import build_flow, dump_campaign, load_campaign
+    from zonemelt.workflows.campaigns.spec import build_flow, load_campaign
+    from zonemelt.workflows.cli.plans import write_document
     from zonemelt.workflows.engine.run import run_flow
 
     place = tmp_path_factory.mktemp("aluminium") / "campaign"
     spec = load_campaign("al_potential", SMALL)
     run_flow(build_flow(spec), site="inline", directory=place, name=spec.name, ensure_success=True)
-    (place / "campaign.yaml").write_text(dump_campaign(spec), encoding="utf-8")
+    write_document(place, spec.model_dump(mode="json"))
     return place
 
 

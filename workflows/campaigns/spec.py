@@ -13,7 +13,6 @@ from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-import yaml
 from pydantic import ValidationError
 
 from zonemelt.tasks.errors import InputError
@@ -85,11 +84,6 @@ def build_flow(spec: CampaignSpec) -> Flow:
         OracleError: the oracle cannot run here.
     """
     return kind_named(spec.kind, where=spec.name).build(spec)
-
-
-def dump_campaign(spec: CampaignSpec) -> str:
-    """The campaign with all its defaults, as YAML that :func:`load_campaign` reads."""
-    return yaml.safe_dump(spec.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
 
 
 def find(source: str | Path) -> Path:

@@ -10,7 +10,8 @@ from jobflow import Flow
 from relabelling_for_tests import pool_of_alloys
 
 from zonemelt.tasks.errors import InputError, OracleError, UnknownKeyError
-from zonemelt.workflows.campaigns.spec import build_flow, catalog, dump_campaign, load_campaign
+from zonemelt.workflows.campaigns.spec import build_flow, catalog, load_campaign
+from zonemelt.workflows.cli.plans import write_document
 
 
 @pytest.mark.parametrize("name", catalog())
@@ -27,11 +28,10 @@ def test_catalog_builds(name: str, tmp_path: Path) -> None:
     assert all({"campaign", "step"} <= set(job.metadata) for job, _ in flow.iterflow())
 
 
-def test_dump_is_read_back(tmp_path: Path) -> None:
+def test_a_resolved_campaign_is_read_back(tmp_path: Path) -> None:
     spec = load_campaign("quickstart", {"seed": 7})
-    path = tmp_path / "resolved.yaml"
-    path.write_text(dump_campaign(spec))
-    assert load_campaign(path) == spec
+    write_document(tmp_path, spec.model_dump(mode="json"))
+    assert load_campaign(tmp_path / "campaign.yaml") == spec
 
 
 def test_overrides_reach_into_mappings() -> None:

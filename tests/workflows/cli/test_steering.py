@@ -11,7 +11,8 @@ import pytest
 import yaml
 
 from zonemelt.tasks.campaign_place import PLACE_VARIABLE, STEERED, steered
-from zonemelt.workflows.campaigns.spec import dump_campaign, load_campaign
+from zonemelt.workflows.campaigns.spec import load_campaign
+from zonemelt.workflows.cli.plans import write_document
 from zonemelt.workflows.engine.ledger import Ledger
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ def begun(tmp_path: Path) -> Path:
     """A campaign of a file, which no head drives."""
     place = tmp_path / "begun"
     place.mkdir()
-    (place / "campaign.yaml").write_text(dump_campaign(load_campaign("al_potential")))
+    write_document(place, load_campaign("al_potential").model_dump(mode="json"))
     ledger = Ledger(place)
     with ledger.transaction():
         ledger.put("name", "al_potential")
