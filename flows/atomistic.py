@@ -8,8 +8,8 @@ from typing import Any, ClassVar
 from jobflow import Flow, Maker
 
 from zonemelt.tasks.atomistic.jobs import all_parts_job, calculate_job, inputs_of, settings_of
+from zonemelt.tasks.directories import check_directory
 from zonemelt.tasks.errors import InputError
-from zonemelt.tasks.train.jobs import check_directory
 
 
 @dataclass

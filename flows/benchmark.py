@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from jobflow import Flow, Job, Maker
 
 from zonemelt.flows.train import TrainMaker
+from zonemelt.tasks.directories import check_directory
 from zonemelt.tasks.errors import InputError, UnknownKeyError
 from zonemelt.tasks.learn.nested import evaluate_job
 from zonemelt.tasks.learn.property_table import composition_table_job, property_table_job
@@ -20,7 +21,6 @@ from zonemelt.tasks.train.fold_result import (
     rows_tested,
     split_of_fold,
 )
-from zonemelt.tasks.train.jobs import check_directory
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 from jobflow import Flow, Maker, OnMissing
 
 from zonemelt.flows.train import TrainMaker
+from zonemelt.tasks.directories import check_directory
 from zonemelt.tasks.errors import InputError
 from zonemelt.tasks.train.ensemble import assemble_job
-from zonemelt.tasks.train.jobs import check_directory
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 from jobflow import Flow, Job, Maker, Response, job
 
 from zonemelt.flows.makers import decoded
+from zonemelt.tasks.directories import check_directory
 from zonemelt.tasks.errors import InputError
 from zonemelt.tasks.featurize.graphs import Edges
 from zonemelt.tasks.shards.jobs import chunks, index_job, shard_job, shards_of_ranks_job
-from zonemelt.tasks.train.jobs import check_directory
 
 if TYPE_CHECKING:
     from jobflow import OutputReference

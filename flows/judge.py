@@ -10,6 +10,7 @@ from jobflow import Flow, Job, Maker, Response, job
 from zonemelt.flows.atomistic import PhononMaker, RelaxMaker
 from zonemelt.flows.makers import decoded
 from zonemelt.tasks.atomistic.jobs import all_parts_job, settings_of
+from zonemelt.tasks.directories import check_directory
 from zonemelt.tasks.judge.competitors import crystals_within
 from zonemelt.tasks.judge.verdict import Verdict
 from zonemelt.tasks.judge.verdict_jobs import (
@@ -25,7 +26,6 @@ from zonemelt.tasks.judge.verdict_jobs import (
     sift_job,
     target_of,
 )
-from zonemelt.tasks.train.jobs import check_directory
 
 if TYPE_CHECKING:
     from jobflow import OutputReference

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from jobflow import Flow, Maker, OnMissing
 
 from zonemelt.flows.train import RanksMaker
+from zonemelt.tasks.directories import check_directory
 from zonemelt.tasks.errors import InputError
 from zonemelt.tasks.potentials.committee import committee_job
 from zonemelt.tasks.potentials.fitting.jobs import (
@@ -17,7 +18,6 @@ from zonemelt.tasks.potentials.fitting.jobs import (
     potential_of,
     terms_of,
 )
-from zonemelt.tasks.train.jobs import check_directory
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -13,11 +13,11 @@ from zonemelt.flows.featurize import ShardsMaker
 from zonemelt.flows.potential import CommitteeMaker, LinearPotentialMaker, PotentialMaker
 from zonemelt.flows.train import RanksMaker
 from zonemelt.flows.validate import ValidateMaker
+from zonemelt.tasks.directories import check_directory
 from zonemelt.tasks.errors import InputError, UnknownKeyError
 from zonemelt.tasks.potentials.fitting.collection import ENERGY
 from zonemelt.tasks.potentials.fitting.jobs import basis_of, potential_of
 from zonemelt.tasks.train.collection import split_of
-from zonemelt.tasks.train.jobs import check_directory
 from zonemelt.tasks.train.property_values import read_properties
 
 if TYPE_CHECKING:

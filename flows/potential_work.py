@@ -10,10 +10,10 @@ from jobflow import Flow
 from zonemelt.flows.atomistic import DynamicsMaker, RelaxMaker
 from zonemelt.tasks.atomistic.written import write_relaxed_job, write_simulated_job
 from zonemelt.tasks.crystals import Crystals
+from zonemelt.tasks.directories import check_directory
 from zonemelt.tasks.errors import InputError
 from zonemelt.tasks.potentials.load import load_potential
 from zonemelt.tasks.structure_files import read_structures
-from zonemelt.tasks.train.jobs import check_directory
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -12,6 +12,7 @@ from jobflow import Flow
 from zonemelt.flows.ensemble import EnsembleMaker
 from zonemelt.flows.featurize import ShardsMaker
 from zonemelt.flows.train import RanksMaker, TrainMaker
+from zonemelt.tasks.directories import check_directory
 from zonemelt.tasks.errors import InputError, UnknownKeyError
 from zonemelt.tasks.learn.fit_property import fit_property_job
 from zonemelt.tasks.learn.nested import Protocol
@@ -21,7 +22,6 @@ from zonemelt.tasks.train.collection import split_of
 from zonemelt.tasks.train.documents import architecture_of, settings_of
 from zonemelt.tasks.train.evaluate import judge_job
 from zonemelt.tasks.train.heads import head_of
-from zonemelt.tasks.train.jobs import check_directory
 from zonemelt.tasks.train.property_values import read_properties
 
 if TYPE_CHECKING:

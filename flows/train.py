@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from jobflow import Flow, Maker
 
+from zonemelt.tasks.directories import check_directory
 from zonemelt.tasks.errors import InputError, UnknownKeyError
 from zonemelt.tasks.settings import read_settings
 from zonemelt.tasks.train.documents import architecture_of, settings_of
 from zonemelt.tasks.train.heads import head_of
-from zonemelt.tasks.train.jobs import check_directory, check_world_size, train_job
+from zonemelt.tasks.train.jobs import check_world_size, train_job
 from zonemelt.tasks.train.properties import OBJECTIVES
 from zonemelt.tasks.train.transfer import Transfer
 

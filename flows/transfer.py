@@ -14,12 +14,12 @@ from jobflow import Flow, Job, Maker, OnMissing
 
 from zonemelt.flows.featurize import ShardsMaker
 from zonemelt.flows.train import TrainMaker
+from zonemelt.tasks.directories import check_directory
 from zonemelt.tasks.errors import InputError, UnknownKeyError
 from zonemelt.tasks.learn.shallow import ModelSpec
 from zonemelt.tasks.learn.trunk_table import learn_from_trunk_job
 from zonemelt.tasks.settings import read_settings
 from zonemelt.tasks.train.documents import architecture_of, settings_of
-from zonemelt.tasks.train.jobs import check_directory
 from zonemelt.tasks.train.transfer import Transfer
 from zonemelt.tasks.train.transfer_jobs import (
     SCRATCH,

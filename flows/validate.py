@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 from jobflow import Flow, Job, Maker
 
 from zonemelt.flows.atomistic import AtomisticMaker, ElasticMaker, EosMaker, PhononMaker
+from zonemelt.tasks.directories import check_directory
 from zonemelt.tasks.errors import InputError, UnknownKeyError
 from zonemelt.tasks.potentials.validation.jobs import validate_errors_job, validation_job
 from zonemelt.tasks.potentials.validation.references import geometry_of, reference_of
-from zonemelt.tasks.train.jobs import check_directory
 
 if TYPE_CHECKING:
     from jobflow import OutputReference

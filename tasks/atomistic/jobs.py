@@ -24,13 +24,13 @@ from zonemelt.tasks.atomistic.relax import RelaxSettings, relaxed_stage
 from zonemelt.tasks.convert.checked import checked
 from zonemelt.tasks.crystals import Crystals
 from zonemelt.tasks.deadline import deadline_of_job
+from zonemelt.tasks.directories import check_directory
 from zonemelt.tasks.errors import JobError, UnknownKeyError
 from zonemelt.tasks.potentials.committee import Committee
 from zonemelt.tasks.potentials.load import load_potential
 from zonemelt.tasks.records import Geometry
 from zonemelt.tasks.settings import read_settings
 from zonemelt.tasks.theory import Document
-from zonemelt.tasks.train.jobs import check_directory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

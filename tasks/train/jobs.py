@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from jobflow import CURRENT_JOB, Response, job
 
 from zonemelt.tasks.deadline import deadline_of_job
+from zonemelt.tasks.directories import check_directory
 from zonemelt.tasks.errors import InputError
 from zonemelt.tasks.shards.shard_set import ShardSet
 from zonemelt.tasks.train.collection import read_collection, split_of
@@ -35,25 +36,6 @@ if TYPE_CHECKING:
     from zonemelt.tasks.train.model_folder import Card
     from zonemelt.tasks.train.ranks import Ranks
     from zonemelt.tasks.train.settings import TrainSettings
-
-
-def check_directory(directory: str | Path, *, where: str = "directory") -> Path:
-    """A directory that jobs share, as a path.
-
-    Args:
-        directory: of a training, of a calculation, of a dataset.
-        where: what it is called, for the message.
-
-    Raises:
-        InputError: it is not absolute.
-    """
-    if not Path(directory).is_absolute():
-        raise InputError(
-            f"'{directory}' is not absolute",
-            where=where,
-            remedy="give an absolute path that all nodes see: jobs run in directories of their own",
-        )
-    return Path(directory)
 
 
 def check_world_size(world_size: int, settings: TrainSettings, *, samples: int | None = None) -> None:

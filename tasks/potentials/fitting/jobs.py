@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from jobflow import job
 
+from zonemelt.tasks.directories import check_directory
 from zonemelt.tasks.potentials.architecture import PotentialArchitecture
 from zonemelt.tasks.potentials.fitting.collection import read_structures
 from zonemelt.tasks.potentials.fitting.linear_fit import fit_linear
@@ -17,13 +18,7 @@ from zonemelt.tasks.potentials.linear import Basis
 from zonemelt.tasks.settings import read_settings
 from zonemelt.tasks.train.collection import split_of
 from zonemelt.tasks.train.documents import settings_of
-from zonemelt.tasks.train.jobs import (
-    check_directory,
-    check_edges,
-    check_world_size,
-    threads_of_torch,
-    train_in_time,
-)
+from zonemelt.tasks.train.jobs import check_edges, check_world_size, threads_of_torch, train_in_time
 from zonemelt.tasks.train.model_folder import WEIGHTS
 from zonemelt.tasks.whole_files import sha256_of
 

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from jobflow import job
 
+from zonemelt.tasks.directories import check_directory
 from zonemelt.tasks.errors import InputError
 from zonemelt.tasks.potentials.load import load_potential
 from zonemelt.tasks.potentials.validation.errors import compare, judge
 from zonemelt.tasks.potentials.validation.figure import parity_figure
 from zonemelt.tasks.potentials.validation.labelled import read_labelled
 from zonemelt.tasks.potentials.validation.references import properties, reference_of
-from zonemelt.tasks.train.jobs import check_directory
 from zonemelt.tasks.whole_files import write_whole
 
 if TYPE_CHECKING:
