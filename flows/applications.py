@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from ase.data import atomic_numbers
 from jobflow import Flow, Job, Maker, Response, job
 
 from zonemelt.flows.atomistic import NebMaker, RelaxMaker
@@ -231,6 +232,13 @@ def _parent(name: str, one: dict[str, Any]) -> Geometry:
             where=where,
             remedy="such as [2, 4, -2]",
         )
+    for site in "abx":
+        if not atomic_numbers.get(one[site]):  # 0 is that of X
+            raise InputError(
+                f"'{one[site]}' is no element",
+                where=f"{where}: {site}",
+                remedy="write its symbol, such as Ba",
+            )
     return cubic(one["a"], one["b"], one["x"], length=float(one["length"]))
 
 

@@ -10,6 +10,7 @@ from jobflow import Flow, Maker, OnMissing
 from zonemelt.flows.train import TrainMaker
 from zonemelt.tasks.directories import check_directory
 from zonemelt.tasks.errors import InputError
+from zonemelt.tasks.train.documents import settings_of
 from zonemelt.tasks.train.ensemble import assemble_job
 
 if TYPE_CHECKING:
@@ -99,9 +100,10 @@ class EnsembleMaker(Maker):
                 where=self.name,
                 remedy="leave it out: each member has a folder in that of the ensemble",
             )
-        settings = dict(self.train.settings)
-        if "seed" in settings:  # else the training says that it is missing
-            settings["seed"] = int(settings["seed"]) + number
+        seed = settings_of(self.train.settings).seed + number
         return replace(
-            self.train, name=f"{self.train.name} {number}", directory=str(folder), settings=settings
+            self.train,
+            name=f"{self.train.name} {number}",
+            directory=str(folder),
+            settings={**self.train.settings, "seed": seed},
         )

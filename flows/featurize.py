@@ -58,13 +58,19 @@ class ShardsMaker(Maker):
             A flow whose output is what :func:`zonemelt.tasks.shards.jobs.index_job` returns.
 
         Raises:
-            InputError: neither or both are given, or the directory is not absolute.
+            InputError: neither or both are given, the directory is not absolute, or a number is too small.
         """
         if (geometries is None) == (dataset is None):
             raise InputError("give geometries or a dataset", where=self.name, remedy="one of the two")
         check_directory(self.directory)
         if self.graphs < 1:
             raise InputError(f"{self.graphs} graphs in a shard", where=self.name, remedy="give at least one")
+        if self.cutoff <= 0 or (self.k is not None and self.k < 1):
+            raise InputError(
+                f"cutoff {self.cutoff}, k {self.k}",
+                where=self.name,
+                remedy="give a cutoff above 0 Å, and at least one edge an atom, or null for all",
+            )
         if dataset is not None:
             plan = plan_shards_job(maker=self.as_dict(), dataset=dataset, version=version)
             plan.name = "plan shards"

@@ -11,6 +11,7 @@ from zonemelt.flows.atomistic import PhononMaker, RelaxMaker
 from zonemelt.flows.makers import decoded
 from zonemelt.tasks.atomistic.jobs import all_parts_job, settings_of
 from zonemelt.tasks.directories import check_directory
+from zonemelt.tasks.errors import InputError
 from zonemelt.tasks.judge.competitors import crystals_within
 from zonemelt.tasks.judge.verdict import Verdict
 from zonemelt.tasks.judge.verdict_jobs import (
@@ -103,7 +104,7 @@ class JudgeMaker(Maker):
             candidates; ``counts``, the funnel: see :func:`.counted`; and ``references``.
 
         Raises:
-            InputError: the directory is not absolute, or a setting makes no sense.
+            InputError: the directory is not absolute, a job has no structures, or a setting makes no sense.
         """
         bounds = judging_of(self.judging)
         target_of(self.target)
@@ -111,6 +112,10 @@ class JudgeMaker(Maker):
         settings_of("relax", self.relax)
         settings_of("phonons", self.phonons)
         check_directory(self.directory)
+        if self.structures < 1:
+            raise InputError(
+                f"{self.structures} structures in a job", where=self.name, remedy="give at least one"
+            )
         used: Any = potential or self.potential
         sieve = self._step(
             sift_job(

@@ -18,6 +18,7 @@ from zonemelt.tasks.potentials.fitting.jobs import (
     potential_of,
     terms_of,
 )
+from zonemelt.tasks.train.documents import settings_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -80,9 +81,7 @@ class PotentialMaker(RanksMaker):
 
     def member(self, number: int, directory: str) -> PotentialMaker:
         """One of a committee: they differ by the seed of the first weights and of the order."""
-        settings = dict(self.settings)
-        if "seed" in settings:  # else the training says that it is missing
-            settings["seed"] = int(settings["seed"]) + number
+        settings = {**self.settings, "seed": settings_of(self.settings).seed + number}
         return replace(self, name=f"{self.name} {number}", directory=directory, settings=settings)
 
 

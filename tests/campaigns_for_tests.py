@@ -74,5 +74,6 @@ def cycle() -> Flow:
     return Flow([one, two], name="cycle")
 
 
-def not_a_function() -> None:
-    """Used by no test as a graph: it returns none."""
+def forgetful() -> None:
+    """It makes a graph and returns none."""
+    good()

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import graphs_for_tests as g
 import psutil
 from comparing_runs import Run, reference
+from ledgers_for_tests import fact_of
 from waiting import until
 
 from zonemelt.tasks.sqlite import connect
@@ -88,7 +89,7 @@ def start_head(directory: Path, folder: Path, groups: int, *, seconds: float, si
 
 
 def lines(folder: Path) -> int:
-    """Executions begun so far."""
+    """Jobs begun so far."""
     return sum(path.stat().st_size > 0 for path in folder.iterdir())
 
 
@@ -127,16 +128,7 @@ class Campaign:
 
     def fact(self, key: str) -> Any:
         """A fact of the ledger, None where there is none yet."""
-        import json
-        import sqlite3
-
-        try:
-            connection = connect(self.directory / "ledger.db", read_only=True)
-            row = connection.execute("SELECT value FROM campaign WHERE key = ?", (key,)).fetchone()
-            connection.close()
-        except (sqlite3.Error, Exception):  # noqa: BLE001 (it is being made)
-            return None
-        return json.loads(row[0]) if row else None
+        return fact_of(self.directory, key)
 
     def note_token(self) -> None:
         if token := self.fact("workers"):

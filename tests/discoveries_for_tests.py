@@ -6,9 +6,10 @@ import multiprocessing
 import os
 import signal
 import sqlite3
-import time
 from pathlib import Path
 from typing import Any
+
+from waiting import until
 
 from zonemelt.flows.discovery import DiscoveryMaker
 from zonemelt.tasks.explore.orderings import ordered_crystals
@@ -60,9 +61,7 @@ def killed_after(directory: Path, jobs: int) -> None:
     """Start a campaign in a process of its own, and kill that when so many jobs are done."""
     head = _CONTEXT.Process(target=drive, args=(str(directory),))
     head.start()
-    until = time.monotonic() + 600
-    while done(directory) < jobs and head.is_alive() and time.monotonic() < until:
-        time.sleep(0.1)
+    until(lambda: done(directory) >= jobs or not head.is_alive(), f"{jobs} jobs are done", seconds=600)
     assert head.is_alive(), "it ended before it could be killed"
     assert head.pid is not None
     os.kill(head.pid, signal.SIGKILL)

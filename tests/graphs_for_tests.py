@@ -289,6 +289,3 @@ def grow(plan: dict[str, Any], seed: str) -> Any:
         uuid=str(uuid5(NAMESPACE_OID, f"{seed} flow")),
         name="grown",
     )
-
-
-# ── jobs that look around ───────────────────────────────────────────────────────────────────────────────

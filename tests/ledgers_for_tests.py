@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
-from contextlib import closing
+import sqlite3
+from contextlib import closing, suppress
 from typing import TYPE_CHECKING, Any
 
+from zonemelt.tasks.errors import ZonemeltError
 from zonemelt.tasks.sqlite import connect
 from zonemelt.workflows.engine import control
 from zonemelt.workflows.engine.commit import commit_failure, commit_success
 from zonemelt.workflows.engine.graph import JobRow
+from zonemelt.workflows.engine.inspect import fact, open_ledger
 from zonemelt.workflows.engine.ledger import Ledger
 from zonemelt.workflows.engine.results import Cause
 from zonemelt.workflows.engine.retry import RetryPolicy
@@ -33,6 +36,13 @@ def events(directory: Path, kind: str) -> list[dict[str, Any]]:
     with closing(connect(directory / "ledger.db", read_only=True)) as connection:
         rows = connection.execute("SELECT data FROM events WHERE kind = ? ORDER BY id", (kind,)).fetchall()
     return [json.loads(data) if data else {} for (data,) in rows]
+
+
+def fact_of(directory: Path, key: str) -> Any:
+    """What the ledger of a campaign holds under a key; None where it has nothing, or is not there yet."""
+    with suppress(ZonemeltError, sqlite3.Error), open_ledger(directory) as connection:
+        return fact(connection, key)
+    return None
 
 
 def row(uuid: str, parents: list[str] = (), *, index: int = 1, needs: bool = True, **config: Any) -> JobRow:  # type: ignore[assignment]

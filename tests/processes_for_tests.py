@@ -1,8 +1,9 @@
-"""Start commands as real processes, and wait for what they do."""
+"""Start commands and ranks as real processes, and wait for what they do."""
 
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -32,6 +33,40 @@ def start(*words: str | Path, **options: Any) -> subprocess.Popen[str]:
 def finish(process: subprocess.Popen[str]) -> tuple[int, str]:
     output, _ = process.communicate(timeout=300)
     return process.returncode, output
+
+
+def run_ranks(count: int, *words: str | Path) -> list[subprocess.CompletedProcess[str]]:
+    """Run Python so many times side by side, as ranks of one node; none outlives the call.
+
+    Args:
+        count: how many.
+        words: of the command line behind ``python``.
+    """
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    shared = {
+        **os.environ, "WORLD_SIZE": str(count), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port),
+        "GLOO_SOCKET_IFNAME": "lo", "OMP_NUM_THREADS": "1",
+    }  # fmt: skip
+    line = [sys.executable, *map(str, words)]
+    started = [
+        subprocess.Popen(
+            line, env={**shared, "RANK": str(rank), "LOCAL_RANK": str(rank)}, text=True,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        )
+        for rank in range(count)
+    ]  # fmt: skip
+    try:
+        said = [process.communicate(timeout=240) for process in started]
+    finally:
+        for process in started:
+            process.kill()
+            process.wait()
+    return [
+        subprocess.CompletedProcess(line, process.returncode, *output)
+        for process, output in zip(started, said, strict=True)
+    ]
 
 
 def two_workers() -> Site:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from hashlib import sha256
 from pathlib import Path
 
+from campaigns_for_tests import named
 from graphs_for_tests import add, countdown, fail, map_reduce, same, total
 from jobflow import Flow, job
 from jobs_for_mishaps import read_file, write_file
@@ -12,11 +13,6 @@ from jobs_with_values import array, mean_of, trajectory
 
 from zonemelt import RetryPolicy, run_flow
 from zonemelt.workflows.provenance.hashes import MANIFEST
-
-
-def named(new, name):
-    new.name = name
-    return new
 
 
 def graph() -> Flow:

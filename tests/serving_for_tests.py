@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import socket
 import threading
-import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
+
+from waiting import until
 
 from zonemelt.workflows.serve.published import published
 
@@ -27,8 +28,7 @@ def serving(place: Path, **options: Any) -> Iterator[str]:
     server = uvicorn.Server(uvicorn.Config(made, log_level="error", lifespan="off"))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
     thread.start()
-    while not server.started:
-        time.sleep(0.02)
+    until(lambda: server.started or not thread.is_alive(), "the server answers", step=0.02)
     try:
         yield f"http://127.0.0.1:{listening.getsockname()[1]}"
     finally:

@@ -59,5 +59,7 @@ def test_every_part_of_the_engine_is_told() -> None:
 
 
 def test_every_module_that_the_page_names_is_there() -> None:
-    for name in re.findall(r"`((?:tasks|flows|sites|workflows)/[\w/]+\.py)`", PAGE):
+    names = re.findall(r"`((?:tasks|flows|sites|workflows)/[\w/]+\.py)`", PAGE)
+    assert names
+    for name in names:
         assert (ROOT / name).is_file(), name

@@ -122,7 +122,9 @@ def test_links_lead_somewhere():
 
 def test_make_targets_of_the_readme_exist():
     makefile = (ROOT / "Makefile").read_text()
-    for target in set(re.findall(r"make ([a-z-]+)", (ROOT / "README.md").read_text())):
+    targets = set(re.findall(r"make ([a-z-]+)", (ROOT / "README.md").read_text()))
+    assert targets
+    for target in targets:
         assert re.search(rf"^{target}:", makefile, re.MULTILINE)
 
 

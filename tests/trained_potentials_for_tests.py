@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import socket
-import subprocess
 import sys
 from pathlib import Path
 
@@ -12,6 +9,7 @@ import numpy as np
 import torch
 from ase.build import bulk
 from ase.calculators.emt import EMT
+from processes_for_tests import run_ranks
 
 from zonemelt.tasks.crystals import Crystals
 from zonemelt.tasks.featurize.graphs import graphs_of
@@ -99,21 +97,8 @@ def fit(
 
 def in_ranks(directory, count):
     """Train in so many processes over gloo, two epochs; the potential is in the directory then."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    shared = {
-        **os.environ, "WORLD_SIZE": str(count), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port),
-        "GLOO_SOCKET_IFNAME": "lo", "OMP_NUM_THREADS": "1",
-    }  # fmt: skip
-    started = [
-        subprocess.Popen(
-            [sys.executable, __file__, str(directory)],
-            env={**shared, "RANK": str(rank), "LOCAL_RANK": str(rank)},
-        )
-        for rank in range(count)
-    ]
-    assert [process.wait(timeout=240) for process in started] == [0] * count
+    done = run_ranks(count, __file__, directory)
+    assert not any(one.returncode for one in done), [one.stderr for one in done]
 
 
 if __name__ == "__main__":  # as a rank: python trained_potentials_for_tests.py DIRECTORY

@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 import math
 import os
-import socket
-import subprocess
 import sys
 import time
 from pathlib import Path
 
 import torch
+from processes_for_tests import run_ranks
 
 from zonemelt.tasks.train.checkpoint import TENSORS, after_epoch, latest
 from zonemelt.tasks.train.loop import train
@@ -144,32 +143,9 @@ def run(directory, *, rows=None, dropout=0.0, short=None, deadline=math.inf, **s
 
 def ranks(directory, count, *, fails=False, **settings):
     """Train in so many processes; returns what each says."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    shared = {
-        **os.environ, "WORLD_SIZE": str(count), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port),
-        "GLOO_SOCKET_IFNAME": "lo", "OMP_NUM_THREADS": "1",
-    }  # fmt: skip
-    command = [sys.executable, __file__, str(directory), json.dumps(settings)]
-    started = [
-        subprocess.Popen(
-            command,
-            env={**shared, "RANK": str(rank), "LOCAL_RANK": str(rank)},
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for rank in range(count)
-    ]
-    said = []
-    for process in started:
-        try:
-            said.append(process.communicate(timeout=240)[1])
-        except subprocess.TimeoutExpired:
-            process.kill()
-            raise
-    assert fails == any(process.returncode for process in started), said
+    done = run_ranks(count, __file__, directory, json.dumps(settings))
+    said = [one.stderr for one in done]
+    assert fails == any(one.returncode for one in done), said
     return said
 
 

@@ -10,4 +10,5 @@ from relabelling_for_tests import small
 from zonemelt.workflows.engine.run import run_flow
 
 with tempfile.TemporaryDirectory() as place:
-    run_flow(small(stop={"rounds": 1}).make(), site="inline", directory=Path(place, "campaign"))
+    least = small(initial=4, heldout=2, batch=1, ahead=0, stop={"rounds": 1})
+    run_flow(least.make(), site="inline", directory=Path(place, "campaign"))

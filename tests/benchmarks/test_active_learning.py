@@ -4,28 +4,21 @@ from __future__ import annotations
 
 import json
 from importlib import import_module
-from pathlib import Path
 
 import numpy as np
 import pytest
 
-ROOT = Path(__file__).resolve().parent.parent.parent
 OURS = ("discovery", "potentials", "trap", "calibration")  # that need data
 
 
-def module(name, monkeypatch):
-    monkeypatch.syspath_prepend(str(ROOT))
-    return import_module(f"benchmarks.{name}")
+@pytest.fixture
+def discovery():
+    return import_module("benchmarks.active_learning_discovery")
 
 
 @pytest.fixture
-def discovery(monkeypatch):
-    return module("active_learning_discovery", monkeypatch)
-
-
-@pytest.fixture
-def potentials(monkeypatch):
-    return module("active_learning_potentials", monkeypatch)
+def potentials():
+    return import_module("benchmarks.active_learning_potentials")
 
 
 def test_hidden_labels_are_counted_and_given_once(discovery):
@@ -82,7 +75,7 @@ def test_linear_fit_finds_the_weights_and_counts_its_labels(potentials):
 def test_absent_data_are_rows_with_a_reason(monkeypatch, capsys, tmp_path, discovery):
     monkeypatch.setenv("ZONEMELT_DATA", str(tmp_path))
     discovery.pool.cache_clear()
-    module("active_learning", monkeypatch).main(["--quick", "--json", "--only", *OURS])
+    import_module("benchmarks.active_learning").main(["--quick", "--json", "--only", *OURS])
     discovery.pool.cache_clear()
     found = json.loads(capsys.readouterr().out)
     assert found["rows"]

@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import gzip
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
-
-ROOT = Path(__file__).resolve().parent.parent.parent
 
 
 @pytest.fixture
 def files(monkeypatch, tmp_path):
     """The module, and a folder with two files."""
     monkeypatch.setenv("ZONEMELT_DATA", str(tmp_path))
-    monkeypatch.syspath_prepend(str(ROOT))
     from benchmarks import data_files
 
     salt = {"Z": [11, 17], "lattice": [[0, 2.8, 2.8], [2.8, 0, 2.8], [2.8, 2.8, 0]]}

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import gzip
 import json
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parent.parent.parent
-CRYSTALS = [  # formula, atomic numbers, energy of formation, energy above the hull
+CRYSTALS = [  # atomic numbers, energy of formation, energy above the hull: eV/atom
     ([3, 3, 8], -2.0, 0.0),
     ([3, 8], -1.0, 0.6),
     ([11, 11, 8], -1.5, 0.0),
@@ -18,7 +16,6 @@ CRYSTALS = [  # formula, atomic numbers, energy of formation, energy above the h
 
 @pytest.fixture
 def hull(monkeypatch, tmp_path):
-    monkeypatch.syspath_prepend(str(ROOT))
     monkeypatch.setenv("ZONEMELT_DATA", str(tmp_path))
     from benchmarks import discovery_hull
 
@@ -66,8 +63,7 @@ TINY = {
 
 
 @pytest.mark.slow
-def test_the_loop_beside_chance(monkeypatch, hull):
-    del hull  # the benchmarks can be imported
+def test_the_loop_beside_chance(monkeypatch):
     from benchmarks import discovery_loop
 
     monkeypatch.setattr(discovery_loop, "CLOSED", {**discovery_loop.CLOSED, **TINY})
@@ -81,8 +77,7 @@ def test_the_loop_beside_chance(monkeypatch, hull):
 
 
 @pytest.mark.slow
-def test_a_whole_judgement_beside_the_way_by_hand(monkeypatch, hull):
-    del hull
+def test_a_whole_judgement_beside_the_way_by_hand(monkeypatch):
     from benchmarks import discovery_screen
 
     monkeypatch.setattr(discovery_screen, "CANDIDATES", 400)

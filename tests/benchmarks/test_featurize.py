@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
-
-ROOT = Path(__file__).resolve().parent.parent.parent
 
 
 @pytest.fixture
 def featurize(monkeypatch, tmp_path):
     """The benchmark, where there are no data."""
     monkeypatch.setenv("ZONEMELT_DATA", str(tmp_path))
-    monkeypatch.syspath_prepend(str(ROOT))
     from benchmarks import featurize
 
     return featurize

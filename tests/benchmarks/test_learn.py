@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from importlib import import_module
-from pathlib import Path
 
 import pytest
-
-ROOT = Path(__file__).resolve().parent.parent.parent
 
 
 def test_rows_without_data_say_so(monkeypatch, tmp_path):
     monkeypatch.setenv("ZONEMELT_DATA", str(tmp_path))
-    monkeypatch.syspath_prepend(str(ROOT))
     from benchmarks import learn
 
     rows = learn.rows(True, tmp_path)
@@ -23,7 +19,6 @@ def test_rows_without_data_say_so(monkeypatch, tmp_path):
 @pytest.mark.parametrize("part", ["training", "mlearn", "acac", "finetune"])
 def test_potentials_without_data_say_so(part, monkeypatch, tmp_path):
     monkeypatch.setenv("ZONEMELT_DATA", str(tmp_path))
-    monkeypatch.syspath_prepend(str(ROOT))
     rows = list(import_module(f"benchmarks.potentials_{part}").rows(quick=False))
     assert rows
     assert all(row.ours is None and "absent" in row.note for row in rows)

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import gzip
-from pathlib import Path
 
 import numpy as np
 import pytest
 
-ROOT = Path(__file__).resolve().parent.parent.parent
 FORMULAS = ["NaCl", "KCl", "MgO", "CaO", "Fe", "Ni", "GaAs", "InP", "Si", "Ge", "LiF", "CsI"]
 
 
 @pytest.fixture
 def shallow(monkeypatch, tmp_path):
-    monkeypatch.syspath_prepend(str(ROOT))
     monkeypatch.setenv("ZONEMELT_DATA", str(tmp_path))
     from benchmarks import learn_shallow
 

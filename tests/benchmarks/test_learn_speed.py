@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import time
-from pathlib import Path
 
 import pytest
-
-ROOT = Path(__file__).resolve().parent.parent.parent
 
 
 @pytest.fixture
 def speed(monkeypatch, tmp_path):
     """The benchmark, where there are no data."""
     monkeypatch.setenv("ZONEMELT_DATA", str(tmp_path))
-    monkeypatch.syspath_prepend(str(ROOT))
     from benchmarks import learn_speed
 
     return learn_speed

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import graphs_for_tests as g
+import yaml
 from jobflow import Flow, job
 from ledgers_for_tests import events
 from waiting import PATIENCE, until
@@ -38,6 +39,13 @@ def slurm_site(scheduler: str = "slurm", **pool: Any) -> Site:
         environment={"PYTHONPATH": str(TESTS)},
         pools={"cpu": Pool(**{**values, **pool})},
     )
+
+
+def site_file(site: Site, folder: Path) -> str:
+    """Write a site as people have it; its path."""
+    path = folder / f"{site.name}.yaml"
+    path.write_text(yaml.safe_dump(site.model_dump(mode="json", exclude_defaults=True)))
+    return str(path)
 
 
 def busy_work(jobs: int, folder: str | Path, seconds: float) -> Flow:

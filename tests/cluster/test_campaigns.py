@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 import subprocess
 import sys
-from contextlib import suppress
 
 import graphs_for_tests as g
 import pytest
-import yaml
 from cluster.campaigns_on_slurm import (
     TESTS,
     WORKERS,
@@ -20,11 +17,13 @@ from cluster.campaigns_on_slurm import (
     meanwhile,
     open_gate,
     retries,
+    site_file,
     slurm_site,
 )
 from cluster.modes import both_ways, in_ways
 from jobflow import Flow
 from jobs_of_several_ranks import reduced_by_torch, sum_of_ranks
+from ledgers_for_tests import events, fact_of
 from relabelling_for_tests import SMALL, as_words
 from waiting import until
 
@@ -50,6 +49,11 @@ def running_block(slurm):
 
 def all_blocks(slurm):
     return set(slurm.run("squeue", "--all", "--states=all", "--noheader", "--format=%i").split())
+
+
+def hosts(directory):
+    """The nodes that jobs of a campaign ran on."""
+    return {one["host"] for one in events(directory, "done")}
 
 
 def fill(slurm):
@@ -87,21 +91,19 @@ def test_a_campaign_runs_in_one_allocation(slurm, tmp_path):
     assert len(run_flow(flow, site=slurm_site(), directory=tmp_path / "c")) == JOBS
     assert not retries(tmp_path / "c")
     assert len(all_blocks(slurm) - before) == 1  # every job went through the same block
-    assert set(_column(tmp_path / "c", "json_extract(data, '$.host')")) == {"cn1", "cn2"}
+    assert hosts(tmp_path / "c") == {"cn1", "cn2"}
     until(lambda: not slurm.run("squeue", "--noheader").strip())  # and it was given back
 
 
 @in_ways("squeue")
 def test_a_campaign_of_the_catalog_through_pilot_jobs(slurm, tmp_path):
-    site = slurm_site().model_dump(mode="json", exclude_defaults=True)
-    (tmp_path / "testcluster.yaml").write_text(yaml.safe_dump(site))
     command = [sys.executable, "-m", "zonemelt.workflows.cli", "run", "al_potential", *as_words(SMALL)]
-    command += ["--site", str(tmp_path / "testcluster.yaml"), "--directory", str(tmp_path / "c")]
+    command += ["--site", site_file(slurm_site(), tmp_path), "--directory", str(tmp_path / "c")]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert not done.returncode, done.stderr
     assert (tmp_path / "c" / "report.html").exists()
     assert summarise(tmp_path / "c").status == "finished"
-    assert set(_column(tmp_path / "c", "json_extract(data, '$.host')")) <= {"cn1", "cn2"}
+    assert hosts(tmp_path / "c") <= {"cn1", "cn2"}
 
 
 @in_ways("sacct")
@@ -139,7 +141,7 @@ def test_a_node_is_set_down_under_load(slurm, tmp_path):
 
 def test_the_interchange_is_killed(slurm, tmp_path):
     def kill(_):
-        token = _fact(tmp_path / "c", "workers")
+        token = fact_of(tmp_path / "c", "workers")
         (process, *_rest) = [p for p in orphans(token) if "interchange" in " ".join(p.cmdline())]
         process.kill()
 
@@ -148,15 +150,12 @@ def test_the_interchange_is_killed(slurm, tmp_path):
 
 def test_blocks_of_a_killed_head_are_given_back(slurm, tmp_path):
     other = fill(slurm)
-    (tmp_path / "testcluster.yaml").write_text(
-        yaml.safe_dump(slurm_site().model_dump(mode="json", exclude_defaults=True))
-    )
     command = [sys.executable, "-m", "zonemelt.workflows.cli", "run", "cluster.campaigns_on_slurm:busy_work"]
     arguments = {"jobs": 4, "folder": str(tmp_path / "notes"), "seconds": 0.1}
     command += [part for key, value in arguments.items() for part in ("--set", f"arguments.{key}={value}")]
-    command += ["--site", str(tmp_path / "testcluster.yaml"), "--directory", str(tmp_path / "c")]
+    command += ["--site", site_file(slurm_site(), tmp_path), "--directory", str(tmp_path / "c")]
     with subprocess.Popen(command, cwd=TESTS, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as head:
-        (block,) = until(lambda: (_fact(tmp_path / "c", "blocks") or {}).get("cpu"))
+        (block,) = until(lambda: (fact_of(tmp_path / "c", "blocks") or {}).get("cpu"))
         head.kill()
 
     def make_room():
@@ -165,7 +164,7 @@ def test_blocks_of_a_killed_head_are_given_back(slurm, tmp_path):
 
     with meanwhile(make_room):
         assert len(resume(tmp_path / "c", site=slurm_site())) == 4
-    assert _fact(tmp_path / "c", "blocks") == {}
+    assert fact_of(tmp_path / "c", "blocks") == {}
 
 
 @pytest.mark.slow
@@ -173,7 +172,7 @@ def test_a_block_that_runs_without_workers_is_given_back(slurm, tmp_path, monkey
     monkeypatch.setattr("zonemelt.workflows.engine.parsl_workers._SILENT", 5.0)
     flow = busy_work(2, tmp_path / "notes", seconds=0.1)
     before = all_blocks(slurm)
-    with pytest.raises(SiteError):
+    with pytest.raises(SiteError, match="3 blocks in a row ended before a worker connected"):
         run_flow(flow, site=slurm_site(setup=("sleep 600",)), directory=tmp_path / "c")
     assert len(all_blocks(slurm) - before) >= 3
     until(lambda: not slurm.run("squeue", "--noheader").strip())
@@ -219,19 +218,10 @@ def test_a_look_from_inside_a_worker(slurm, tmp_path):
     site = slurm_site(
         partition="gpu", nodes_per_block=1, accelerators=Accelerators(request="gres=gpu:fake:2")
     )
-    (tmp_path / "testcluster.yaml").write_text(
-        yaml.safe_dump(site.model_dump(mode="json", exclude_defaults=True))
+    command = [sys.executable, "-m", "zonemelt.workflows.cli", "sites", "check", site_file(site, tmp_path)]
+    done = subprocess.run(
+        [*command, "--probe", "--json"], cwd=tmp_path, capture_output=True, text=True, check=False
     )
-    command = [
-        sys.executable,
-        "-m",
-        "zonemelt.workflows.cli",
-        "sites",
-        "check",
-        "testcluster.yaml",
-        "--probe",
-    ]
-    done = subprocess.run([*command, "--json"], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert not done.returncode, done.stdout + done.stderr
     checks = {check["what"]: check for check in json.loads(done.stdout)["checks"]}
     assert checks["worker cpu"]["ok"]
@@ -263,6 +253,7 @@ def test_a_job_of_two_nodes_with_two_ranks_each(slurm, tmp_path):
 
 
 def test_more_than_a_block_can_give_is_refused_before_it_is_asked_for(slurm, tmp_path):
+    before = all_blocks(slurm)
     with pytest.raises(InputError, match="asks for 3 nodes, a block of 'cpu' gives a job 2"):
         run_flow(ranks(sum_of_ranks(), nodes=3), site=slurm_site(**WHOLE), directory=tmp_path / "a")
     with pytest.raises(InputError, match="walltime of 7200 s does not fit"):
@@ -270,18 +261,4 @@ def test_more_than_a_block_can_give_is_refused_before_it_is_asked_for(slurm, tmp
     site = slurm_site().model_copy(update={"network": Network(interface="ib7")})
     with pytest.raises(InputError, match="no interface 'ib7'"):
         run_flow(g.add(1, 2), site=site, directory=tmp_path / "c")
-    assert not slurm.run("squeue", "--all", "--noheader").strip()
-
-
-def _column(directory, expression):
-    with sqlite3.connect(directory / "ledger.db") as connection:
-        rows = connection.execute(f"SELECT {expression} FROM events WHERE kind = 'done'").fetchall()
-    return [row[0] for row in rows]
-
-
-def _fact(directory, key):
-    """What the ledger holds under a key; None where there is no ledger yet, or nothing under it."""
-    ledger = f"file:{directory / 'ledger.db'}?mode=ro"  # do not make one where there is none
-    with suppress(sqlite3.OperationalError), sqlite3.connect(ledger, uri=True) as connection:
-        row = connection.execute("SELECT value FROM campaign WHERE key = ?", (key,)).fetchone()
-        return row and json.loads(row[0])
+    assert all_blocks(slurm) <= before

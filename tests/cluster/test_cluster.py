@@ -34,12 +34,15 @@ def test_each_task_is_given_gpus_of_its_own(slurm):
         slurm.run("srun", "--partition=gpu", "--gpus-per-node=5", "true")
 
 
-def test_sacct_remembers_where_there_is_a_database_and_says_so_where_not(slurm_session):
-    if slurm_session.accounting:
-        assert slurm_session.run("sacct", "--allocations")
+@both_ways
+def test_sacct_remembers_where_there_is_a_database_and_says_so_where_not(slurm):
+    job = slurm.run("sbatch", "--parsable", "--output=/dev/null", "--wrap=true").strip()
+    ask = ("sacct", "--allocations", "--noheader", "--format=state", f"--jobs={job}")
+    if slurm.accounting:
+        until(lambda: slurm.run(*ask).split() == ["COMPLETED"], "the database knows how it ended")
     else:
         with pytest.raises(subprocess.SubprocessError, match="accounting storage is disabled"):
-            slurm_session.run("sacct", "--allocations")
+            slurm.run(*ask)
 
 
 @pytest.mark.slow

@@ -8,8 +8,7 @@ import subprocess
 import sys
 
 import pytest
-import yaml
-from cluster.campaigns_on_slurm import TESTS, begun, slurm_site
+from cluster.campaigns_on_slurm import TESTS, begun, site_file, slurm_site
 from cluster.modes import needs_slurm
 from graphs_for_tests import executions
 from waiting import until
@@ -20,10 +19,9 @@ pytestmark = needs_slurm
 CLI = [sys.executable, "-m", "zonemelt.workflows.cli"]
 
 
-def site_file(path, **pool):
-    site = slurm_site(**{"workers": 2, **pool}).model_dump(mode="json", exclude_defaults=True)
-    (path / "testcluster.yaml").write_text(yaml.safe_dump(site))
-    return str(path / "testcluster.yaml")
+def with_two_workers(path, **pool):
+    """The file of a site with two workers on each node."""
+    return site_file(slurm_site(**{"workers": 2, **pool}), path)
 
 
 def submit(path, site, *, jobs, seconds):
@@ -49,7 +47,7 @@ def wait_for_the_end(path):
 @pytest.mark.slow
 def test_it_goes_on_in_the_next_allocation(slurm, tmp_path):
     # The head leaves 25 seconds after its beginning; there is work for at least 40.
-    site = site_file(tmp_path, walltime="00:02:00", drain="00:01:35")
+    site = with_two_workers(tmp_path, walltime="00:02:00", drain="00:01:35")
     done = submit(tmp_path, site, jobs=80, seconds=2)
     assert not done.returncode, done.stderr
     wait_for_the_end(tmp_path)
@@ -59,7 +57,7 @@ def test_it_goes_on_in_the_next_allocation(slurm, tmp_path):
 
 
 def test_its_successor_takes_over_when_it_is_killed(slurm, tmp_path):
-    site = site_file(tmp_path, walltime="00:10:00", drain="00:00:30")
+    site = with_two_workers(tmp_path, walltime="00:10:00", drain="00:00:30")
     done = submit(tmp_path, site, jobs=24, seconds=2)
     assert not done.returncode, done.stderr
     until(lambda: begun(tmp_path / "notes") >= 3)
@@ -77,6 +75,6 @@ def test_a_machine_without_a_scheduler_has_no_jobs_for_heads(tmp_path):
 
 @pytest.mark.usefixtures("slurm")
 def test_what_the_scheduler_says_is_handed_on(tmp_path):
-    done = submit(tmp_path, site_file(tmp_path, partition="nowhere"), jobs=1, seconds=0)
+    done = submit(tmp_path, with_two_workers(tmp_path, partition="nowhere"), jobs=1, seconds=0)
     assert done.returncode
     assert "invalid partition" in done.stderr.lower()

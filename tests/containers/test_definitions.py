@@ -73,9 +73,11 @@ def test_only_pinned_packages_are_installed():
     installing = [
         line for line in script.splitlines() if "pip" in line and "install" in line and "#" not in line[:1]
     ]
+    assert installing
     assert all("-c constraints.txt" in line or line.startswith("pip=") for line in installing)
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     extras = {one for line in re.findall(r"extras=(\S+) ;;", script) for one in line.split(",")}
+    assert extras
     assert extras <= project["optional-dependencies"].keys()
     wanted = [
         *project["dependencies"],
@@ -89,6 +91,7 @@ def test_only_pinned_packages_are_installed():
 
 def test_what_is_copied_is_there_and_the_same_for_both():
     copied = {name for word, rest in stages()["source"][1] if word == "COPY" for name in rest.split()[:-1]}
+    assert copied
     assert all((ROOT / name).exists() for name in copied)
     entries = re.findall(r"^    (\S+) /source/(\S+)$", definition()["files"], re.MULTILINE)
     assert all(one == other for one, other in entries)
@@ -105,7 +108,7 @@ def test_the_environment_is_the_same_for_both():
 
 
 def test_the_scripts_parse_and_refuse_what_they_do_not_know():
-    for name, shell in (("install.sh", "sh"), ("build.sh", "bash")):
+    for name, shell in (("install.sh", "sh"), ("build.sh", "bash"), ("debian.sh", "bash")):
         subprocess.run([shell, "-n", str(PLACE / name)], check=True)
     for words, message in (
         (["worker-tpu", "x"], "no image 'worker-tpu'"),

@@ -1,3 +1,5 @@
+"""Calculations with a potential as graphs: in jobs of some structures each, gone on with where time is up."""
+
 from __future__ import annotations
 
 import json
@@ -16,7 +18,7 @@ from zonemelt.tasks.atomistic.relax import RelaxSettings, relax
 from zonemelt.tasks.atomistic.trajectory import trajectory_atoms
 from zonemelt.tasks.crystals import Crystals
 from zonemelt.tasks.deadline import DEADLINE_VARIABLE
-from zonemelt.tasks.errors import InputError
+from zonemelt.tasks.errors import InputError, JobError
 from zonemelt.tasks.records import Geometry
 
 ATOMS = [bulk("Cu", a=3.9), bulk("NaCl", "rocksalt", a=5.6), bulk("Al", cubic=True, a=4.2)]
@@ -138,11 +140,10 @@ def test_dynamics_as_a_flow_is_the_same_however_it_is_cut(tmp_path, monkeypatch)
 
 @pytest.mark.usefixtures("_morse")
 def test_no_time_at_all_is_an_error(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
     monkeypatch.setenv(DEADLINE_VARIABLE, "1000.0")
-    maker = RelaxMaker(directory=str(tmp_path / "c"))
-    with pytest.raises(RuntimeError):
-        outputs(maker.make(DOCUMENTS))
+    first = RelaxMaker(directory=str(tmp_path / "c")).make(DOCUMENTS).jobs[0]
+    with pytest.raises(JobError, match="relax: no time for a single evaluation"):
+        jobs.calculate_job.original(**first.function_kwargs)
 
 
 def test_a_watch_keeps_time_for_three_evaluations(monkeypatch):

@@ -49,6 +49,7 @@ def test_energies_are_those_of_the_labels_on_their_own_hull(campaign):
     records = {one.identifier: one for one in open_dataset(said["dataset"], said["version"]).records()}
     where = placed(records.values())
     assert outcome.hull
+    assert outcome.discoveries
     for one in outcome.discoveries:
         assert one.energy_per_atom == pytest.approx(records[one.identifier].energy_per_atom)
         assert one.above_hull == pytest.approx(where[one.identifier].above_hull)

@@ -17,7 +17,6 @@ from zonemelt.tasks.errors import InputError, UnknownKeyError
 from zonemelt.tasks.explore.deform import Deform
 from zonemelt.tasks.explore.explorers import explore
 from zonemelt.tasks.explore.orderings import ordered_crystals
-from zonemelt.tasks.judge.verdict import Verdict
 from zonemelt.tasks.label.by_ase import emt
 from zonemelt.tasks.label.jobs import label_job
 from zonemelt.tasks.label.measured import bulk_modulus
@@ -124,11 +123,11 @@ def test_verdicts_say_what_models_predict_and_how_sure_that_is(campaign):
         assert one.properties["bulk_modulus"].unit == "eV/Å^3"
         assert one.properties["bulk_modulus"].deviation > 0
     outcome = Outcome.model_validate(said["discovery"])
+    assert outcome.discoveries
     for one in outcome.discoveries:
         value = one.properties["bulk_modulus"].value
         assert one.predicted == ()  # it has a label: what the oracle measured decides
         assert one.confirmed == (0.5 <= value <= 1.4 and one.above_hull < 0.3)
-    assert isinstance(verdicts[0], Verdict)
 
 
 @pytest.mark.parametrize(
@@ -144,3 +143,18 @@ def test_verdicts_say_what_models_predict_and_how_sure_that_is(campaign):
 def test_what_is_refused_before_anything_is_labelled(changes, error, said):
     with pytest.raises(error, match="(?s)" + said):
         small(**{**PROPERTY, **changes}).check()
+
+
+@pytest.mark.parametrize(
+    ("target", "told", "wish", "wished"),
+    [
+        ("above_hull < 0.1", "", "above_hull", 0.0),
+        ("bulk_modulus 0.5 to 1.4 eV/Å^3, above_hull < 0.3", "", "bulk_modulus", 0.95),
+        ("bulk_modulus > 0.7 eV/Å^3", "", "bulk_modulus", 0.7),
+        ("bulk_modulus > 0.7 eV/Å^3", "above_hull", "above_hull", 0.0),
+    ],
+)
+def test_a_generator_is_asked_for_what_is_looked_for(target, told, wish, wished):
+    maker = small(target=target, generator={"wish": told})
+    assert maker.wish == wish
+    assert maker.wished == pytest.approx(wished)

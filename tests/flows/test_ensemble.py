@@ -96,4 +96,7 @@ def test_what_cannot_be_wired_is_refused(stored, tmp_path):
         maker(tmp_path, least=4).make(stored, PARTS)
     with pytest.raises(InputError, match="the trainings have the directory"):
         EnsembleMaker(train=TrainMaker(directory="/x"), directory=str(tmp_path)).make(stored, PARTS)
+    odd = TrainMaker(settings=SETTINGS | {"seed": "first"})
+    with pytest.raises(InputError, match="seed: 'first' cannot be used"):
+        maker(tmp_path, train=odd).make(stored, PARTS)
     assert EnsembleMaker.from_dict(maker(tmp_path).as_dict()) == maker(tmp_path)

@@ -107,10 +107,10 @@ def test_a_dataset_becomes_shards(dataset, tmp_path):
     assert np.isnan(expected).sum() == 1
 
 
-def test_what_is_wrong_is_named(dataset, tmp_path, monkeypatch):
+def test_what_is_wrong_is_named(dataset, tmp_path):
     (source,) = chunks(str(dataset), "", records=9, graphs=9)
     source["version"] = None
-    with pytest.raises(InputError, match="from row 0"):
+    with pytest.raises(InputError, match=r"from row 0: cutoff: a cutoff of -1\.0 Å"):
         shard_of(source, edges=Edges(cutoff=-1.0), directory=tmp_path)
     for given in ({}, {"geometries": DOCUMENTS, "dataset": "d"}):
         with pytest.raises(InputError, match="geometries or a dataset"):
@@ -119,6 +119,9 @@ def test_what_is_wrong_is_named(dataset, tmp_path, monkeypatch):
         maker("shards").make(DOCUMENTS)
     with pytest.raises(InputError, match="0 graphs in a shard"):
         ShardsMaker(directory=str(tmp_path), graphs=0).make(DOCUMENTS)
+    for edges in ({"cutoff": -1.0}, {"k": 0}):
+        with pytest.raises(InputError, match="give a cutoff above 0 Å"):
+            ShardsMaker(directory=str(tmp_path), **edges).make(DOCUMENTS)
 
 
 needs_mpi = pytest.mark.skipif(

@@ -117,6 +117,7 @@ def test_paths_that_overlap_are_read_once(runs, tmp_path):
     (runs / "link").symlink_to(runs / "1")
     told = run([str(runs), str(runs / "0" / "OUTCAR")], tmp_path / "labels")
     assert told["verdicts"]["ingested"] == 4
+    assert told["verdicts"]["duplicate"] == 1 + 2 + 1  # the copy, two behind the link, the named one
     assert told["files"] == 10 + 2 + 1
 
 

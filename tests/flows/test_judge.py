@@ -259,6 +259,7 @@ def test_what_cannot_be_is_said_before_anything_runs(tmp_path, known, morse):
         ({"judging": {"stable": 0.2, "metastable": 0.1}}, InputError, "is below stable"),
         ({"references": {"energy": "labels"}}, UnknownKeyError, "'energies'"),
         ({"target": "no Cu, with Cu"}, InputError, "both required and forbidden"),
+        ({"structures": 0}, InputError, "0 structures in a job"),
     ):
         with pytest.raises(error, match=said):
             maker(tmp_path, known, **more).make([])

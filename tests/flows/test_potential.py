@@ -172,6 +172,7 @@ def test_committees_that_cannot_be(metals, tmp_path):
         ({"train": maker(tmp_path)}, "have the directory"),
         ({"members": 3, "starts": ["a", "b"]}, "2 starts for 3 members"),
         ({"members": 3, "least": 4}, "of which 4 must be there"),
+        ({"train": maker(settings=SETTINGS | {"seed": "first"})}, "seed: 'first' cannot be used"),
     ):
         with pytest.raises(InputError, match=match):
             CommitteeMaker(**{"train": maker(), "directory": str(tmp_path), **more}).make(metals, SPLIT)

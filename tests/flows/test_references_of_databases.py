@@ -97,6 +97,7 @@ def test_the_client_of_the_materials_project_reads_references(tmp_path, monkeypa
     mine = PDEntry("NiAl", 2 * found.energy_per_atom)
     assert found.above_hull == pytest.approx(diagram.get_e_above_hull(mine, allow_negative=True))
     by_potential = judged({"dataset": str(place)}, tmp_path / "potential")
+    assert by_potential.decomposition
     assert by_potential.decomposition.keys() <= {one.identifier for one in records.values()}
     assert by_potential.above_hull is not None
 

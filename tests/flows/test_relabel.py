@@ -78,7 +78,7 @@ def test_the_same_whatever_the_order_in_which_labels_come(copper, tmp_path):
     maker = small(kind=Special, committee=LEARNS, straggler=0.5)
     run_flow(maker.make(), site=two_workers(), directory=tmp_path / "other", ensure_success=True)
     assert energies(tmp_path / "other") == energies(copper[0])
-    assert result(tmp_path / "other")["version"] is not None
+    assert result(tmp_path / "other")["records"] == copper[1]["records"]
 
 
 @pytest.mark.parametrize(("quorum", "wanted"), [(0.55, 55), (0.551, 56), (0.001, 1), (1.0, None)])
@@ -95,6 +95,7 @@ def test_stragglers_join_a_later_round(tmp_path):
     said = result(tmp_path / "c")
     assert set(labelled(tmp_path / "c").values()) == {1}
     assert said["records"] == said["labels"] == 6 + 3 * 4
+    assert any(one["pending"] for one in said["rounds"])
     assert said["rounds"][-1]["pending"] == {}
     arrived = [name for one in said["rounds"] for name in one["accepted"]]
     assert len(arrived) == len(set(arrived)) == said["records"]
@@ -103,16 +104,16 @@ def test_stragglers_join_a_later_round(tmp_path):
 @pytest.mark.timeout(1800)
 def test_killed_heads_change_nothing(tmp_path):
     """Kills anywhere: the same labels, the same dataset; executed twice is only what was cut off."""
-    quiet, maker = tmp_path / "quiet", small(stop={"rounds": 1}, heldout=3)
+    quiet, maker = tmp_path / "quiet", small(stop={"rounds": 1}, initial=4, heldout=3, batch=2)
     run_flow(maker.make(), site="inline", directory=quiet, ensure_success=True)
     (tmp_path / "killed").mkdir()
     loop = KilledLoop(tmp_path / "killed", maker, seed=5)
     for _ in range(3):
         loop.start("inline")
-        loop.wait_for_progress(loop.random.randint(1, 5))
+        loop.wait_for_progress(loop.random.randint(1, 3))
         loop.kill_head(workers=1)
     loop.finish("inline")
-    assert loop.kills >= 2
+    assert loop.kills == 3
     assert energies(loop.directory) == energies(quiet)
     assert labelled(loop.directory) == labelled(quiet)
     assert sum(executions(loop.folder).values()) <= len(labelled(quiet)) + loop.at_risk

@@ -144,14 +144,16 @@ def test_candidates_on_the_console(tmp_path, monkeypatch):
     assert "undefined" in table
     assert "there is no reference for Au" in said("--filter", "with Au")
     found = json.loads(said("--filter", "no Au", "--sort", "above_hull", "--reverse", "--json"))["candidates"]
-    assert [one["above_hull"] for one in found] == sorted((one["above_hull"] for one in found), reverse=True)
+    heights = [one["above_hull"] for one in found]
+    assert len(heights) == 3
+    assert heights == sorted(heights, reverse=True)
     assert "no candidate is like that" in said("--filter", "verdict=collapsed")
     said("--filter", "with Ni", "--cif", "best")
     assert len(list((tmp_path / "best").glob("*.cif"))) == 3
     assert "did you mean 'above_hull'" in said("--filter", "abovehull<1", code=2)
-    (tmp_path / "other").mkdir()
     output_of(screening(tmp_path, explore={}).judge.make([]), tmp_path / "empty")
     result = CliRunner().invoke(app, ["candidates", "empty"])
+    assert result.exit_code == 2
     assert "no candidate was judged yet" in result.stderr
 
 

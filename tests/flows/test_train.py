@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import threading
-import time
 from pathlib import Path
 
 import psutil
@@ -15,6 +14,7 @@ from ledgers_for_tests import events
 from processes_for_tests import two_workers
 from stored_collections_for_tests import NETWORK, SPLIT, maker
 from trainings_for_tests import course, hurry
+from waiting import until
 
 from zonemelt import RetryPolicy, run_flow
 from zonemelt.tasks.errors import InputError, UnknownKeyError
@@ -118,10 +118,7 @@ def test_a_killed_rank_costs_a_retry_and_not_a_bit(stored, tmp_path):
 
 def kill_a_rank(training, campaign):
     """Once some epochs have passed, kill rank 1 as a machine does that has no memory left."""
-    until = time.monotonic() + 300
-    while len(read_metrics(training)) < 5:
-        assert time.monotonic() < until
-        time.sleep(0.01)
+    until(lambda: len(read_metrics(training)) >= 5, "five epochs", step=0.01)
     for process in psutil.process_iter():
         try:
             if process.cwd().startswith(str(campaign)) and process.environ().get("RANK") == "1":
@@ -163,7 +160,7 @@ def test_graphs_with_other_edges_are_refused(stored, tmp_path):
 )
 def test_what_is_refused_before_anything_runs(stored, tmp_path, changes, error, words):
     with pytest.raises(error, match=f"(?s){words}"):
-        maker(changes.pop("directory", tmp_path), **changes).make(stored, SPLIT)
+        maker(**{"directory": tmp_path, **changes}).make(stored, SPLIT)
 
 
 def test_ranks_are_counted_against_the_smallest_step(stored, tmp_path):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field
 
 from zonemelt.tasks.applications.charges import Charges  # noqa: TC001 (pydantic reads it)
+from zonemelt.tasks.records import Element  # noqa: TC001 (pydantic reads it)
 from zonemelt.tasks.written_structures import Written  # noqa: TC001 (pydantic reads it)
 from zonemelt.workflows.campaigns.base import CampaignSpec
 from zonemelt.workflows.campaigns.structures import absolute_written
@@ -76,9 +77,9 @@ class CompoundSpec(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    a: str
-    b: str
-    x: str = "O"
+    a: Element
+    b: Element
+    x: Element = "O"
     length: float = Field(gt=0, description="of the cubic cell to begin with, Å")
     valences: tuple[float, float, float] = (2.0, 4.0, -2.0)
     born: Charges | None = None

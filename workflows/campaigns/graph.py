@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import inspect
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
 
@@ -45,8 +46,10 @@ def build(spec: GraphSpec) -> Any:
     """Call the function of a graph campaign.
 
     Raises:
-        InputError: it cannot be found, or takes other arguments.
+        InputError: it cannot be found, takes other arguments, or returns no graph.
     """
+    from jobflow import Flow, Job
+
     where = f"graph {spec.graph}"
     folder = str(Path(spec.import_from).resolve())
     if folder not in sys.path:
@@ -57,4 +60,10 @@ def build(spec: GraphSpec) -> Any:
     except TypeError as error:
         raise InputError(str(error), where=where, remedy="set them: --set arguments.KEY=VALUE") from None
     made: Any = found(**spec.arguments)
-    return made.make() if isinstance(found, type) else made
+    if isinstance(found, type):
+        made = made.make()
+    if not isinstance(made, Flow | Job | list | tuple | Iterator):
+        raise InputError(
+            f"it returned {made!r:.60}", where=where, remedy="let it return a flow, a job, or several"
+        )
+    return made

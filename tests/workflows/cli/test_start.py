@@ -84,6 +84,7 @@ def test_a_directory_that_holds_another_campaign(zonemelt, mixed: Path):
         ("nothing.yaml", (), "there is no such campaign"),
         ("campaigns_for_tests:nothing", (), "campaigns_for_tests has no 'nothing'"),
         ("no_such_module:nothing", (), "there is no module 'no_such_module'"),
+        ("campaigns_for_tests:forgetful", (), "graph campaigns_for_tests:forgetful: it returned None"),
         ("campaigns_for_tests:good", ("--set", "arguments.m=3"), "unexpected keyword argument 'm'"),
         ("campaigns_for_tests:good", ("--set", "sit=local"), "did you mean 'site'"),
         ("campaigns_for_tests:good", ("--set", "rounds"), "is not KEY=VALUE"),
