@@ -94,8 +94,8 @@ def geometry_of_structure(structure: Any, *, where: str) -> Geometry:
     """
     if structure is None:
         raise InputError("there is no structure", where=where, remedy=REMEDY)
-    document = structure if isinstance(structure, dict) else _as_document(structure)
     try:
+        document = structure if isinstance(structure, dict) else _as_document(structure)
         symbols = [_element(site, number, where=where) for number, site in enumerate(document["sites"])]
         if (lattice := document.get("lattice")) is None:
             positions = [site["xyz"] for site in document["sites"]]
@@ -104,7 +104,7 @@ def geometry_of_structure(structure: Any, *, where: str) -> Geometry:
             cell = lattice["matrix"]
             positions = [_position(site, cell) for site in document["sites"]]
             parts = {"cell": cell, "periodic": lattice.get("pbc", (True, True, True))}
-    except (KeyError, TypeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise InputError(f"it is no structure: {error!r:.200}", where=where, remedy=REMEDY) from None
     return checked(
         lambda: Geometry.model_validate({"symbols": symbols, "positions": positions} | parts), where=where

@@ -157,10 +157,11 @@ def _moments(structure: Any) -> Any:
     if structure is None:
         return None
     if isinstance(structure, dict):
-        moments = [(site.get("properties") or {}).get("magmom") for site in structure["sites"]]
+        sites = structure.get("sites") or []
+        moments = [(site.get("properties") or {}).get("magmom") for site in sites]
     else:
         moments = [site.properties.get("magmom") for site in structure]
-    return None if any(not isinstance(m, int | float) for m in moments) else moments
+    return moments if moments and all(isinstance(m, int | float) for m in moments) else None
 
 
 def _as_calculation(document: dict[str, Any]) -> dict[str, Any]:

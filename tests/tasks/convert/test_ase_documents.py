@@ -136,6 +136,16 @@ def test_a_record_survives_the_way_through_a_document(record: Record, make: Any)
         assert back.theory.code == "emt"
 
 
+@pytest.mark.parametrize("make", [ase_document_of, force_field_document_of])
+def test_a_document_holds_crystals_with_energies_only(record: Record, make: Any) -> None:
+    bare = record.model_copy(update={"energy_free": None, "energy_sigma0": None})
+    with pytest.raises(InputError, match="record al: it has no energy"):
+        make(bare)
+    molecule = record.geometry.model_copy(update={"periodic": (False, False, False)})
+    with pytest.raises(InputError, match="record al: it is no crystal"):
+        make(record.model_copy(update={"geometry": molecule}))
+
+
 def test_a_document_of_other_versions_is_refused(relaxed: tuple[Any, dict[str, Any]]) -> None:
     for version in ("0.0.13", "0.2.0", "next", None):
         with pytest.raises(InputError, match=r"units of .*AseStructureTaskDoc are not known") as caught:

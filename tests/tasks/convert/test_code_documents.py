@@ -171,8 +171,22 @@ def test_abinit_stress_is_gpa_with_ases_sign() -> None:
     (record,) = records_of_document(fields, source="s", name="a")
     assert isinstance(record, Record)
     assert record.energy_sigma0 == -50.0
+    assert record.convergence.electronic is None  # no report of events says it
     assert record.theory.cutoff == 272.1139  # as headers.py says it of the text output
     assert record.theory.spin is True
+
+
+@pytest.mark.usefixtures("codes")
+@pytest.mark.parametrize(("events", "converged"), [([], True), (["ScfConvergenceWarning"], False)])
+def test_abinit_converged_unless_its_report_says_otherwise(events: list[str], converged: bool) -> None:
+    task = importlib.import_module("atomate2.abinit.schemas.task")
+    output = task.OutputDoc(structure=SALT, energy=-50.0, forces=FORCES, stress=STRESS)
+    document = task.AbinitTaskDoc(structure=SALT, output=output, input=task.InputDoc(structure=SALT))
+    fields = stored(document.model_dump(), "atomate2.abinit.schemas.task", "AbinitTaskDoc")
+    fields["event_report"] = {"events": [{"@class": name} for name in ["AbinitComment", *events]]}
+    (record,) = records_of_document(fields, source="s", name="a")
+    assert isinstance(record, Record)
+    assert record.convergence.electronic is converged
 
 
 @pytest.mark.usefixtures("codes")

@@ -66,9 +66,27 @@ def test_shared_and_empty_sites_are_refused(species: object, words: str) -> None
         geometry_of_structure(structure, where="x")
 
 
-@pytest.mark.parametrize("junk", [None, {}, {"sites": 1}, {"sites": [{}]}, {"sites": [{"species": [1]}]}])
+COPPER = [{"element": "Cu", "occu": 1}]
+
+
+@pytest.mark.parametrize(
+    "junk",
+    [
+        None,
+        5,
+        "Cu",
+        {},
+        {"sites": 1},
+        {"sites": [{}]},
+        {"sites": [{"species": [1]}]},
+        {"sites": [{"species": [{"element": "Cu", "occu": "1"}], "xyz": [0, 0, 0]}]},
+        {"sites": [{"species": COPPER, "abc": ["a", "b", "c"]}], "lattice": {"matrix": np.eye(3).tolist()}},
+        {"sites": [{"species": COPPER, "abc": [0, 0, 0]}], "lattice": [1, 2, 3]},
+        {"sites": [{"species": COPPER, "abc": [0, 0]}], "lattice": {"matrix": np.eye(3).tolist()}},
+    ],
+)
 def test_what_is_no_structure_is_refused(junk: object) -> None:
-    with pytest.raises(InputError):
+    with pytest.raises(InputError, match=r"x: (it|there) is no structure"):
         geometry_of_structure(junk, where="x")
 
 

@@ -1,5 +1,6 @@
 """A contract: one vasprun.xml gives the same numbers through emmet's document and through ASE."""
 
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -144,3 +145,23 @@ def test_a_bad_step_does_not_lose_the_other(tmp_path: Path) -> None:
     assert isinstance(bad, BadRow)
     assert "no numbers" in bad.reason
     assert isinstance(good, Record)
+
+
+def test_a_bad_end_does_not_lose_the_steps(tmp_path: Path) -> None:
+    _, stored, _ = both(tmp_path)
+    stored["calcs_reversed"][0]["output"]["structure"] = {}
+    records = list(records_of_document(stored, source="x", name="v"))
+    assert [r.energy_free for r in records] == list(E_FR)
+    assert [r.magmoms for r in records] == [None, None]
+
+
+def test_calculations_come_in_the_order_in_which_they_ran(tmp_path: Path) -> None:
+    _, stored, _ = both(tmp_path)
+    later = deepcopy(stored["calcs_reversed"][0])
+    for step in later["output"]["ionic_steps"]:
+        step["e_fr_energy"] -= 1
+    stored["calcs_reversed"].insert(0, later)
+    records = list(records_of_document(stored, source="x", name="v"))
+    assert [r.identifier for r in records] == ["v-0-0", "v-0-1", "v-1-0", "v-1-1"]
+    assert [r.energy_free for r in records] == pytest.approx([*E_FR, *(energy - 1 for energy in E_FR)])
+    assert [r.provenance.frames for r in records] == [2, 2, 2, 2]
