@@ -41,9 +41,13 @@ def check_dataset(directory: Path | str) -> Iterator[Finding]:
     """
     directory = Path(directory)
     names = {path.stem for path in (directory / VERSIONS).glob("*.json")}
-    newest = last_entry(directory)[1]
     used: set[str] = set()
     broken: list[Finding] = []
+    newest = None
+    try:
+        newest = last_entry(directory)[1]
+    except StoreError as error:  # parts and versions can be whole all the same
+        broken.append(Finding(path=Path(error.where), error=error))
     for name in sorted(names | ({newest} if newest else set())):
         try:
             used |= {part.hash for part in read_version(directory, name).parts}

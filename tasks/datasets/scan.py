@@ -55,10 +55,10 @@ def scan(
 
     if unknown := [name for name in columns if name not in arrow_schema().names]:
         raise UnknownKeyError.of(unknown[0], arrow_schema().names, where="columns of the dataset")
-    wanted = expression(where)
     try:
+        wanted = expression(where)
         dataset.dataset(arrow_schema().empty_table()).scanner(filter=wanted)
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+    except (pa.ArrowException, OverflowError) as error:
         raise InputError(
             f"the filter cannot be applied: {error}", where=f"where={where!r}", remedy=_FILTERS
         ) from error

@@ -85,8 +85,8 @@ def commit(
             judged or read anew. Earlier versions keep them.
 
     Raises:
-        InputError: a part or the parent is not there, or what is to be replaced is no part of the parent.
-        StoreError: it cannot be written, or a part is damaged.
+        InputError: the parent is not there, or what is to be replaced is no part of it.
+        StoreError: it cannot be written, or a part is missing or damaged.
     """
     directory, added = Path(directory), [part.hash for part in parts]
     while True:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Annotated
 
 import typer
@@ -83,10 +84,12 @@ def check_files(dataset: _Directory, as_json: Json = False) -> None:
         Exit: with 1, where a file is missing or damaged.
     """
     from zonemelt.tasks.datasets import check_dataset, open_dataset
+    from zonemelt.tasks.errors import StoreError
     from zonemelt.workflows.cli.dataset_tables import finding_line
     from zonemelt.workflows.paper import console, print_json
 
-    open_dataset(dataset)
+    with suppress(StoreError):  # a damaged log or version is told below, with all other files
+        open_dataset(dataset)
     out, found = console(), []
     for finding in check_dataset(dataset):
         found.append(finding)

@@ -90,6 +90,18 @@ def test_an_edited_version(tmp_path, part):
     path.write_text(path.read_text().replace('"repeated": 0', '"repeated": 4'))
     (finding,) = errors(tmp_path)
     assert finding.path == path
+    assert "do not follow from its parts" in finding.error.what
+
+
+def test_a_damaged_log_does_not_hide_what_else_is_damaged(tmp_path, part):
+    (log,) = (tmp_path / "log").iterdir()
+    log.write_text("{")
+    (finding,) = errors(tmp_path)
+    assert finding.path == log
+    assert "the entry of the log cannot be read" in finding.error.what
+    path = part_file(tmp_path, part.hash)
+    path.unlink()
+    assert [finding.path for finding in errors(tmp_path)] == [path, log]
 
 
 def test_what_killed_writers_left_is_told(tmp_path, part):

@@ -95,16 +95,18 @@ def test_filters(dataset, where, fits):
 
 
 @pytest.mark.parametrize(
-    ("where", "error"),
+    ("where", "error", "said"),
     [
-        ({"element": "Al"}, UnknownKeyError),
-        ({"natoms": "many"}, InputError),
-        (pc.field("element") == "Al", InputError),
-        ("elements=Al", InputError),
+        ({"element": "Al"}, UnknownKeyError, "did you mean 'elements'"),
+        ({"natoms": "many"}, InputError, "the filter cannot be applied"),
+        ({"natoms": ["many"]}, InputError, "the filter cannot be applied"),
+        ({"natoms": 2**70}, InputError, "the filter cannot be applied"),
+        (pc.field("element") == "Al", InputError, "the filter cannot be applied"),
+        ("elements=Al", InputError, "a filter is a mapping or an expression"),
     ],
 )
-def test_filters_that_cannot_be_applied(dataset, where, error):
-    with pytest.raises(error):
+def test_filters_that_cannot_be_applied(dataset, where, error, said):
+    with pytest.raises(error, match=said):
         list(dataset.records(where=where))
 
 
@@ -116,8 +118,12 @@ def test_an_unknown_column_names_the_nearest(dataset):
 def test_filters_as_they_are_typed():
     said = ["elements=Al-Au", "natoms=3", "accepted=true", "log="]
     assert where_said(said) == {"elements": "Al-Au", "natoms": 3, "accepted": True, "log": None}
-    for wrong in ("elements", "natoms=many", "element=Al"):
-        with pytest.raises(InputError):
+    for wrong, words in (
+        ("elements", "COLUMN=VALUE"),
+        ("natoms=many", "'natoms=many': no int"),
+        ("element=Al", "did you mean 'elements'"),
+    ):
+        with pytest.raises(InputError, match=words):
             where_said([wrong])
 
 
@@ -183,7 +189,7 @@ def test_take_reads_only_the_row_groups_it_needs(dataset, monkeypatch):
 
     monkeypatch.setattr(parquet.ParquetFile, "read_row_groups", watched)
     dataset.take([20, 21])
-    assert len(read) <= 2
+    assert 1 <= len(read) <= 2
 
 
 def test_one_theory(dataset, tmp_path):

@@ -147,7 +147,7 @@ def test_columns_for_people(tmp_path):
     assert pd.isna(found[2])
 
 
-def test_organic_formulas_are_in_hill_order(tmp_path):
+def test_organic_formulas_are_in_hill_order():
     from zonemelt.tasks.datasets.derived import _names
 
     assert _names(bytes([8, 1, 6, 1, 1])) == ("CH3O", "C-H-O")

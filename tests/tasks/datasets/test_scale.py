@@ -1,11 +1,16 @@
 """Ten and a hundred times as many structures cost as much more, and no more memory."""
 
+import shutil
+
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 from datasets_for_tests import LEVELS, bulk
+from pyarrow import parquet
 
 from zonemelt.tasks.datasets import commit, open_dataset
 from zonemelt.tasks.datasets.parts import PartWriter
+from zonemelt.tasks.errors import StoreError
 
 SIZES = (1_000, 10_000, 100_000)
 ATOMS = 3
@@ -50,14 +55,26 @@ def test_reading_holds_one_row_group(folders, what):
         assert most - before < 4 * ROW_GROUP * ATOMS * 3 * 24  # the largest is twenty row groups
 
 
-def test_few_are_found_without_reading_all(folders, monkeypatch):
-    """A filter on a sorted column is compared with the statistics of row groups."""
-    import pyarrow.compute as pc
-
-    dataset = open_dataset(folders[100_000][0])
-    (found,) = dataset.batches(["identifier"], where=pc.field("row") == 54_321)
-    assert found.column("identifier").to_pylist() == ["b54321"]
-    assert [r.identifier for r in dataset.take([99_999, 5])] == ["b99999", "b5"]
+def test_few_are_found_without_reading_all(folders, tmp_path):
+    """A filter on a sorted column is compared with the statistics of row groups: a damaged one is not met."""
+    shutil.copytree(folders[10_000][0], tmp_path, dirs_exist_ok=True)
+    (path,) = (tmp_path / "parts").iterdir()
+    group = parquet.ParquetFile(path).metadata.row_group(1)
+    chunks = [group.column(number) for number in range(group.num_columns)]
+    (chunk,) = [one for one in chunks if one.path_in_schema == "identifier"]
+    content = bytearray(path.read_bytes())
+    content[(chunk.dictionary_page_offset or chunk.data_page_offset) + chunk.total_compressed_size // 2] ^= (
+        255
+    )
+    path.write_bytes(content)
+    dataset = open_dataset(tmp_path)
+    (found,) = dataset.batches(["identifier"], where=pc.field("row") == 4_321)
+    assert found.column("identifier").to_pylist() == ["b4321"]
+    assert [r.identifier for r in dataset.take([4_999, 5])] == ["b4999", "b5"]
+    with pytest.raises(StoreError, match=path.name):
+        list(dataset.batches(["identifier"]))
+    with pytest.raises(StoreError, match=path.name):
+        dataset.take([9_999])
 
 
 def test_files_grow_with_the_records(folders):

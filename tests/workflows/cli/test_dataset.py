@@ -69,6 +69,16 @@ def test_check_names_what_is_damaged(zonemelt, labels: Path):
     assert found["broken"] == 1
 
 
+def test_a_damaged_log_or_version_is_told_among_the_other_files(zonemelt, labels: Path):
+    log, newest = max((labels / "log").iterdir()), open_dataset(labels).version
+    (labels / "versions" / f"{newest}.json").write_text("{}")
+    assert zonemelt.json("dataset", "check", labels, code=1)["broken"] == 1
+    log.write_text("{")
+    found = zonemelt.json("dataset", "check", labels, code=1)
+    broken = {one["path"].rpartition("/")[2] for one in found["files"] if one["error"]}
+    assert broken == {log.name, f"{newest}.json"}
+
+
 def test_export(zonemelt, labels: Path, tmp_path: Path):
     dataset = open_dataset(labels)
     said = zonemelt("dataset", "export", labels, tmp_path / "a.jsonl")
