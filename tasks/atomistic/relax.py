@@ -33,7 +33,7 @@ class Outcome(StrEnum):
 
     CONVERGED = "converged"
     OUT_OF_STEPS = "out of steps"
-    EXPLODED = "exploded"  # energies that are no numbers, or a volume far from the first; as it was before
+    EXPLODED = "exploded"  # energies that are no numbers, or a volume far from the first: that geometry
     UNFINISHED = "unfinished"
 
 

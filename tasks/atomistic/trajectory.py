@@ -96,11 +96,15 @@ def decoded(content: bytes, where: str) -> tuple[Frames, dict[str, Any]]:
         with np.load(io.BytesIO(content), allow_pickle=False) as file:
             found = {name: file[name] for name in file.files}
         frames = Frames(**{name: found.pop(name) for name in names})
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        raise InputError(
-            f"it is no trajectory: {error}", where=where, remedy="restore it, or run the simulation again"
-        ) from error
+    except Exception as error:  # whatever numpy, zipfile and zlib raise of altered bytes
+        raise _no_trajectory(f"{error}", where) from error
     return frames, found
+
+
+def _no_trajectory(why: str, where: str) -> InputError:
+    return InputError(
+        f"it is no trajectory: {why}", where=where, remedy="restore it, or run the simulation again"
+    )
 
 
 class TrajectoryFile(Document):
@@ -151,6 +155,8 @@ def trajectory_atoms(path: str | Path) -> list[Any]:
             f"it cannot be read: {error.strerror}", where=str(path), remedy="is it there?"
         ) from error
     frames, more = decoded(content, str(path))
+    if lacking := {"numbers_N", "periodic_3", "timestep"} - set(more):
+        raise _no_trajectory(f"it has no {min(lacking)}, as the segments of a checkpoint", str(path))
     answer = []
     for row in range(len(frames)):
         step = int(frames.steps_T[row])

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from jobflow import job
 
+from zonemelt.tasks.atomistic.symmetric_displacements import displacements
 from zonemelt.tasks.atomistic.vibration_features import vibration_features
-from zonemelt.tasks.atomistic.vibrations import check_vibrations
+from zonemelt.tasks.atomistic.vibrations import TOLERANCE, check_vibrations
 from zonemelt.tasks.crystals import Crystals
 from zonemelt.tasks.errors import InputError
 from zonemelt.tasks.potentials.load import load_potential
@@ -48,6 +49,7 @@ def _reason(potential: Potential, one: Crystals) -> str | None:
     """Why a structure cannot be described; None where it can."""
     try:
         check_vibrations(potential, one)
+        displacements(one.atoms(0), tolerance=TOLERANCE)
     except InputError as error:
         return error.what
     return None

@@ -1,3 +1,5 @@
+"""Members that move together, as some arrive others join, and a checkpoint that changes nothing."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -76,6 +78,23 @@ def test_a_checkpoint_of_something_else_or_damaged_is_refused(tmp_path):
     path.write_bytes(path.read_bytes()[:40])
     with pytest.raises(InputError, match=r"c\.npz: it cannot be read"):
         run(fleet([1]), checkpoint=path, pace=Pace())
+
+
+def test_whatever_byte_is_altered_it_is_one_error_or_the_same(tmp_path):
+    path = tmp_path / "c.npz"
+    _, expected = run(fleet(LENGTHS), checkpoint=path, pace=Pace())
+    whole = path.read_bytes()
+    refused = []
+    for place in np.random.default_rng(0).integers(len(whole), size=100).tolist():
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 0xFF]) + whole[place + 1 :])
+        try:
+            _, found = run(fleet(LENGTHS), checkpoint=path, pace=Pace(go_on=pytest.fail))
+        except InputError as error:
+            refused.append(error.where)
+            continue
+        assert all(np.array_equal(found[index].seen, expected[index].seen) for index in range(6))
+    assert len(refused) > 30
+    assert set(refused) == {str(path)}
 
 
 class Colour(StrEnum):

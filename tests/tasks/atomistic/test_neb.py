@@ -1,8 +1,11 @@
+"""Nudged elastic bands beside those of ASE, barriers there and back, and what has no path."""
+
 from __future__ import annotations
 
 import numpy as np
 import pytest
 from ase.build import bulk
+from ase.geometry import find_mic
 from ase.mep import NEB
 from ase.optimize import FIRE
 from potentials_for_tests import Morse, Senseless
@@ -22,17 +25,29 @@ def vacancy(symbol="Cu"):
     first = bulk("Cu", cubic=True, a=A).repeat((2, 2, 1))
     hole = first.positions[0].copy()
     del first[0]
-    jumper = int(np.argmin([first.get_distance(i, i) + _apart(first, i, hole) for i in range(len(first))]))
+    jumper = int(apart(first, hole).argmin())
     first.symbols[jumper] = symbol
     last = first.copy()
     last.positions[jumper] = hole
     return first, last
 
 
-def _apart(atoms, index, place):
-    from ase.geometry import find_mic
+def divacancy():
+    """Two holes beside each other, and after an atom beside one alone has jumped into it: they are apart."""
+    first = bulk("Cu", cubic=True, a=A).repeat((3, 2, 2))
+    hole = first.positions[0].copy()
+    other = int(np.argsort(apart(first, hole), kind="stable")[1])
+    second = first.positions[other].copy()
+    del first[[0, other]]
+    beside, far = apart(first, hole), apart(first, second)
+    jumper = int(np.flatnonzero((beside < 0.8 * A) & (far > 1.2 * A))[0])
+    last = first.copy()
+    last.positions[jumper] = hole
+    return first, last
 
-    return find_mic(atoms.positions[index] - place, atoms.cell, atoms.pbc)[1]
+
+def apart(atoms, place):
+    return find_mic(atoms.positions - place, atoms.cell, atoms.pbc)[1]
 
 
 def found(pairs, **settings):
@@ -106,6 +121,18 @@ def test_the_others_in_the_batch_do_not_matter(jumps):
 def test_idpp_leads_to_the_same_saddle(jumps):
     other = found([vacancy()], images=3, force=0.02, interpolation="idpp")[0]
     assert other.barrier == pytest.approx(jumps[0].barrier, abs=2e-3)
+
+
+def test_a_jump_to_a_higher_place_is_easier_back():
+    there, back = found([divacancy(), divacancy()[::-1]], images=3, force=0.02)
+    ends = Morse().evaluate(Crystals.of_atoms([there.images[0].atoms(), there.images[-1].atoms()])).energies_G
+    assert there.reaction_energy == pytest.approx(ends[1] - ends[0], abs=1e-9)
+    assert there.reaction_energy > 0.05  # a bond between the holes is lost
+    assert there.barrier_back == pytest.approx(there.barrier - there.reaction_energy, abs=1e-9)
+    assert there.energies[there.saddle] == there.barrier > there.reaction_energy
+    assert back.reaction_energy == pytest.approx(-there.reaction_energy, abs=1e-3)
+    assert back.barrier == pytest.approx(there.barrier_back, abs=2e-3)
+    assert back.barrier_back == pytest.approx(there.barrier, abs=2e-3)
 
 
 @pytest.mark.parametrize("evaluations", [1, 15, 40])

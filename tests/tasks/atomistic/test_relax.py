@@ -1,3 +1,5 @@
+"""Relaxation of many structures together beside that of ASE, one by one."""
+
 from __future__ import annotations
 
 import numpy as np

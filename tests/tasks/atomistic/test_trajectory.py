@@ -1,3 +1,5 @@
+"""Files of trajectories: named by their frames, read by ASE, and refused where they are damaged."""
+
 from __future__ import annotations
 
 from pathlib import Path
@@ -10,7 +12,7 @@ from potentials_for_tests import Morse
 
 from zonemelt.tasks.atomistic.dynamics import simulate
 from zonemelt.tasks.atomistic.dynamics_settings import DynamicsSettings
-from zonemelt.tasks.atomistic.trajectory import trajectory_atoms, written
+from zonemelt.tasks.atomistic.trajectory import encoded, trajectory_atoms, written
 from zonemelt.tasks.crystals import Crystals
 from zonemelt.tasks.errors import InputError
 from zonemelt.tasks.whole_files import sha256_of
@@ -57,3 +59,23 @@ def test_what_is_no_trajectory(run, tmp_path):
     np.savez(tmp_path / "other.npz", a=np.zeros(3))
     with pytest.raises(InputError, match="no trajectory"):
         trajectory_atoms(tmp_path / "other.npz")
+    segment = tmp_path / "segment.npz"
+    segment.write_bytes(encoded(run.frames))
+    with pytest.raises(InputError, match=r"segment\.npz: it is no trajectory: it has no numbers_N"):
+        trajectory_atoms(segment)
+
+
+def test_whatever_byte_is_altered_it_is_one_error_or_the_same_frames(run, tmp_path):
+    file = Path(written(run.frames, run.atoms, timestep=2.0, directory=tmp_path).path)
+    whole, altered = file.read_bytes(), tmp_path / "altered.npz"
+    refused = []
+    for place in np.random.default_rng(0).integers(len(whole), size=100).tolist():
+        altered.write_bytes(whole[:place] + bytes([whole[place] ^ 0xFF]) + whole[place + 1 :])
+        try:
+            frames = trajectory_atoms(altered)
+        except InputError as error:
+            refused.append(error)
+            continue
+        assert [atoms.get_potential_energy() for atoms in frames] == run.frames.energies_T.tolist()
+    assert len(refused) > 50
+    assert all("no trajectory" in error.what and error.where == str(altered) for error in refused)

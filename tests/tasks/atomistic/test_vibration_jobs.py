@@ -1,3 +1,5 @@
+"""Features of vibrations as one job: each structure has a row or a reason."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -26,6 +28,15 @@ def test_each_has_features_or_a_reason(monkeypatch):
     assert "one atom" in found["reasons"][1]
     assert "Mg, O" in found["reasons"][2]
     assert "does not repeat" in found["reasons"][4]
+
+
+def test_atoms_on_top_of_each_other_are_a_reason_and_not_the_end_of_all():
+    twins = bulk("NaCl", "rocksalt", a=5.5)
+    twins.symbols[:] = "Cu"
+    twins.positions[1] = twins.positions[0]
+    found = vibration_jobs.features_or_reasons(Morse(), Crystals.of_atoms([SALT, twins, COPPER]))
+    assert [row is None for row in found["features"]] == [False, True, False]
+    assert "no symmetry" in found["reasons"][1]
 
 
 def test_as_a_job(monkeypatch, tmp_path):

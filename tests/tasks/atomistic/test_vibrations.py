@@ -1,3 +1,5 @@
+"""Modes at Γ against closed forms, and what symmetry spares."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -122,3 +124,17 @@ def test_a_molecule_is_refused():
     molecule.pbc = False
     with pytest.raises(InputError, match="does not repeat"):
         found([molecule])
+
+
+@pytest.mark.parametrize(("a", "wants"), [(2.6, 1), (3.5, -1)])
+def test_the_pressure_is_what_volume_costs(a, wants):
+    atoms = bulk("CsCl", "cesiumchloride", a=a)
+    energies, volumes = [], []
+    for scale in (0.999, 1.001):
+        scaled = atoms.copy()
+        scaled.set_cell(scale * atoms.cell.array, scale_atoms=True)
+        volumes.append(scaled.get_volume())
+        energies.append(Morse().evaluate(Crystals.of_atoms([scaled])).energies_G[0])
+    (one,) = found([atoms])
+    assert one.pressure == pytest.approx(-np.diff(energies)[0] / np.diff(volumes)[0], rel=1e-3)
+    assert wants * one.pressure > 1e-4  # what is compressed wants to expand
