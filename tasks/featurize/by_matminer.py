@@ -174,7 +174,16 @@ def matminer_job(
 
     Returns:
         ``labels``, ``rows`` (N), ``values`` (N, F) and ``refused``, each with ``row`` and ``reason``.
+
+    Raises:
+        InputError: both are given, or neither; see :func:`by_matminer`.
     """
+    if (geometries is None) == (formulas is None):
+        raise InputError(
+            "geometries and formulas" if formulas is not None else "neither geometries nor formulas",
+            where=_WHERE,
+            remedy="give one of the two",
+        )
     materials: Crystals | Sequence[str] = formulas or []
     if geometries is not None:
         materials = Crystals.of(Geometry.model_validate(geometry) for geometry in geometries)

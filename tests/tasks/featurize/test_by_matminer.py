@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import multiprocessing
 
 import numpy as np
@@ -9,7 +10,6 @@ import pytest
 from ase import Atoms
 from ase.build import bulk
 from crystals_for_tests import crystals, known
-from jobflow import run_locally
 
 from zonemelt.tasks.errors import InputError
 from zonemelt.tasks.featurize.by_matminer import by_matminer, matminer_job
@@ -84,11 +84,15 @@ def test_mistakes_are_named():
 
 def test_the_job_says_the_same():
     geometry = Geometry.of(bulk("Al", "fcc", 4.05)).model_dump()
-    made = matminer_job(name="DensityFeatures", geometries=[geometry])
-    found = run_locally(made, ensure_success=True)[made.uuid][1].output
+    found = matminer_job.original(name="DensityFeatures", geometries=[geometry])
     assert found["labels"] == ["density", "vpa", "packing fraction"]
     assert found["rows"] == [0]
-    made = matminer_job(name="Stoichiometry", formulas=["NaCl", "?"])
-    found = run_locally(made, ensure_success=True)[made.uuid][1].output
+    assert found["values"][0][1] == pytest.approx(4.05**3 / 4)
+    found = matminer_job.original(name="Stoichiometry", formulas=["NaCl", "?"])
     assert found["values"][0][0] == 2
     assert found["refused"][0]["row"] == 1
+    assert json.loads(json.dumps(found)) == found
+    with pytest.raises(InputError, match="neither geometries nor formulas"):
+        matminer_job.original(name="Stoichiometry")
+    with pytest.raises(InputError, match="geometries and formulas"):
+        matminer_job.original(name="Stoichiometry", formulas=["NaCl"], geometries=[geometry])

@@ -204,7 +204,16 @@ def test_cells_in_the_wrong_unit_are_refused_and_not_searched_for_ever():
     assert nearest(batch, cutoff=8.0, k=3).counts_A.tolist() == [3, 3]
 
 
-@pytest.mark.parametrize(("cutoff", "k"), [(0.0, 3), (-1.0, 3), (np.nan, 3), (np.inf, 3), (5.0, 0)])
-def test_senseless_settings_are_refused(cutoff, k):
-    with pytest.raises(InputError):
+@pytest.mark.parametrize(
+    ("cutoff", "k", "said"),
+    [
+        (0.0, 3, "a cutoff of 0"),
+        (-1.0, 3, "a cutoff of -1"),
+        (np.nan, 3, "a cutoff of nan"),
+        (np.inf, 3, "a cutoff of inf"),
+        (5.0, 0, "0 neighbours"),
+    ],
+)
+def test_senseless_settings_are_refused(cutoff, k, said):
+    with pytest.raises(InputError, match=said):
         nearest(Crystals.of_atoms([bulk("Al")]), cutoff=cutoff, k=k)
