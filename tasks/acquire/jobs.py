@@ -9,7 +9,7 @@ from jobflow import job
 from pydantic import Field
 
 from zonemelt.tasks.acquire.likeness import kernel_of_spread
-from zonemelt.tasks.acquire.of_model import Aim, Wanted, scores_of
+from zonemelt.tasks.acquire.of_model import Aim, Wanted, discovery_scores, scores_of
 from zonemelt.tasks.acquire.of_potential import described, pool_of
 from zonemelt.tasks.acquire.select import Pool, Selecting, select
 from zonemelt.tasks.errors import InputError
@@ -120,14 +120,16 @@ def _pool_of_model(
     labelled: Sequence[Mapping[str, Any]],
     settings: Acquiring,
 ) -> Pool:
-    if not new:
-        return Pool(names=())
     try:
         labels_L = np.array([float(one["value"]) for one in labelled])
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(
             f"no number: {error}", where="labelled, value", remedy="give each labelled structure its value"
         ) from None
+    if not new:  # the scores that windows and aims may name, of nobody
+        nobody = discovery_scores(np.empty(0), np.empty(0), labels_L, settings.aim)
+        more = {} if settings.coverage is None else {"conformal": np.empty(0)}
+        return Pool(names=(), scores=nobody | more)
     scores = scores_of(model, new, labels_L, settings.aim, target=settings.target, coverage=settings.coverage)
     features_NF = known_MF = None
     if settings.features:

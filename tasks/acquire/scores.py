@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
 
 def _standardised(mean_N: Floats, deviation_N: Floats, limit: float, sign: int) -> Floats:
-    """By how many deviations each is better than a limit; what has no deviation is certain."""
+    """By how many deviations each is better than a limit; what has none is certain, NaN stays NaN."""
     ahead_N = sign * (np.asarray(mean_N, float) - limit)
     certain_N = np.where(ahead_N == 0, 0.0, np.copysign(np.inf, ahead_N))
-    found: Floats = np.divide(ahead_N, deviation_N, out=certain_N, where=np.asarray(deviation_N) > 0)
+    found: Floats = np.divide(ahead_N, deviation_N, out=certain_N, where=~(np.asarray(deviation_N) <= 0))
     return found
 
 

@@ -107,10 +107,10 @@ def test_committee_that_agrees_on_nonsense_is_not_believed():
 
 
 def test_nothing_left_is_a_batch_of_none():
-    for some in ([], [LABELLED[0]]):
+    for some, refused in (([], {}), ([LABELLED[0]], {"labelled already": 1})):
         found = asked(some)
         assert found["chosen"] == []
-        assert found["summary"]["chosen"] == 0
+        assert (found["summary"]["chosen"], found["summary"]["refused"]) == (0, refused)
 
 
 def linear(seed=0):
@@ -189,6 +189,28 @@ def test_model_of_a_property_looks_for_the_best():
     assert found["chosen"] == [some[int(np.argmax(volumes))]]
 
 
+@pytest.mark.parametrize("labelled", [[], [{**LABELLED[0], "value": 47.0}]])
+def test_of_no_candidates_a_model_has_the_scores_that_are_named(labelled):
+    settings = {
+        "target": "volume", "coverage": 0.9, "limit": 45.0, "strategy": "pareto",
+        "windows": {"deviation": [None, 2.0], "conformal": [0.0, None]},
+        "aims": {"optimistic": 0.0, "probability": 0.0},
+    }  # fmt: skip
+    found = acquire(Model(), labelled, labelled, acquiring_of(settings), count=3, seed=0)
+    assert found["chosen"] == []
+    assert found["summary"]["candidates"] == len(labelled)
+    wrong = acquiring_of({**settings, "windows": {"deviatio": [None, 2.0]}})
+    with pytest.raises(InputError, match="did you mean 'deviation'"):
+        acquire(Model(), [], labelled, wrong, count=3, seed=0)
+
+
+class Certain(Model):
+    """Says nothing of how sure it is."""
+
+    def predict(self, crystals):
+        return SimpleNamespace(mean_NP=super().predict(crystals).mean_NP, deviation_NP=None)
+
+
 def test_scores_without_a_label_have_no_improvement():
     found = discovery_scores(np.zeros(2), np.ones(2), np.empty(0), Aim())
     assert "improvement" not in found
@@ -199,6 +221,10 @@ def test_bad_input_is_told():
         acquiring_of({"strategie": "top"})
     with pytest.raises(InputError, match="name one of them"):
         acquire(Model(), candidates(1), [], acquiring_of({}), count=1, seed=0)
+    with pytest.raises(InputError, match="did you mean 'volume'"):
+        acquire(Model(), candidates(1), [], acquiring_of({"target": "volum"}), count=1, seed=0)
+    with pytest.raises(InputError, match="nothing of how sure it is of 'volume'"):
+        acquire(Certain(), candidates(1), [], acquiring_of({"target": "volume"}), count=1, seed=0)
     with pytest.raises(InputError, match="give each labelled structure its value"):
         acquire(Model(), candidates(1), LABELLED, acquiring_of({"target": "volume"}), count=1, seed=0)
     with pytest.raises(InputError, match="neither is given"):

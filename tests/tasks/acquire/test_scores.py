@@ -46,6 +46,13 @@ def test_what_is_certain_is_not_guessed():
     assert confidence_bound(mean, none, sign=1).tolist() == mean.tolist()
 
 
+def test_a_deviation_that_is_no_number_is_not_taken_for_certainty():
+    mean, lost = np.array([-1.0, 1.0]), np.full(2, np.nan)
+    assert np.isnan(probability_beyond(mean, lost, limit=0.0)).all()
+    assert np.isnan(expected_improvement(mean, lost, best=0.0)).all()
+    assert np.isnan(confidence_bound(mean, lost)).all()
+
+
 def test_bounds_are_optimistic():
     bound = confidence_bound(np.array([1.0, 2.0]), np.array([0.5, 2.0]), beta=2.0)
     assert bound.tolist() == [0.0, 2.0]
