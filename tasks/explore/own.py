@@ -53,12 +53,12 @@ def explore(settings: Own, parents: Sequence[Parent], *, seed: int) -> Found:
             remedy="it is called as function(structures, seed=…, **arguments) and gives structures",
         ) from error
     for number, one in enumerate(proposed):
-        atoms = one.to_ase_atoms() if hasattr(one, "to_ase_atoms") else one  # pymatgen's become ASE's
         try:
+            atoms = one.to_ase_atoms() if hasattr(one, "to_ase_atoms") else one  # pymatgen's become ASE's
             if not isinstance(atoms, Atoms):
                 raise InputError("no structure", where=where)
             geometry = new_geometry(atoms, where=f"{where}, number {number}")
-        except ZonemeltError:
+        except (ZonemeltError, ValueError):  # which pymatgen raises of sites that are shared
             found.refuse("no structure")
             continue
         found.add(geometry, parent="", function=settings.function)

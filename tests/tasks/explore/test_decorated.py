@@ -9,6 +9,7 @@ from ase.spacegroup import crystal
 from zonemelt.tasks.errors import InputError
 from zonemelt.tasks.explore.candidate import Candidate
 from zonemelt.tasks.explore.explorers import explore, explorer_of
+from zonemelt.tasks.explore.substitutions import with_charges
 from zonemelt.tasks.records import Geometry
 
 TITANATE = crystal(
@@ -47,6 +48,12 @@ def test_likely_substitutions_keep_the_charges():
         (one.origin.settings["probability"] for one in found), reverse=True
     )
     assert len(found) == 2
+    for one in found:
+        assert one.origin.settings["probability"] >= 0.015
+        new = set(one.geometry.symbols) - set(TITANATE.symbols)
+        assert new
+        assert new <= set(settings["elements"])
+        assert with_charges(one.geometry.structure()) is not None
     assert counts["refused: its charges cannot be guessed"] == 1
 
 

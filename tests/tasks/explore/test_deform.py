@@ -41,10 +41,14 @@ def test_volume_is_drawn_evenly():
         "volume": [-0.1, 0.2],
     }
     found = asked(settings, parent(bulk("Al")))
-    changes = np.array([one["origin"]["settings"]["volume"] - 1 for one in found["candidates"]])
+    cells = np.array([one["geometry"]["cell"] for one in found["candidates"]])
+    changes = np.linalg.det(cells) / np.linalg.det(bulk("Al").cell.array) - 1
+    said = np.array([one["origin"]["settings"]["volume"] - 1 for one in found["candidates"]])
+    np.testing.assert_allclose(said, changes, atol=1e-6)
     assert changes.min() > -0.1
     assert changes.max() < 0.2
     assert changes.mean() == pytest.approx(0.05, abs=0.03)
+    assert changes.std() == pytest.approx(0.3 / 12**0.5, rel=0.15)
 
 
 def test_what_does_not_repeat_is_not_strained():
@@ -92,7 +96,7 @@ def test_several_documents_as_one():
     ("document", "words"),
     [
         ({"explorer": "deform", "copy": 3}, "did you mean 'copies'"),
-        ({"explorer": "deforme"}, "deform"),
+        ({"explorer": "deforme"}, "did you mean 'deform'"),
         ({"copies": 3}, "does not say which"),
         ({"explorer": "deform", "copies": 0}, "greater than or equal to 1"),
     ],

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 from ase.build import bulk
@@ -60,6 +62,7 @@ def test_a_run_ends_with_the_frame_the_committee_is_unsure_of():
 def test_what_explodes_is_counted_and_not_kept():
     found = asked(Morse(), temperatures=[200000.0], timestep=20.0)
     assert found["counts"]["runs: exploded"] == 1
+    assert found["candidates"] == []
 
 
 def test_bad_input_is_told():
@@ -73,14 +76,20 @@ def test_bad_input_is_told():
 
 
 def test_the_job_is_one_document():
-    found = explore_job.original(explorer={"explorer": "deform", "copies": 2}, parents=[PARENT], seed=3)
-    assert set(found) == {"candidates", "counts"}
+    deform = {"explorer": "deform", "copies": 2}
+    found = explore_job.original(explorer=deform, parents=[PARENT], seed=3)
+    assert found == explore(explorer_of(deform), [PARENT], seed=3)
+    assert json.loads(json.dumps(found)) == found
 
 
 def test_cells_breathe_under_pressure():
     still = asked(Morse(), temperatures=[300.0])
     assert len({str(one["geometry"]["cell"]) for one in still["candidates"]}) == 1
-    pressed = asked(Morse(), temperatures=[300.0], steps=200, every=50, pressures=[0.0, 0.1])
-    volumes = [abs(np.linalg.det(one["geometry"]["cell"])) for one in pressed["candidates"]]
-    assert len(set(volumes)) == 4
-    assert volumes[-1] < 3.7**3
+
+    def volumes(pressures):
+        found = asked(Morse(), temperatures=[300.0], steps=200, every=50, pressures=pressures)
+        return [abs(np.linalg.det(one["geometry"]["cell"])) for one in found["candidates"]]
+
+    free, pressed = volumes([0.0, 0.0]), volumes([0.0, 0.1])
+    assert len(set(free)) == len(set(pressed)) == 4
+    assert pressed[-1] < free[-1] < 3.7**3
