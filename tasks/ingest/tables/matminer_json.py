@@ -52,7 +52,7 @@ def read_matminer_json(path: Path, origin: Origin) -> Iterator[Record | Composit
     """
     try:
         table = json.loads("".join(map(text_of, lines_of(path))))
-        names, rows = table["columns"], table["data"]
+        names, rows = [*table["columns"]], [*table["data"]]
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise InputError(
             f"it is no table of matminer: {type(error).__name__}: {error}",

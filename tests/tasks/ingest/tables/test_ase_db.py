@@ -38,6 +38,7 @@ def test_every_row_of_every_kind(tmp_path: Path, name: str) -> None:
     before = (tmp_path / name).read_bytes()
     *labelled, bare = read_ase_db(tmp_path / name, ORIGIN)
     assert (tmp_path / name).read_bytes() == before
+    assert len(labelled) == 3
     for number, record in enumerate(labelled):
         assert isinstance(record, Record), record
         assert np.allclose(record.forces, forces[number], atol=1e-14)

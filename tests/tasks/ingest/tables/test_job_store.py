@@ -68,7 +68,7 @@ def test_a_store_by_its_address(tmp_path: Path, record: Record) -> None:
     path = tmp_path / "store.yaml"
     path.write_text("type: sqlite\n")
     assert len(list(read_address(f"store:{path}"))) == 6
-    with pytest.raises(InputError):
+    with pytest.raises(InputError, match=r"none\.yaml"):
         list(read_address(f"store:{tmp_path / 'none.yaml'}"))
 
 

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -119,8 +120,6 @@ def test_a_composition_without_a_structure_is_no_record(tmp_path: Path) -> None:
     ],
 )
 def test_a_bad_line_does_not_lose_the_others(tmp_path: Path, line: Any, words: str) -> None:
-    import re
-
     good = ROW | {"total": 1}
     line = {"total": 1} | line if isinstance(line, dict) else line
     first, bad, last = read(tmp_path, good, line, good, columns=COLUMNS)

@@ -52,9 +52,19 @@ def test_compositions(tmp_path: Path) -> None:
     assert row.properties["gap expt"].unit == "eV"
 
 
-@pytest.mark.parametrize("table", [b"", b"{", {"data": []}, [1]])
-def test_what_is_no_table_is_refused(tmp_path: Path, table: Any) -> None:
-    with pytest.raises(InputError):
+@pytest.mark.parametrize(
+    ("table", "words"),
+    [
+        (b"", "the file is empty"),
+        (b"{", "it is no table of matminer: JSONDecodeError"),
+        ({"data": []}, "it is no table of matminer: KeyError: 'columns'"),
+        ({"columns": 3, "data": [[1]]}, "it is no table of matminer: TypeError"),
+        ({"columns": ["a"], "data": 5}, "it is no table of matminer: TypeError"),
+        ([1], "it is no table of matminer: TypeError"),
+    ],
+)
+def test_what_is_no_table_is_refused(tmp_path: Path, table: Any, words: str) -> None:
+    with pytest.raises(InputError, match=words):
         list(read_matbench("x", directory=put(tmp_path, "x", table)))
 
 
