@@ -1,10 +1,12 @@
+"""Generators trained and drawn from as jobs, what becomes of what is drawn, and what a person gets wrong."""
+
 from __future__ import annotations
 
 import numpy as np
 import pytest
 import spglib
 from ase.build import bulk, make_supercell
-from generators_for_tests import salts
+from generators_for_tests import SMALL, salts
 from jobflow import JobStore, run_locally
 from maggma.stores import MemoryStore
 
@@ -14,10 +16,12 @@ from zonemelt.tasks.crystals import Crystals
 from zonemelt.tasks.datasets.parts import write_part
 from zonemelt.tasks.datasets.versions import commit
 from zonemelt.tasks.errors import InputError, UnknownKeyError
+from zonemelt.tasks.generate.draw import candidates_of
 from zonemelt.tasks.generate.draw import settings_of as draw_settings_of
-from zonemelt.tasks.generate.generator import load_generator
+from zonemelt.tasks.generate.generator import Generator, GeneratorCard, load_generator
 from zonemelt.tasks.generate.jobs import drawn_split, read_crystals, sample_job, wish_of
 from zonemelt.tasks.generate.reduced import reduced
+from zonemelt.tasks.generate.sampling import SampleSettings
 from zonemelt.tasks.generate.wishes import Wish
 from zonemelt.tasks.quality.symmetry import quiet
 from zonemelt.tasks.records import Convergence, Geometry, Ingested
@@ -84,10 +88,36 @@ def test_train_and_draw_as_jobs(dataset, tmp_path, monkeypatch):
     )  # fmt: skip
     drawn = run_locally(made, store=JobStore(MemoryStore()), ensure_success=True)[made.uuid][1].output
     assert drawn["counts"]["proposed"] == 6
+    assert drawn["candidates"]
     for one in drawn["candidates"]:
         number = one["origin"]["settings"]["number"]
         symbols = set(one["geometry"]["symbols"])
         assert symbols == {"Na", "Cl"} if number % 2 == 0 else symbols <= {"Mg", "O"}
+
+
+def test_what_is_no_structure_among_the_drawn_is_counted():
+    sound, flat, endless, lost = (bulk("NaCl", "rocksalt", a=5.4) for _ in range(4))
+    flat.cell[2] = flat.cell[1]
+    endless.cell[0, 0] = np.inf
+    lost.positions[1, 2] = np.nan
+    close = sound.copy()
+    close.positions[1] = close.positions[0] + 0.1
+    card = GeneratorCard(
+        network=SMALL, elements=("Na", "Cl"), sizes={2: 1}, stretch_mean=(0.0,) * 6, stretch_deviation=0.1
+    )
+    found = candidates_of(
+        Crystals.of_atoms([flat, sound, endless, lost, close, sound]),
+        Generator(name="drawn", network=SMALL.make(species=2), card=card),
+        SampleSettings(seed=1),
+        parents=list("abcdef"),
+    ).document()
+    assert found["counts"] == {
+        "proposed": 6, "refused: its cell is not finite or has no volume": 3, "refused: atoms too close": 1,
+        "refused: the same as another": 1, "kept": 1,
+    }  # fmt: skip
+    (one,) = found["candidates"]
+    assert one["origin"]["parent"] == "b"
+    assert one["origin"]["settings"]["number"] == 1
 
 
 def test_what_a_person_gets_wrong(dataset, tmp_path):

@@ -1,3 +1,5 @@
+"""Noise and the ways out of it: distributions, symmetry, and what a lattice does not tell apart."""
+
 from __future__ import annotations
 
 from itertools import permutations

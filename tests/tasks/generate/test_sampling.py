@@ -1,3 +1,5 @@
+"""Drawing crystals: exact velocities lead home, wishes are granted, and batches do not matter."""
+
 from __future__ import annotations
 
 import numpy as np

@@ -1,3 +1,5 @@
+"""Training a generator: it learns, goes on where it stopped, and says what it cannot use."""
+
 from __future__ import annotations
 
 import json

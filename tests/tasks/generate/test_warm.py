@@ -34,15 +34,19 @@ def test_elements_may_be_others_in_another_order(earlier):
     elements = ["Xe", *reversed(known.card.elements)]
     torch.manual_seed(5)
     network = known.card.network.make(species=len(elements))
-    new = network.state_dict()["tokens.weight"][0].clone()
+    random = {name: value[0].clone() for name, value in network.state_dict().items() if "species" in name}
+    random["tokens.weight"] = network.state_dict()["tokens.weight"][0].clone()
     begin_with(network, str(earlier), known.card.network, elements)
     own, old = network.state_dict(), known.network.state_dict()
-    assert torch.equal(own["tokens.weight"][0], new)  # what is new begins at random
+    for name in ("to_species.weight", "to_species.bias"):
+        assert torch.equal(own[name][0], random[name])
+    assert torch.equal(own["tokens.weight"][0], random["tokens.weight"])  # what is new begins at random
     assert torch.equal(own["tokens.weight"][-1], old["tokens.weight"][-1])  # a hidden species
     for row, symbol in enumerate(elements[1:], start=1):
         before = known.card.elements.index(symbol)
         assert torch.equal(own["tokens.weight"][row], old["tokens.weight"][before])
-        assert torch.equal(own["to_species.bias"][row], old["to_species.bias"][before])
+        for name in ("to_species.weight", "to_species.bias"):
+            assert torch.equal(own[name][row], old[name][before])
 
 
 def test_another_network_is_refused(earlier):

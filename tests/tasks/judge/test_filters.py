@@ -1,3 +1,5 @@
+"""Conditions on verdicts, in words, and the order in which rows come."""
+
 from __future__ import annotations
 
 import pytest

@@ -1,3 +1,5 @@
+"""Candidates placed on one hull together, beside that of pymatgen."""
+
 from __future__ import annotations
 
 import random

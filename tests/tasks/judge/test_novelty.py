@@ -118,7 +118,7 @@ def test_what_was_not_compared_with_all_is_counted():
 
 
 def test_duplicates_cost_in_proportion():
-    """A hundred copies of each of three crystals: hardly more than one comparison a copy."""
+    """Twenty copies of each of three crystals: hardly more than one comparison a copy."""
     makes = [random_crystal(seed) for seed in range(3)]
     copies = []
     for number in range(60):

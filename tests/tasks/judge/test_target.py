@@ -1,3 +1,5 @@
+"""Targets as a sentence, and how far a material is from one."""
+
 from __future__ import annotations
 
 import pytest
