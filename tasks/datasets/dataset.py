@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from zonemelt.tasks.datasets.arrays import CRYSTAL_COLUMNS, LABEL_COLUMNS, Labels, crystals_of, labels_of
 from zonemelt.tasks.datasets.check import verify_part
-from zonemelt.tasks.datasets.levels import one_level
+from zonemelt.tasks.datasets.levels import LEVEL_COLUMNS, one_level
 from zonemelt.tasks.datasets.rows import records_of
 from zonemelt.tasks.datasets.scan import BATCH, rows_at, scan
 from zonemelt.tasks.datasets.schema import CONTENT
@@ -223,8 +223,7 @@ class Dataset:
         Raises:
             InputError: there are no records, the levels differ, or an element has two setups or values of U.
         """
-        columns = ["identifier", "theory", "hubbard_u", "setups", "elements"]
-        return one_level(self.batches(columns), self.info.theories, ignoring=ignoring)
+        return one_level(self.batches(LEVEL_COLUMNS), self.info.theories, ignoring=ignoring)
 
     def _size(self, part: Member) -> int:
         ranges = part.quarantine_left_out if self.quarantined else part.left_out

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from jobflow import job
 
 from zonemelt.tasks.datasets import commit, open_dataset, write_part
+from zonemelt.tasks.datasets.levels import LEVEL_COLUMNS, add_levels
 from zonemelt.tasks.datasets.versions import last_entry
 from zonemelt.tasks.errors import InputError, OracleError
 from zonemelt.tasks.quality.judge import POTENTIAL, judged
@@ -93,12 +94,11 @@ def _check_theory(records: Sequence[Record], before: Dataset | None) -> None:
     """Refuse labels of another level of theory than that of the dataset.
 
     Raises:
-        InputError: naming both.
+        InputError: naming both; also where an element has two setups or two values of U.
     """
     one = OneTheory()
     if before is not None:
-        for key in before.frame(["theory"])["theory"].unique():
-            one.add(before.theories[key], (), identifier="the dataset")
+        add_levels(one, before.batches(LEVEL_COLUMNS), before.theories)
     new = [record for record in records if record.quality is not None and record.quality.accepted]
     for record in new:
         one.add(record.theory, set(record.geometry.symbols), identifier=record.identifier)

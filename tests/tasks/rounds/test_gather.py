@@ -89,6 +89,16 @@ def test_another_level_of_theory_is_refused(tmp_path: Path):
     assert len(open_dataset(tmp_path)) == 1
 
 
+def test_another_setup_of_an_element_is_refused_before_it_is_kept(tmp_path: Path):
+    first, other = (
+        {"theory": VASP.model_copy(update={"setups": {"Cu": setup}})} for setup in ("Cu", "Cu_pv")
+    )
+    gather(documents(label(0, **first)), tmp_path, message="first")
+    with pytest.raises(InputError, match="record cu-1: two setups for Cu: Cu and Cu_pv"):
+        gather(documents(label(1, **other)), tmp_path, message="second")
+    assert len(open_dataset(tmp_path)) == 1
+
+
 def test_labels_without_forces_are_refused(tmp_path: Path):
     found = gather(documents(label(0), label(1, forces=None)), tmp_path, message="first")
     assert "it has no forces" in found["refused"]["cu-1"]
