@@ -14,7 +14,7 @@ from zonemelt.tasks.judge.verdict import Verdict
 from zonemelt.tasks.potentials.load import load_potential
 from zonemelt.tasks.records import Property
 from zonemelt.tasks.rounds.discovered import Discovery, Funnel, HullPoint, Lesson, Outcome
-from zonemelt.tasks.rounds.judge import Round, judge_committee, round_document
+from zonemelt.tasks.rounds.judge import Round, judge_committee, known_to, round_document
 from zonemelt.tasks.rounds.near_hull import is_refined, placed
 from zonemelt.tasks.train.predictor import open_model
 
@@ -132,8 +132,7 @@ def lessons(
     factor = 1.0
     if before and new:
         committee: Any = load_potential(before["committee"], dtype="float64")
-        known = [one for one in new if set(one.geometry.symbols) <= committee.elements]
-        if known:
+        if known := known_to(committee, new):
             errors = judge_committee(committee, known)
             factor = energy_factor(committee, known)
     potential = Lesson(
@@ -197,7 +196,8 @@ def judge_discovery_job(*, done: dict[str, Any], target: Any, oracle: str) -> di
     errors: dict[str, float] = {}
     if (held := this.held()) is not None:
         judged: Any = load_potential(committee["folder"], dtype="float64")
-        errors = judge_committee(judged, list(held.records()))
+        if known := known_to(judged, held.records()):
+            errors = judge_committee(judged, known)
     document = round_document(this, errors)
     earlier = before["found"] if before else []
     found = [*earlier, *({**one, "round": number} for one in gathered.get("found", []))]

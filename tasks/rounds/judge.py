@@ -17,13 +17,18 @@ from zonemelt.tasks.metrics.energies_forces import mean_errors
 from zonemelt.tasks.potentials.load import load_potential
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from zonemelt.tasks.datasets import Dataset
     from zonemelt.tasks.potentials.committee import Committee
     from zonemelt.tasks.records import Record
 
 _LEAST = 1e-6  # eV/Å: a smaller deviation is not believed
+
+
+def known_to(committee: Committee, records: Iterable[Record]) -> list[Record]:
+    """Those whose elements a committee was trained on: the only label with one may be yet to come."""
+    return [one for one in records if set(one.geometry.symbols) <= committee.elements]
 
 
 def judge_committee(committee: Committee, records: list[Record]) -> dict[str, float]:
@@ -150,7 +155,7 @@ def round_document(
 
 @job
 def judge_job(*, done: dict[str, Any]) -> dict[str, Any]:
-    """Judge the committee of a round on held-out labels; see :func:`round_document`.
+    """Judge the committee of a round on held-out labels whose elements it knows; see :func:`round_document`.
 
     Args:
         done: a :class:`Round`.
@@ -159,12 +164,12 @@ def judge_job(*, done: dict[str, Any]) -> dict[str, Any]:
     held, before, accepted = this.held(), this.before, set(this.gathered["accepted"])
     assert held is not None
     judged: Any = load_potential(this.committee["folder"], dtype="float64")
+    known = known_to(judged, held.records())
+    errors = judge_committee(judged, known) if known else dict[str, float]()
     surprised = None
-    if before is not None and accepted:
+    factor = before["heldout"].get("deviation factor") if before else None
+    if before and accepted and factor is not None:
         earlier: Any = load_potential(before["committee"], dtype="float64")
-        surprised = surprise(
-            earlier,
-            [record for record in this.labels().records() if record.identifier in accepted],
-            before["heldout"]["deviation factor"],
-        )
-    return round_document(this, judge_committee(judged, list(held.records())), surprised=surprised)
+        new = [record for record in this.labels().records() if record.identifier in accepted]
+        surprised = surprise(earlier, known_to(earlier, new), factor)
+    return round_document(this, errors, surprised=surprised)
