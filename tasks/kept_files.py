@@ -7,6 +7,7 @@ and the same content is kept once.
 
 from __future__ import annotations
 
+import re
 import secrets
 import shutil
 from dataclasses import dataclass
@@ -39,9 +40,17 @@ class KeptFile(MSONable):
         """Return the path, in the active blob directory.
 
         Raises:
-            StoreError: the file is missing or has another size, or no directory is active.
+            StoreError: the document is malformed, the file is missing or has another size, or no directory is
+                active.
         """
-        kept = cls(str(d["sha256"]), Path(str(d["name"])).name, int(d["nbytes"]))
+        digest, name, nbytes = (d.get(field) for field in ("sha256", "name", "nbytes"))
+        if not re.fullmatch("[0-9a-f]{64}", str(digest)) or not name or not isinstance(nbytes, int):
+            raise StoreError(
+                f"a malformed kept file: {d!r:.300}",
+                where="KeptFile",
+                remedy="the document was altered by hand or written by another version",
+            )
+        kept = cls(str(digest), Path(str(name)).name, nbytes)
         path = kept.path(active_directory().root)
         try:
             size = path.stat().st_size

@@ -50,3 +50,14 @@ def test_a_name_cannot_leave_the_directory(tmp_path):
              "name": "../../etc/passwd", "nbytes": 1}
         )  # fmt: skip
     assert caught.value.where.endswith("-passwd")
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [{"sha256": "../../etc/passwd"}, {"sha256": None}, {"name": None}, {"name": ""}, {"nbytes": "7"}],
+)
+def test_a_document_that_is_none_of_ours_is_refused(tmp_path, damage):
+    (tmp_path / "a.txt").write_text("content")
+    blobs = BlobDirectory(tmp_path / "blobs")
+    with blobs.active(), pytest.raises(StoreError, match="malformed kept file"):
+        MontyDecoder().process_decoded(keep_file(tmp_path / "a.txt").as_dict() | damage)
