@@ -11,6 +11,9 @@ from zonemelt.tasks.rounds.judge import Round, round_document
 from zonemelt.tasks.rounds.stop import Stop, reason_to_stop
 
 
+CONFIRMED = [{"confirmed": True}, {"confirmed": False}, {"confirmed": True}]
+
+
 def now(**changes: Any) -> list[dict[str, Any]]:
     document = {
         "round": 2, "exhausted": False, "choice": {}, "uncertainty": None, "surprise": None,
@@ -35,6 +38,12 @@ def now(**changes: Any) -> list[dict[str, Any]]:
         ({"uncertainty": 0.3}, {"uncertainty": 0.2, "surprise": 20.0}, ""),
         ({"promise": 0.02}, {"choice": {"promise": 0.01}}, "no candidate left is among the best"),
         ({}, {"exhausted": True, "choice": {"explored": {"proposed": 3}}}, "exhausted: "),
+        (
+            {"confirmed": 2},
+            {"discovery": {"discoveries": CONFIRMED}},
+            "2 crystals within the target are conf",
+        ),
+        ({"confirmed": 3}, {"discovery": {"discoveries": CONFIRMED}}, ""),
         ({"rounds": None}, {"round": 500}, ""),
     ],
 )

@@ -129,14 +129,14 @@ def test_the_trunk_may_learn_more_slowly(trained):
 
 
 def test_what_is_refused(trained, tmp_path):
-    for bad in (
-        {"model": "here"},
-        {"model": tmp_path, "freeze": True},
-        {"model": tmp_path, "strategy": "frozen", "trunk_rate": 0.5},
-        {"model": tmp_path, "trunk_rate": 0},
-        {"model": tmp_path, "layers": 3},
+    for bad, said in (
+        ({"model": "here"}, "the path must be absolute"),
+        ({"model": tmp_path, "freeze": True}, "freeze belongs to 'new head'"),
+        ({"model": tmp_path, "strategy": "frozen", "trunk_rate": 0.5}, "a frozen trunk has no learning rate"),
+        ({"model": tmp_path, "trunk_rate": 0}, "trunk_rate\n.*greater than 0"),
+        ({"model": tmp_path, "layers": 3}, "layers\n.*not permitted"),
     ):
-        with pytest.raises(ValidationError):
+        with pytest.raises(ValidationError, match=said):
             Transfer.model_validate(bad)
     with pytest.raises(InputError, match="train with the architecture of the trained model"):
         fit(target(), tmp_path / "a", architecture=CGCNN, transfer=Transfer(model=trained / "cogn"))
