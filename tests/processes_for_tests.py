@@ -69,6 +69,14 @@ def run_ranks(count: int, *words: str | Path) -> list[subprocess.CompletedProces
     ]
 
 
+def has_ended(pid: int) -> bool:
+    """Whether there is no such process, or only what nobody has asked the end of."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+
+
 def two_workers() -> Site:
     """This machine with two worker processes, however many cores it has."""
     return Site(name="here", scheduler="local", pools={"cpu": Pool(workers=2)})

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-import time
-from pathlib import Path
+import signal
+from dataclasses import replace
 
 import pytest
+from processes_for_tests import has_ended
+from waiting import until
 
+from zonemelt.tasks.deadline import DEADLINE_VARIABLE
 from zonemelt.tasks.errors import OracleAbsentError
 from zonemelt.tasks.executables import Executable
 from zonemelt.tasks.programs import run_program
@@ -14,25 +17,18 @@ from zonemelt.tasks.programs import run_program
 TRUE = Executable(oracle="x", program="true", variable="X_COMMAND", install="install it", version="x")
 
 
-def is_running(pid: int) -> bool:
-    """Whether there is such a process that has not ended."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
-
-
-@pytest.mark.parametrize("ending", ["exit 0", "trap 'exit 0' TERM; while :; do sleep 0.05; done"])
-def test_what_a_program_leaves_running_is_ended(tmp_path, ending):
+@pytest.mark.parametrize(
+    ("ending", "timeout"), [("exit 0", 60.0), ("trap 'exit 0' TERM; while :; do sleep 0.05; done", 5.0)]
+)
+def test_what_a_program_leaves_running_is_ended(tmp_path, ending, timeout):
     """A child that does not mind being asked, of a program that ends well or is asked to."""
     script = "sh -c 'trap \"\" TERM; echo $$; exec sleep 60' & while [ ! -s out ]; do sleep 0.02; done; "
-    run_program(["sh", "-c", script + ending], folder=tmp_path, stdout="out", stderr="err", timeout=2.0)
+    ended = run_program(
+        ["sh", "-c", script + ending], folder=tmp_path, stdout="out", stderr="err", timeout=timeout
+    )
+    assert (ended.status, ended.timed_out) == (0, timeout == 5.0)
     child = int((tmp_path / "out").read_text())
-    for _ in range(100):
-        if not is_running(child):
-            break
-        time.sleep(0.02)
-    assert not is_running(child)
+    until(lambda: has_ended(child), "the child is gone", seconds=20)
 
 
 def test_a_command_of_the_settings(monkeypatch):
@@ -44,3 +40,22 @@ def test_a_command_of_the_settings(monkeypatch):
         TRUE.find()
     with pytest.raises(OracleAbsentError, match=r"cannot be split into words: No closing quotation"):
         TRUE.find("mpirun 'pw.x")
+
+
+def test_a_program_is_ended_when_the_time_of_its_job_is_up(tmp_path, monkeypatch):
+    monkeypatch.setenv(DEADLINE_VARIABLE, "1.0")  # long ago
+    ended = run_program(["sleep", "600"], folder=tmp_path, stdout="out", stderr="err", timeout=600.0)
+    assert (ended.timed_out, ended.status) == (True, -signal.SIGTERM)
+
+
+def test_there_is_no_such_program(tmp_path):
+    with pytest.raises(FileNotFoundError, match="no-such-program"):
+        run_program(["no-such-program"], folder=tmp_path, stdout="out", stderr="err", timeout=60.0)
+
+
+def test_a_program_says_its_version_on_either_output(tmp_path):
+    program = tmp_path / "code"
+    program.write_text('#!/bin/sh\necho hello\necho "code, version $1.3 of today" >&2\n')
+    program.chmod(0o755)
+    given = replace(TRUE, question=("7",), version=r"version (\S+)")
+    assert given.ask([str(program)]) == "7.3"

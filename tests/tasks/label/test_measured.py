@@ -1,3 +1,5 @@
+"""What is measured beside a label: right against an equation of state, and never at the cost of the label."""
+
 from __future__ import annotations
 
 from pathlib import Path

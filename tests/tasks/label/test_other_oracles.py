@@ -8,13 +8,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from ase import Atoms
 from ase.build import bulk
 from ase.calculators.lj import LennardJones
 from jobflow import JobStore, run_locally
 from maggma.stores import MemoryStore
 from oracle_contract import OracleContract
+from potentials_for_tests import Morse
 
 from zonemelt.tasks.convert.documents.units import KBAR_OF_VASP
+from zonemelt.tasks.crystals import Crystals
 from zonemelt.tasks.errors import InputError, OracleAbsentError, OracleError, UnfitStructureError
 from zonemelt.tasks.label import by_ase, by_atomate2, by_potential
 from zonemelt.tasks.label.jobs import label_job
@@ -42,6 +45,7 @@ class TestLennardJones(OracleContract):
     """A calculator of ASE that is named by its import path."""
 
     step = 1e-3  # it is stiff
+    components = ((0, 0), (1, 1), (2, 2), (1, 2), (0, 2), (0, 1))
 
     @classmethod
     def run(cls, geometry: Geometry, folder: Path) -> Record:
@@ -129,7 +133,7 @@ def test_wrong_arguments_are_told(settings: dict, error, said: str, tmp_path: Pa
 def test_atoms_on_top_of_each_other_are_refused(tmp_path: Path) -> None:
     atoms = bulk("Cu", cubic=True)
     atoms.positions[1] = atoms.positions[0] + 0.1
-    with pytest.raises(UnfitStructureError, match="Å"):
+    with pytest.raises(UnfitStructureError, match=r"atoms 0 \(Cu\) and 1 \(Cu\) are 0\.17 Å apart"):
         by_ase.label(Geometry.of(atoms), LJ, identifier="close", workdir=tmp_path)
 
 
@@ -162,6 +166,27 @@ class TestPotential(OracleContract):
 
     def test_it_is_no_dft(self, record: Record) -> None:
         assert not record.theory.is_dft
+
+
+def test_a_potential_as_a_teacher_says_what_it_says_elsewhere(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(by_potential, "_loaded", lambda *_: (Morse(), "f" * 16))
+
+    def label(atoms):
+        return by_potential.label(Geometry.of(atoms), PotentialSettings(), identifier="x", workdir=tmp_path)
+
+    atoms = copper().atoms()
+    record, said = label(atoms), Morse().evaluate(Crystals.of_atoms([atoms]), stress=True)
+    assert record.energy_free == record.energy_sigma0 == said.energies_G[0]
+    assert np.array_equal(record.forces, said.forces_A3)
+    assert np.array_equal(record.stress, said.stresses_G33[0])
+    assert (record.theory.code, record.theory.protocol, record.theory.is_dft) == (
+        "potential morse",
+        "f" * 16,
+        False,
+    )
+    assert label(Atoms("Cu2", [(0, 0, 0), (0, 0, 2.5)])).stress is None
+    with pytest.raises(UnfitStructureError, match="morse does not know Fe"):
+        label(bulk("Fe"))
 
 
 def test_an_absent_potential_is_told(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import hashlib
 from pathlib import Path
 
 import pytest
+from ase import Atoms
 from ase.build import bulk
 from hypothesis import given
 from hypothesis import strategies as st
@@ -158,6 +159,28 @@ def own(folder: Path, *, functional: str = "SLA PZ NOGX NOGC", valence: float = 
     return find_protocol(fields | changes, code="qe")
 
 
+@pytest.mark.parametrize(
+    ("name", "text", "functional", "valence"),
+    [
+        (
+            "Si.psp8",
+            "Si ONCVPSP\n 14.0 4.0 170101 zatom,zion,pspd\n 8 11 2 4 600 0 pspcod,pspxc\n",
+            "PBE",
+            4.0,
+        ),
+        ("Si.psp8", "Si\n 14.0 4.0 170101 zatom\n 8 -116133 2 4 600 0 pspcod\n", "PBEsol", 4.0),
+        ("Si.psp8", "not at all\n", None, None),
+        ("Fe.UPF", "    Functional:  SLA+PW+PBX+PBC\n  8.00000000000      Z valence\n", "PBE", 8.0),
+        ("Fe.UPF", UPF.format(functional="sla  pw pbx pbc", valence="1.6D+01"), "PBE", 16.0),
+        ("Fe.UPF", "no header", None, None),
+    ],
+)
+def test_what_the_header_of_a_file_says(tmp_path: Path, name, text, functional, valence) -> None:
+    facts.cache_clear()
+    (tmp_path / name).write_text(text)
+    assert facts(tmp_path / name) == (hashlib.sha256(text.encode()).hexdigest(), functional, valence)
+
+
 def look(geometry: Geometry, protocol: Protocol, folder: Path) -> None:
     facts.cache_clear()
     files = checked_files(protocol, geometry.symbols, folder=folder, identifier="it")
@@ -191,7 +214,10 @@ def test_what_is_refused_before_anything_is_spent(tmp_path: Path) -> None:
         look(Geometry.of(bulk("Al")), own(tmp_path, valence=3, smearing="none"), tmp_path)
     close = bulk("Si")
     close.positions[1] = close.positions[0] + 0.3
-    with pytest.raises(UnfitStructureError, match="Å"):
+    with pytest.raises(UnfitStructureError, match=r"atoms 0 \(Si\) and 1 \(Si\) are 0\.\d\d Å apart"):
         look(Geometry.of(close), own(tmp_path), tmp_path)
-    with pytest.raises(UnfitStructureError, match="k-points"):
+    alone = Atoms("Si2", [(0, 0, 0), (0, 0, 2.3)])
+    with pytest.raises(UnfitStructureError, match="it is periodic along no vector"):
+        look(Geometry.of(alone), own(tmp_path), tmp_path)
+    with pytest.raises(UnfitStructureError, match=r"\d+ k-points, more than 20000"):
         look(silicon, own(tmp_path, kpoint_density=15.0), tmp_path)
