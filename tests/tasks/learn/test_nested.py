@@ -185,6 +185,8 @@ def test_stack_takes_its_weights_from_training_rows_only():
     assert blind["predictions"] == stack["predictions"]
     with pytest.raises(InputError, match="several folds"):
         stack_fold(table, [found[0], {**found[1], "fold": 1}], coverage=0.9)
+    with pytest.raises(InputError, match="of another table"):
+        stack_fold(PropertyTable.of(document(rows=30)), found, coverage=0.9)
 
 
 def test_what_cannot_be_promised_is_refused_before_anything_is_fitted(monkeypatch):

@@ -13,7 +13,7 @@ from zonemelt.tasks.errors import InputError
 from zonemelt.tasks.learn.median_trees import CentredExtraTrees
 from zonemelt.tasks.learn.property_table import PropertyTable
 from zonemelt.tasks.learn.shallow import FAMILIES, ModelSpec
-from zonemelt.tasks.metrics.deviations import floored, predict
+from zonemelt.tasks.metrics.deviations import predict
 
 TREES = {"n_estimators": 20}
 
@@ -116,12 +116,6 @@ def test_models_that_extrapolate_do_not_go_astray(family):
     values = np.random.default_rng(0).normal(size=(40, 2)) * [1.0, 1e-7]
     model = ModelSpec.of(family).pipeline(seed=0).fit(values, values[:, 0] + 1e5 * values[:, 1])
     assert abs(model.predict(np.array([[0.0, 1.5]]))[0]) < 20
-
-
-def test_deviations_are_never_zero():
-    errors = np.array([1.0, -1.0])
-    assert floored(np.array([0.0, 3.0]), errors, size=2).tolist() == [0.02, 3.0]
-    assert floored(None, errors, size=3).tolist() == [1.0, 1.0, 1.0]
 
 
 @pytest.mark.parametrize("values", [0.1, "scale", None])

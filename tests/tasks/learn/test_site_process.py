@@ -45,12 +45,16 @@ def test_labels_are_met_and_order_does_not_matter():
     assert again == pytest.approx(model.predict(np.arange(200))[0])
 
 
-def test_fit_goes_on_from_an_earlier_one():
+def test_fit_goes_on_from_an_earlier_one_and_learns_from_the_last_labels():
     known, labels = occupations(SITES), additive()
     first = fit(known, np.arange(30), labels[:30])
     again = fit(known, np.arange(60), labels[:60], start=first, most=40)
     assert len(again.rows_N) == 60
     assert not np.allclose(again.logarithms, first.logarithms)
+    anew = fit(known, np.arange(60), labels[:60], most=40)
+    assert again.logarithms.tolist() != anew.logarithms.tolist()  # it began elsewhere, and has so many steps
+    last = fit(known, np.arange(20, 60), labels[20:60])
+    assert anew.logarithms.tolist() == last.logarithms.tolist()
 
 
 def test_bad_input_is_told():

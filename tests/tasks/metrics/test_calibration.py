@@ -18,6 +18,7 @@ from zonemelt.tasks.metrics.calibration import (
     rank_correlation,
     sharpness,
 )
+from zonemelt.tasks.metrics.deviations import floored
 from zonemelt.tasks.metrics.recalibration import conformal_factor, recalibrate
 
 
@@ -130,3 +131,10 @@ def test_conformal_takes_the_right_error_and_refuses_too_few():
         conformal_factor(np.ones(8), np.ones(8), coverage=0.9)
     with pytest.raises(InputError, match="probability"):
         conformal_factor(np.ones(8), np.ones(8), coverage=90)
+
+
+def test_deviations_are_never_zero():
+    errors = np.array([1.0, -1.0])
+    assert floored(np.array([0.0, 3.0]), errors, size=2).tolist() == [0.02, 3.0]
+    assert floored(None, errors, size=3).tolist() == [1.0, 1.0, 1.0]
+    assert floored(None, np.zeros(2), size=1).item() > 0

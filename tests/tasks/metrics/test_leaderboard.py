@@ -13,7 +13,9 @@ DOUBT = dict.fromkeys(
 PUBLISHED = [{"algorithm": "other", "mae": 2.5, "std": 0.1, "source": "a paper"}]
 
 
-def result(model: str, fold: int, mae: float, *, seed: int = 0, inner: float = 1.0, spearman=0.5) -> dict:
+def result(
+    model: str, fold: int, mae: float, *, seed: int | None = 0, inner: float = 1.0, spearman=0.5
+) -> dict:
     return {
         "model": model, "family": "ridge", "fold": fold, "seed": seed, "mae": mae, "rmse": mae, "r2": 0.5,
         "inner_mae": inner, "settings": {}, "uncertainty": {**DOUBT, "spearman": spearman},
@@ -50,6 +52,19 @@ def test_choice_goes_by_the_inner_error_and_not_by_the_test():
     assert [one["model"] for one in found["models"][CHOSEN]["chosen"]] == ["a", "b"]
     assert found["models"]["b"]["uncertainty"]["spearman"] is None
     assert found["models"][CHOSEN]["family"] == "several"
+
+
+def test_a_mean_over_seeds_stands_beside_its_seeds_and_is_not_chosen():
+    each = [result("a", fold, 2.0 + fold, seed=seed, inner=0.5) for fold in (0, 1) for seed in (0, 1)]
+    mean = [result("mean", fold, 1.0 + fold, seed=None, inner=0.1) for fold in (0, 1)]
+    other = [result("b", fold, 9.0, seed=seed, inner=0.9) for fold in (0, 1) for seed in (0, 1)]
+    found = summarize([*each, *mean, *other], task="t", unit="eV", published=[])
+    assert found["seeds"] == [0, 1]
+    assert found["models"]["mean"]["mae"]["folds"] == [1.0, 2.0]
+    assert found["models"]["mean"]["mae"]["seed_std"] is None
+    assert {one["model"] for one in found["models"][CHOSEN]["chosen"]} == {"a"}
+    with pytest.raises(InputError, match="'mean' has no result of fold 1 with seed None"):
+        summarize([*each, mean[0]], task="t", unit="eV", published=[])
 
 
 def test_half_a_comparison_is_refused():

@@ -1,3 +1,5 @@
+"""The network of the generator: what changes no crystal changes nothing, and all that it is told counts."""
+
 from __future__ import annotations
 
 import pytest

@@ -1,3 +1,5 @@
+"""Published potentials: the physics of all, the numbers of their own calculators, and no file that runs."""
+
 from __future__ import annotations
 
 import numpy as np

@@ -1,3 +1,5 @@
+"""Features from the layers of a potential: the same for the same crystal, one of each name."""
+
 from __future__ import annotations
 
 import numpy as np

@@ -18,7 +18,7 @@ from zonemelt.tasks.errors import InputError
 from zonemelt.tasks.featurize.graphs import Edges, graphs_of
 from zonemelt.tasks.potentials.cluster_kernels import features
 from zonemelt.tasks.potentials.cluster_products import couplings
-from zonemelt.tasks.potentials.committee import Committee
+from zonemelt.tasks.potentials.committee import COMMITTEE, Committee
 from zonemelt.tasks.potentials.fitting.linear_design import design
 from zonemelt.tasks.potentials.fitting.linear_fit import fit_linear
 from zonemelt.tasks.potentials.linear import Basis, Linear, LinearCard
@@ -163,11 +163,26 @@ def test_a_member_of_a_committee(fitted):
     alone = committee.evaluate(some, stress=True)
     assert (mean.energies_G == alone.energies_G).all()
     assert (mean.stresses_G33 == alone.stresses_G33).all()
+    one, other = (member.evaluate(some) for member in committee.members)
+    apart = np.abs(one.energies_G - other.energies_G) / some.sizes_G
+    np.testing.assert_allclose(spread.energies_G, apart / np.sqrt(2))
+    apart = np.linalg.norm(one.forces_A3 - other.forces_A3, axis=1)
+    np.testing.assert_allclose(spread.forces_A, apart / np.sqrt(2))
     assert (spread.forces_A > 0).all()
     stranger = made(("Al", "Cu"))
     stranger.theory = THEORY.model_copy(update={"functional": "PBE"})
     with pytest.raises(InputError, match=r"mixed: emt EMT; emt PBE"):
         Committee("two", [linear, stranger])
+
+
+def test_what_is_no_committee(fitted, tmp_path):
+    linear = load_potential(str(fitted[0]), dtype="float64")
+    with pytest.raises(InputError, match="one: 1 members\n.*two or more"):
+        Committee("one", [linear])
+    for text in ("[", "{}", '{"members": [3]}'):
+        (tmp_path / COMMITTEE).write_text(text)
+        with pytest.raises(InputError, match="it cannot be read: "):
+            load_potential(str(tmp_path))
 
 
 def test_the_validation_part_may_join(tmp_path):
@@ -235,9 +250,12 @@ def test_a_bootstrap_counts_structures_as_often_as_they_are_drawn(tmp_path):
     fit_linear(copies, SPLIT, BASIS, theory=THEORY, directory=tmp_path / "copied")
     copied = load_potential(str(tmp_path / "copied"), dtype="float64")
     crystals = Crystals.of_atoms(structures()[12:])
-    np.testing.assert_allclose(
-        weighed.evaluate(crystals).forces_A3, copied.evaluate(crystals).forces_A3, atol=0.02
-    )
+    found, expected = (one.evaluate(crystals).forces_A3 for one in (weighed, copied))
+    np.testing.assert_allclose(found, expected, atol=0.02)
+    plain = fit_linear(labelled(edges=EDGES), SPLIT, BASIS, theory=THEORY, directory=tmp_path / "plain")
+    assert plain.training["seed"] is None
+    once = load_potential(str(tmp_path / "plain"), dtype="float64").evaluate(crystals).forces_A3
+    assert np.abs(once - found).max() > 0.05  # else it would not be seen that some count twice
 
 
 def test_what_symmetry_hides_has_no_weight(tmp_path):

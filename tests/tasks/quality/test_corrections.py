@@ -49,8 +49,8 @@ def test_names_of_potentials_may_be_short():
 @pytest.mark.parametrize(
     ("theory", "reason"),
     [
-        ({"hubbard_u": {"Fe": 4.0}}, "4.0"),
-        ({"hubbard_u": {}}, "U"),
+        ({"hubbard_u": {"Fe": 4.0}}, "Invalid U value of 4.0 on Fe"),
+        ({"hubbard_u": {}}, "Invalid U value of 0.0 on Fe"),
         ({"functional": "r2SCAN"}, "computed with r2SCAN"),
         ({"functional": None}, "what nothing says"),
         ({"code": "gpaw"}, "computed with gpaw"),

@@ -1,3 +1,5 @@
+"""What spglib is asked, it answers or refuses in one way; primitive cells and groups are those of tables."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -10,7 +12,7 @@ from zonemelt.tasks.atomistic.symmetric_displacements import displacements
 from zonemelt.tasks.crystals import Crystals
 from zonemelt.tasks.errors import InputError
 from zonemelt.tasks.featurize.structural import symmetry
-from zonemelt.tasks.quality.symmetry import asked, primitive
+from zonemelt.tasks.quality.symmetry import asked, primitive, symmetry_of
 from zonemelt.tasks.records import Geometry
 
 CLASH = Atoms("Na2", positions=[(0, 0, 0), (0, 0, 0)], cell=4 * np.eye(3), pbc=True)
@@ -28,6 +30,7 @@ def test_what_spglib_refuses_is_the_same_whichever_way_it_says_so():
     cell, fractions, numbers = primitive(Geometry.of(CLASH), symprec=1e-2)
     np.testing.assert_allclose(cell, CLASH.cell.array)
     assert len(fractions) == len(numbers) == 2
+    assert symmetry_of(Geometry.of(CLASH)) is None
     assert symmetry(Crystals.of_atoms([CLASH]), 0) is None
     with pytest.raises(InputError, match="are two atoms in one place"):
         displacements(CLASH, tolerance=1e-2)
@@ -40,3 +43,6 @@ def test_what_it_does_not_refuse():
     assert len(fractions) == 1
     assert abs(np.linalg.det(cell)) == pytest.approx(twice.get_volume() / 2)
     assert symmetry(Crystals.of_atoms([twice]), 0)[0] == 225
+    assert symmetry_of(Geometry.of(twice)) == (225, 48)
+    assert symmetry_of(Geometry.of(bulk("GaAs", "zincblende", a=5.65))) == (216, 24)
+    assert symmetry_of(Geometry.of(bulk("Mg"))) == (194, 24)

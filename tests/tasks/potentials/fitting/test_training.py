@@ -342,10 +342,18 @@ def test_half_precision_is_refused(metals, tmp_path):
         fit(metals, tmp_path, settings={"precision": "bf16"})
 
 
-@pytest.mark.parametrize("weights", [{"force": 1.0}, {}, {"energy": -1.0}, {"energy": 0.0}])
-def test_weights_that_cannot_be_used(weights):
-    with pytest.raises(ValueError, match=r"weights|is none of"):
-        Terms(weights=weights)
+@pytest.mark.parametrize(
+    ("weights", "said"),
+    [
+        ({"force": 1.0}, r"weights: .*\n.*'force' is none of energy, forces, stress"),
+        ({}, r"weights: .*\n.*weights must be positive"),
+        ({"energy": -1.0, "forces": 1.0}, r"weights: .*\n.*weights must be positive"),
+        ({"energy": 0.0}, r"weights: .*\n.*weights must be positive"),
+    ],
+)
+def test_weights_that_cannot_be_used(weights, said):
+    with pytest.raises(InputError, match=said):
+        terms_of({"weights": weights})
 
 
 @pytest.mark.parametrize("damage", ["weights", "card", "kind"])

@@ -138,11 +138,6 @@ class TestMace(PotentialContract):
     exact = 1e-9
     rtol = 1e-3
 
-    def structures(self):
-        from potential_contract import metal, salt
-
-        return [salt(), metal()]
-
     @pytest.fixture(scope="class")
     @classmethod
     def potential(cls, tmp_path_factory):
