@@ -22,6 +22,7 @@ from zonemelt.tasks.blobs import (
     offload,
     put_json,
     put_structure,
+    to_lists,
 )
 from zonemelt.tasks.errors import StoreError
 from zonemelt.tasks.structure_blobs import decode_structure, encode_structure, layout
@@ -186,6 +187,27 @@ class TestFileReference:
         plain = hydrate([reference.as_dict()], blobs)[0]
         assert plain["a"] == list(range(2000))
         assert plain["l"]["@class"] == "Lattice"
+
+    @pytest.mark.parametrize("as_lists", [True, "late"])
+    def test_arrays_may_arrive_as_lists(self, blobs, as_lists):
+        numbers = np.arange(2000.0)
+        light = {
+            "a": offload(numbers, blobs),
+            "deep": put_json({"b": [offload(numbers, blobs).as_dict()]}, blobs),
+        }
+        text = json.dumps(light, cls=MontyEncoder)
+        with blobs.active(as_lists=as_lists):
+            found = to_lists(json.loads(text, cls=MontyDecoder))
+        assert found == {"a": numbers.tolist(), "deep": {"b": [numbers.tolist()]}}
+        assert type(found["a"]) is list
+        assert isinstance(travel(light, blobs)["a"], np.ndarray)  # the block has ended
+
+    def test_an_item_of_what_will_be_lists_is_a_number(self, blobs):
+        document = offload(np.arange(2000.0).reshape(2, 1000), blobs).as_dict()
+        with blobs.active(as_lists="late"):
+            late = MontyDecoder().process_decoded(document)
+        assert to_lists([late[1], (late[1, 3],)]) == [list(np.arange(1000.0, 2000.0)), (1003.0,)]
+        assert type(to_lists(late[1, 3])) is float
 
     def test_what_is_called_like_a_reference_stays(self, blobs):
         document = {"a": {"@class": "FileReference"}, "b": {"@class": "FileReference", "@module": "x"}}

@@ -17,12 +17,9 @@ from zonemelt.tasks.potentials.load import load_potential
 from zonemelt.tasks.records import Geometry
 
 MODULE = """
-from pathlib import Path
-
 from ase.build import bulk
 from ase.calculators.emt import EMT
 
-Path("imported").touch()
 NUMBER = 1
 
 
@@ -50,6 +47,7 @@ def own_module(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setenv("ZONEMELT_CALCULATORS", "own_code_of_a_test:Mine, own_code_of_a_test:NUMBER")
+    monkeypatch.delenv("ZONEMELT_MODELS", raising=False)
     monkeypatch.setenv("ZONEMELT_EXPLORERS", "own_code_of_a_test:propose,own_code_of_a_test:broken,nowhere:f")
     return tmp_path
 
@@ -70,9 +68,19 @@ def test_a_calculator_of_ones_own_is_a_potential_for_its_elements():
         ("own:own_code_of_a_test:NUMBER", "cannot be called"),
     ],
 )
-def test_what_is_not_listed_is_not_imported(name, message):
+def test_what_cannot_be_a_calculator(name, message):
     with pytest.raises(InputError, match=message):
         load_potential(name)
+
+
+def test_what_is_not_listed_is_not_imported(own_module):
+    (own_module / "unlisted_code_of_a_test.py").write_text(MODULE)
+    with pytest.raises(InputError, match="unlisted_code_of_a_test:Mine is not allowed"):
+        load_potential("own:unlisted_code_of_a_test:Mine")
+    asked = explorer_of({"explorer": "own", "function": "unlisted_code_of_a_test:propose"})
+    with pytest.raises(InputError, match="unlisted_code_of_a_test:propose is not allowed"):
+        explore(asked, [], seed=0)
+    assert "unlisted_code_of_a_test" not in sys.modules
 
 
 def test_a_calculator_that_does_not_say_for_what_it_is(monkeypatch):
@@ -112,12 +120,14 @@ def test_functions_that_cannot_be_asked(function, message):
 def test_workers_take_over_the_lists_that_they_lack(monkeypatch):
     given = lists()
     assert set(given) == {"ZONEMELT_CALCULATORS", "ZONEMELT_EXPLORERS"}
-    monkeypatch.delenv("ZONEMELT_EXPLORERS")
+    for variable in ("ZONEMELT_EXPLORERS", "ZONEMELT_MODELS"):
+        monkeypatch.setenv(variable, "")  # else what is taken over here would outlive the test
+        monkeypatch.delenv(variable)
     monkeypatch.setenv("ZONEMELT_CALCULATORS", "mine:make")
     take_lists({**given, "ZONEMELT_MODELS": "m:N", "PATH": "/nowhere"})
-    monkeypatch.delenv("ZONEMELT_MODELS")  # and what the test has set goes with it
     assert listed("ZONEMELT_CALCULATORS") == ("mine:make",)  # its own machine's
     assert listed("ZONEMELT_EXPLORERS")[0] == "own_code_of_a_test:propose"
+    assert listed("ZONEMELT_MODELS") == ("m:N",)
     assert os.environ["PATH"] != "/nowhere"
 
 

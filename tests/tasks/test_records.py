@@ -4,14 +4,12 @@ from pathlib import Path
 
 import pytest
 from ase.build import bulk
-from hypothesis import given
-from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from zonemelt.tasks.errors import InputError
 from zonemelt.tasks.label.by_ase import emt as label
 from zonemelt.tasks.label.settings import EmtSettings
-from zonemelt.tasks.records import Geometry, Record, one_theory
+from zonemelt.tasks.records import Correction, Geometry, Record, one_theory
 from zonemelt.tasks.theory import Theory
 
 
@@ -49,18 +47,58 @@ def test_a_cell_without_a_sensible_volume_is_refused(length: float) -> None:
         Geometry(cell=((length, 0, 0), (0, 3, 0), (0, 0, length)), symbols=("Al",), positions=((0, 0, 0),))
 
 
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"forces": ((0.0, 0.0, 0.0),)}, "1 forces for 2 atoms"),
+        ({"magmoms": (1.0, 1.0, 1.0)}, "3 magmoms for 2 atoms"),
+    ],
+)
+def test_each_atom_has_its_row(record: Record, changes: dict, said: str) -> None:
+    with pytest.raises(ValidationError, match=said):
+        Record.model_validate(record.model_dump() | changes)
+
+
+@pytest.mark.parametrize("symbol", ["X", "Qq"])
+def test_what_is_no_element_is_refused(symbol: str) -> None:
+    with pytest.raises(ValidationError, match=f"{symbol}: no such element"):
+        Geometry(cell=((3, 0, 0), (0, 3, 0), (0, 0, 3)), symbols=(symbol,), positions=((0, 0, 0),))
+
+
+def test_energies_are_of_the_cell_with_and_without_correction(record: Record) -> None:
+    known = record.model_copy(
+        update={"energy_sigma0": -7.0, "correction": Correction(scheme="some", energy=-0.5)}
+    )
+    assert (known.energy, known.energy_per_atom, known.energy_corrected) == (-7.0, -3.5, -7.5)
+    bare = known.model_copy(update={"energy_sigma0": None})
+    for name in ("energy", "energy_per_atom", "energy_corrected"):
+        with pytest.raises(InputError, match="record al2: it has no energy extrapolated"):
+            getattr(bare, name)
+
+
 def test_nan_energy_is_refused(record: Record) -> None:
     with pytest.raises(ValidationError, match="energy_free"):
         Record.model_validate(record.model_dump() | {"energy_free": float("nan")})
 
 
-@given(
-    st.sampled_from(["code", "version", "functional"]),
-    st.text(min_size=1, max_size=5).filter(lambda text: text not in {"a", "b", "c"}),
+OTHER = {
+    "code": "x", "version": "x", "functional": "x", "dispersion": "x", "cutoff": 1.5, "kpoint_density": 1.5,
+    "kpoint_mesh": "x", "smearing": "x", "smearing_width": 1.5, "spin": False, "protocol": "x",
+    "is_dft": False,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "field", [name for name in Theory.model_fields if name not in {"setups", "hubbard_u"}]
 )
-def test_theory_key_depends_on_each_field(field: str, value: str) -> None:
+def test_theory_key_depends_on_each_field(field: str) -> None:
     theory = Theory(code="a", version="b", functional="c")
-    assert theory.model_copy(update={field: value}).key != theory.key
+    assert Theory.model_validate(theory.model_dump() | {field: OTHER[field]}).key != theory.key
+
+
+def test_theory_key_does_not_depend_on_what_differs_with_the_elements() -> None:
+    theory = Theory(code="a")
+    assert Theory(code="a", setups={"Al": "x"}, hubbard_u={"Fe": 4.0}).key == theory.key
 
 
 def test_mixed_levels_are_refused_by_name(record: Record) -> None:

@@ -14,9 +14,8 @@ from potentials_for_tests import Morse
 from zonemelt.tasks.acquire.select import Pool, Selecting, select
 from zonemelt.tasks.atomistic.neb import NebSettings
 from zonemelt.tasks.atomistic.relax import RelaxSettings
-from zonemelt.tasks.blobs import BlobDirectory
 from zonemelt.tasks.datasets.scan import expression, where_said
-from zonemelt.tasks.errors import InputError, JobError, OracleAbsentError, StoreError
+from zonemelt.tasks.errors import InputError, JobError, OracleAbsentError
 from zonemelt.tasks.executables import Executable
 from zonemelt.tasks.featurize.compositions import Compositions
 from zonemelt.tasks.featurize.formulas import parse
@@ -144,19 +143,6 @@ def test_files_that_hold_something_else(tmp_path):
         with pytest.raises(InputError, match=said) as error:
             read(tmp_path / name)
         assert name in str(error.value)
-
-
-def test_blobs_that_cannot_be_kept_or_were_altered(tmp_path):
-    blobs = BlobDirectory(tmp_path / "blobs")
-    digest = blobs.put(b"content", kind="json")
-    path = blobs.path(digest, "json")
-    path.chmod(0o600)
-    path.write_bytes(b"another")
-    with pytest.raises(StoreError, match="does not have the content that its name promises"):
-        blobs.get(digest, "json", verify=True)
-    (tmp_path / "file").touch()
-    with pytest.raises(StoreError, match="a blob of 4 bytes cannot be written"):
-        BlobDirectory(tmp_path / "file").put(b"more", kind="json")
 
 
 def test_a_program_that_does_not_start_is_quoted(tmp_path):

@@ -7,10 +7,11 @@ from __future__ import annotations
 import pickle
 import sqlite3
 from contextlib import closing
-from datetime import UTC, datetime
+from datetime import datetime, timedelta, timezone
 
 import numpy as np
 import pytest
+from bson import ObjectId
 from maggma.core import Sort
 from maggma.core.validator import Validator
 from monty.json import MontyDecoder
@@ -142,7 +143,7 @@ class TestMaggma:
             assert new.newer_in(old) == []
 
     def test_dates_are_utc_to_the_millisecond_as_in_mongodb(self, tasks):
-        when = datetime(2026, 5, 1, 12, 0, 0, 123456, tzinfo=UTC)
+        when = datetime(2026, 5, 1, 14, 0, 0, 123456, tzinfo=timezone(timedelta(hours=2)))
         tasks.update({"task_id": 1, "when": when})
         assert tasks.query_one()["when"] == datetime(2026, 5, 1, 12, 0, 0, 123000)
 
@@ -228,6 +229,12 @@ class TestErrors:
             assert not reader.ensure_index("x")
         with SQLiteStore(store.path, "nothing", read_only=True) as reader:
             assert (reader.count(), list(reader.query())) == (0, [])
+
+    def test_ids_of_mongodb_come_back(self):
+        document = {"_id": ObjectId("0123456789abcdef01234567"), "a": [{"raw": b"\0\xff"}]}
+        assert loads(dumps(document)) == document
+        with pytest.raises(StoreError, match=r"cannot be written as JSON: .*complex"):
+            dumps({"a": 1j})
 
     def test_literal_text_that_looks_like_extended_json(self):
         for document in ({"$ref": "#/definitions/x"}, {"a": {"$date": 5}}, {"a": [{"$oid": "x", "b": 1}]}):

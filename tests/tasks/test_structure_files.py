@@ -57,11 +57,21 @@ def test_partial_occupation_is_refused(tmp_path):
     assert lines != text.split("\n")
     (found,) = read_structures(tmp_path / "a.cif")
     assert found.geometry is None
-    assert found.reason
+    assert "is disordered" in found.reason
 
 
-@pytest.mark.parametrize("name", ["a.pkl", "a.traj", "a.db", "a.txt", "a.xyz", "absent.cif"])
-def test_what_holds_no_structure_is_refused(tmp_path, name):
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("a.pkl", "format 'pkl' is not read"),
+        ("a.traj", "format 'traj' is not read"),
+        ("a.db", "format 'db' is not read"),
+        ("a.txt", "format 'txt' is not read"),
+        ("a.xyz", "is no number of atoms"),
+        ("absent.cif", "there is no such file"),
+    ],
+)
+def test_what_holds_no_structure_is_refused(tmp_path, name, said):
     path = tmp_path / name
     if name == "a.pkl":
         path.write_bytes(pickle.dumps(SALT))
@@ -71,8 +81,9 @@ def test_what_holds_no_structure_is_refused(tmp_path, name):
         write(path, SALT, format="db")
     elif name != "absent.cif":
         path.write_text("hello\n")
-    with pytest.raises(InputError):
+    with pytest.raises(InputError, match=said) as caught:
         list(read_structures(path))
+    assert caught.value.where == str(path)
 
 
 def test_formats_of_ase_are_called_so():
@@ -157,6 +168,9 @@ def test_a_directory_of_files(tmp_path):
     write(tmp_path / "b" / "POSCAR", SALT)
     (tmp_path / "notes.txt").write_text("nothing")
     found = {one.name.rpartition("/")[2]: one for one in read_below(tmp_path)}
-    assert found["a.cif"].geometry is not None
-    assert found["POSCAR"].geometry == found["POSCAR"].geometry
-    assert found["notes.txt"].reason
+    assert sorted(found) == ["POSCAR", "a.cif", "notes.txt"]
+    for name in ("POSCAR", "a.cif"):
+        assert sorted(found[name].geometry.symbols) == ["Cl", "Na"]
+        assert np.linalg.det(found[name].geometry.cell) == pytest.approx(SALT.get_volume(), rel=1e-4)
+    assert found["notes.txt"].geometry is None
+    assert "format 'txt' is not read" in found["notes.txt"].reason

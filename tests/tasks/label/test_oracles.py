@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from ase.build import bulk
@@ -25,6 +25,9 @@ from zonemelt.tasks.label.prepared import prepared
 from zonemelt.tasks.label.registry import ORACLES, oracle_named
 from zonemelt.tasks.label.settings import EmtSettings, EspressoSettings, GpawSettings
 from zonemelt.tasks.records import Geometry, Record
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def rattled(elements: tuple[str, str]) -> Geometry:

@@ -177,7 +177,7 @@ def test_a_member_of_a_committee(fitted):
 
 def test_what_is_no_committee(fitted, tmp_path):
     linear = load_potential(str(fitted[0]), dtype="float64")
-    with pytest.raises(InputError, match="one: 1 members\n.*two or more"):
+    with pytest.raises(InputError, match=r"one: 1 members\n.*two or more"):
         Committee("one", [linear])
     for text in ("[", "{}", '{"members": [3]}'):
         (tmp_path / COMMITTEE).write_text(text)

@@ -80,9 +80,9 @@ def test_limits_are_set_by_a_person():
     pushed = GOOD.model_copy(update={"forces": ((60.0, 0, 0), (-60.0, 0, 0))})
     assert judge(pushed, limits=Limits(max_force=100)).accepted
     assert not judge(GOOD, limits=Limits(max_volume=10)).accepted
-    with pytest.raises(ValidationError, match="max_forces\n.*not permitted"):
+    with pytest.raises(ValidationError, match=r"max_forces\n.*not permitted"):
         Limits(max_forces=100)
-    with pytest.raises(ValidationError, match="max_force\n.*greater than 0"):
+    with pytest.raises(ValidationError, match=r"max_force\n.*greater than 0"):
         Limits(max_force=-1)
 
 

@@ -10,7 +10,6 @@ from zonemelt.tasks.metrics.energies_forces import ENERGY_MAE, FORCES_MAE
 from zonemelt.tasks.rounds.judge import Round, round_document
 from zonemelt.tasks.rounds.stop import Stop, reason_to_stop
 
-
 CONFIRMED = [{"confirmed": True}, {"confirmed": False}, {"confirmed": True}]
 
 

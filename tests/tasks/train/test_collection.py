@@ -107,7 +107,7 @@ def test_two_levels_of_theory_are_not_one_property_unless_somebody_says_so(tmp_p
     found = records()
     found[4] = found[4].model_copy(update={"theory": VASP.model_copy(update={"functional": "HSE06"})})
     document = collection(tmp_path, found, ["modulus"])
-    with pytest.raises(InputError, match="property 'modulus'.*levels of theory are mixed.*HSE06"):
+    with pytest.raises(InputError, match=r"property 'modulus'.*levels of theory are mixed.*HSE06"):
         read_collection(document)
     assert read_collection(document | {"ignoring": ["functional"]}).values_NP[4, 0] == 54.0
 

@@ -29,7 +29,8 @@ def result(seed, mean, deviation, **changes):
     """What a network with a seed says of three rows of fold 1, whose labels are 0."""
     said = {"rows": [3, 4, 5], "true": [0.0] * 3, "mean": mean, "deviation": deviation, "width": [1.0] * 3}
     return {
-        "model": "net", "family": "cogn", "fold": 1, "seed": seed, "predictions": said, "folder": f"/net-{seed}",
+        "model": "net", "family": "cogn", "fold": 1, "seed": seed, "predictions": said,
+        "folder": f"/net-{seed}",
         "inner_mae": 0.1 * seed, "strange_rows": [4], "cpu_seconds": 2.0, **changes,
     }  # fmt: skip
 
