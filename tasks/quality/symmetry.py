@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from contextlib import contextmanager
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -87,8 +88,18 @@ def symmetry_of(geometry: Geometry, *, symprec: float = 0.1) -> tuple[int, int] 
     found = asked(spglib.get_symmetry_dataset, given, symprec=symprec)
     if found is None:
         return None
-    primitives = len(numbers) // len(set(found.mapping_to_primitive.tolist()))
-    return int(found.number), len(found.rotations) // primitives
+    # found.rotations are only those that the cell allows: a supercell has fewer
+    return int(found.number), _order(int(found.hall_number))
+
+
+@lru_cache(maxsize=600)
+def _order(hall_number: int) -> int:
+    """Operations of the point group of a setting of a space group."""
+    import spglib
+
+    found = asked(spglib.get_symmetry_from_database, hall_number)
+    assert found is not None, "a setting that spglib itself has named"
+    return len(np.unique(found["rotations"], axis=0))
 
 
 def prototype(geometry: Geometry, *, symprec: float = 0.1) -> str:
