@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from zonemelt.sites.layers import layers, merged_layers
+from zonemelt.sites.layers import as_list, layers, merged_layers
 from zonemelt.sites.load import site_of
 from zonemelt.sites.site import Evidence
 
@@ -73,7 +73,9 @@ def described(name: str | Path, overrides: dict[str, Any] | None = None) -> tupl
     """
     found = layers(name, overrides)
     site = site_of(found)
-    said = [[Evidence.model_validate(one) for one in layer.content.get("evidence", ())] for layer in found]
+    said = [
+        [Evidence.model_validate(one) for one in as_list(layer.content.get("evidence"))] for layer in found
+    ]
     levels: dict[str, int] = {}
     for level, layer in enumerate(found):
         levels |= dict.fromkeys(given_values(layer.content), level)

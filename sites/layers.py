@@ -63,14 +63,15 @@ def merged_layers(found: list[Layer]) -> dict[str, Any]:
     """The content of all layers, upper ones on top; what any of them says as evidence is kept."""
     content: dict[str, Any] = {}
     for layer in found:
-        evidence = [*_list(layer.content.get("evidence")), *_list(content.get("evidence"))]
+        evidence = [*as_list(layer.content.get("evidence")), *as_list(content.get("evidence"))]
         content = {**_merged(content, layer.content), **({"evidence": evidence} if evidence else {})}
     if isinstance(content.get("pools"), dict):
         content["pools"] = {name: pool for name, pool in content["pools"].items() if pool is not None}
     return copy.deepcopy(content)
 
 
-def _list(value: Any) -> list[Any]:
+def as_list(value: Any) -> list[Any]:
+    """What may stand in a file as one thing or as a list of them: as a list."""
     return value if isinstance(value, list) else [] if value is None else [value]
 
 
@@ -101,8 +102,8 @@ def _layers_of(path: Path, *, seen: tuple[Path, ...]) -> list[Layer]:
     if base is not None:
         below = _layers_of(_beneath(path, str(base)), seen=(*seen, path.resolve()))
         content = {"name": path.stem, **content}
-    defaults = content.pop("defaults", None) or {}
-    given, known = content.get("pools") or {}, merged_layers(below).get("pools", {})
+    defaults = content.pop("defaults", {})
+    given, known = content.get("pools", {}), merged_layers(below).get("pools", {})
     inherited: dict[str, Any] = {}
     for layer in below:
         inherited = _merged(inherited, layer.defaults)
@@ -139,9 +140,18 @@ def _read(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise SiteFileError(f"{path}: this does not describe a site\n  → see `zonemelt sites show local`")
     for key in ("pools", "defaults"):
-        if not isinstance(content.get(key) or {}, dict):
-            raise SiteFileError(f"{path}: {key}: here belong names and values, found {content[key]!r}")
+        if content.get(key, {}) is None:  # a heading with nothing below it
+            del content[key]
+        _check_values(content.get(key, {}), f"{path}: {key}")
+    for name, pool in content.get("pools", {}).items():
+        if pool is not None:
+            _check_values(pool, f"{path}: pools.{name}")
     return content
+
+
+def _check_values(found: Any, where: str) -> None:
+    if not isinstance(found, dict):
+        raise SiteFileError(f"{where}: here belong names and values, found {found!r}")
 
 
 def _merged(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:

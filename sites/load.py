@@ -87,7 +87,8 @@ def site_of(found: list[Layer]) -> Site:
 def _with_payers(content: dict[str, Any]) -> dict[str, Any]:
     """The content with ``{project}`` and ``{account}`` replaced in directives and paths, where known."""
     known: dict[str, str] = {}
-    for pool in content.get("pools", {}).values():
+    pools = content.get("pools")
+    for pool in pools.values() if isinstance(pools, dict) else ():
         if isinstance(pool, dict):
             here = {f"{{{key}}}": str(pool[key]) for key in ("project", "account") if pool.get(key)}
             known = {**here, **known}
@@ -140,7 +141,7 @@ def pools_without(site: Site, key: str) -> list[str]:
     """The pools that lack a value that each should have; empty where it is none of pools."""
     if key not in _POOL_FIELDS:
         return []
-    return [name for name, pool in site.pools.items() if getattr(pool, key) in {None, ""}]
+    return [name for name, pool in site.pools.items() if _is_empty(getattr(pool, key))]
 
 
 def _given(site: Site, key: str) -> bool:
@@ -149,7 +150,12 @@ def _given(site: Site, key: str) -> bool:
     place: Any = site
     for part in key.split("."):
         place = place.get(part) if isinstance(place, dict) else getattr(place, part, None)
-    return place not in {None, ""}
+    return not _is_empty(place)
+
+
+def _is_empty(value: Any) -> bool:
+    """Whether nobody has given it: numbers and truth values, 0 and false too, are always given."""
+    return value is None or value in ("", (), [], {})
 
 
 def check_complete(site: Site, *, file: str = "") -> None:

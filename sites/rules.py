@@ -57,8 +57,11 @@ def pool_problems(pool: Pool) -> list[str]:
 
 def _affinity(pool: Pool) -> list[str]:
     try:
-        groups = affinity_groups(pool.affinity)
         allowed = set(processors(pool.cpu_ids)) if pool.cpu_ids else None
+    except ValueError as error:
+        return [f"cpu_ids '{pool.cpu_ids}': {error}"]
+    try:
+        groups = affinity_groups(pool.affinity)
     except ValueError as error:
         return [f"affinity '{pool.affinity}': {error}"]
     if groups is None:

@@ -80,7 +80,9 @@ class Pool(_Part):
         None, ge=1, description="of a node that a block may use, as its scheduler counts them"
     )
     cpu_ids: str = Field("", description="processors that affinity may name, e.g. 12-59; default: any")
-    memory_gb: float | None = Field(None, gt=0, description="memory to ask for on each node; default: none")
+    memory_gb: float | None = Field(
+        None, gt=0, allow_inf_nan=False, description="memory to ask for on each node; default: none"
+    )
     accelerators: Accelerators = Accelerators()
     # how workers run on it
     workers: int | None = Field(
@@ -205,8 +207,12 @@ class Site(_Part):
     limits: Limits = Limits()
     setup: tuple[str, ...] = Field((), description="shell lines before the workers of every pool")
     environment: dict[str, str] = Field(default_factory=dict, description="set for the workers of every pool")
-    poll_seconds: float = Field(60, gt=0, description="between looks at the scheduler's queue")
-    command_seconds: float = Field(120, gt=0, description="that a command of the scheduler may take")
+    poll_seconds: float = Field(
+        60, gt=0, allow_inf_nan=False, description="between looks at the scheduler's queue"
+    )
+    command_seconds: float = Field(
+        120, gt=0, allow_inf_nan=False, description="that a command of the scheduler may take"
+    )
     requires: dict[str, str] = Field(
         default_factory=dict, description="values only its user knows → what they are and where to find them"
     )

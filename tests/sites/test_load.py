@@ -97,6 +97,10 @@ def test_an_override_adds_a_pool():
         ({"pools.gpu.accelerators.request": "--gres=gpu:4"}, "write it without dashes, e.g. gres=gpu:4"),
         ({"pools.gpu.directives": ["#PBS -l x=1"]}, "'#PBS -l x=1' is not for slurm: write '#SBATCH …'"),
         ({"pools.gpu.cores": 0}, "pools.gpu.cores: Input should be greater than or equal to 1, found 0"),
+        ({"pools.gpu.cpu_ids": "a-b"}, "cpu_ids 'a-b': 'a-b' is neither a processor nor a rising range"),
+        ({"pools.gpu.memory_gb": float("inf")}, "pools.gpu.memory_gb: Input should be a finite number"),
+        ({"pools": 3}, "pools: Input should be a valid dictionary, found 3"),
+        ({"pools.gpu": 3}, "pools.gpu: Input should be a valid dictionary"),
         ({"scheduler": "lsf"}, "scheduler: Input should be 'local', 'slurm', 'pbspro' or 'pjm', found 'lsf'"),
     ],
 )
@@ -130,6 +134,12 @@ def test_an_unknown_site_is_answered_with_the_nearest():
         ("[1, 2]", "this does not describe a site"),
         ("a: [", "this is not YAML"),
         ("pools: [1]", "pools: here belong names and values, found [1]"),
+        ("extends: local\npools: {cpu: 3}\n", "pools.cpu: here belong names and values, found 3"),
+        (
+            "extends: local\ndefaults: {cores: 2}\npools: {cpu: [1]}\n",
+            "pools.cpu: here belong names and values",
+        ),
+        ("name: x\nscheduler: local\npools:\n", "pools: Field required"),
         ("name: x\n", "scheduler: Field required"),
     ],
 )
@@ -137,6 +147,11 @@ def test_files_that_are_no_site(own, text, said):
     path = own("bad", text)
     assert said in refused("bad")
     assert str(path) in refused("bad")
+
+
+def test_a_heading_with_nothing_below_it_says_nothing(own):
+    own("ours", "extends: local\ndefaults:\npools:\n")
+    assert load_site("ours").pools == load_site("local").pools
 
 
 def test_an_unquoted_walltime_is_what_was_written(own):
@@ -167,6 +182,14 @@ def test_an_inherited_pool_is_taken_away_by_null(own):
     own("theirs", "extends: ours\npools: {dft: {cores: 8}}\n")
     assert load_site("theirs").pools["dft"].cores == 8
     assert not load_site("theirs").pools["dft"].whole_block  # nothing of the one that was taken away
+
+
+def test_a_value_of_several_parts_may_be_asked_for(own):
+    asked = "requires: {environment: its proxies, distributed: what torch needs}"
+    own("ours", f"extends: local\n{asked}\n")
+    assert missing_values(load_site("ours"))["environment"] == "its proxies"
+    own("theirs", "extends: ours\ndefaults: {environment: {http_proxy: 'x:1'}}\n")
+    assert not missing_values(load_site("theirs"))
 
 
 def test_a_value_that_some_pools_lack_names_them(own):
@@ -209,6 +232,14 @@ def test_evidence_of_ones_own_is_kept_beside_that_of_the_catalog(own):
     assert found["network.interface"].source == "the admin"
     assert found["scheduler"].confidence is Confidence.DOCUMENTED
     assert len(site.evidence) > 1
+
+
+def test_evidence_of_ones_own_may_be_written_without_a_list(own):
+    said = "evidence: {confidence: documented, source: the admin, covers: [network]}"
+    own("perlmutter", f"network: {{interface: hsn1}}\n{said}\n")
+    site, values = described("perlmutter")
+    assert {value.path: value for value in values}["network.interface"].source == "the admin"
+    assert site.evidence[0].source == "the admin"
 
 
 @pytest.mark.parametrize("name", ["../up", "a b", "my/site", "-x", ""])
