@@ -2,7 +2,8 @@
 
     ZonemeltError
     ├── InputError            a file, a field or an argument that a person gave
-    │   └── UnknownKeyError   a key that no schema knows, with the nearest one that exists
+    │   ├── UnknownKeyError   a key that no schema knows, with the nearest one that exists
+    │   └── GraphError        jobs that wait for one another, or for one that is not there
     ├── CampaignError         the campaign directory cannot be used as asked
     │   ├── LedgerVersionError   written by another version of zonemelt
     │   └── HeadRunningError     another head holds the ledger
@@ -68,6 +69,10 @@ class UnknownKeyError(InputError):
         near = difflib.get_close_matches(key, known, n=1)
         remedy = f"did you mean '{near[0]}'?" if near else f"known keys: {', '.join(known)}"
         return cls(f"unknown key '{key}'", where=where, remedy=remedy)
+
+
+class GraphError(InputError, ValueError):
+    """A graph whose jobs could never run; in jobflow's words, and of the kind that its managers raise."""
 
 
 class CampaignError(ZonemeltError):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from jobflow import Flow
 
 from zonemelt.tasks.blobs import BlobDirectory
-from zonemelt.tasks.errors import CampaignError, InputError, JobError
+from zonemelt.tasks.errors import CampaignError, GraphError, InputError, JobError
 from zonemelt.tasks.stores import check_store, open_store
 from zonemelt.workflows.engine.dispatch import Limits
 from zonemelt.workflows.engine.graph import check_acyclic, job_rows
@@ -42,7 +42,7 @@ def checked_rows(flow: Any, place: Path, external: bool) -> list[Any]:
     """Turn a graph into rows and refuse what cannot run.
 
     Raises:
-        ValueError: with jobflow's own words: a cycle, or a reference to a job that is not in the graph.
+        GraphError: with jobflow's own words: a cycle, or a reference to a job that is not in the graph.
         InputError: an argument cannot be serialised, a function cannot be imported.
     """
     graph = flow if isinstance(flow, Flow) else Flow(jobs=flow)
@@ -50,7 +50,7 @@ def checked_rows(flow: Any, place: Path, external: bool) -> list[Any]:
     uuids = {row.uuid for row in rows}
     missing = {parent for row in rows for parent in row.parents} - uuids
     if missing and not external:
-        raise ValueError(
+        raise GraphError(
             "The following jobs were not found in the jobs array and are needed to "
             f"resolve output references:\n{sorted(missing)}\nIf the references "
             "are from external jobs and this is the intended behavior set "

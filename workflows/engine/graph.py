@@ -15,7 +15,7 @@ from jobflow.utils import ValueEnum
 from monty.json import MontyDecoder, MontyEncoder
 
 from zonemelt.tasks.blobs import BlobDirectory, offload
-from zonemelt.tasks.errors import InputError
+from zonemelt.tasks.errors import GraphError, InputError
 from zonemelt.workflows.engine.arguments import document_of
 from zonemelt.workflows.engine.walking import referenced_uuids
 
@@ -205,7 +205,7 @@ def check_acyclic(rows: Iterable[JobRow]) -> None:
     """Refuse a graph whose jobs wait for one another.
 
     Raises:
-        ValueError: with jobflow's own words, as its managers do.
+        GraphError: with jobflow's own words, as its managers do.
     """
     parents = {row.uuid: set(row.parents) for row in rows if row.parents}
     children: dict[str, list[str]] = {}
@@ -224,7 +224,7 @@ def check_acyclic(rows: Iterable[JobRow]) -> None:
             if waiting[child] == 0:
                 free.append(child)
     if freed < len(parents):
-        raise ValueError(
+        raise GraphError(
             "Job connectivity contains cycles therefore job execution order cannot be determined."
         )
 
