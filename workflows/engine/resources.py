@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from math import inf, isfinite
 from typing import TYPE_CHECKING, Any
 
 from zonemelt.tasks.errors import InputError, UnknownKeyError
@@ -175,6 +176,8 @@ def _read(key: str, value: Any, where: str) -> Any:
         raise InputError(f"{value!r} is below 1", where=where, remedy="give at least 1")
     if key in {"gpus_per_rank", "quorum"} and value < 0:
         raise InputError(f"{value!r} is negative", where=where, remedy="give at least 0")
+    if key == "quorum" and not isfinite(value):
+        raise InputError(f"{value!r} is no number of parents", where=where, remedy="give 0 for all of them")
     if key == "launcher" and value not in _LAUNCHERS:
         raise UnknownKeyError.of(str(value), _LAUNCHERS, where=where)
     return wanted(value)
@@ -190,7 +193,7 @@ def seconds(value: float | str, *, where: str = "walltime") -> float:
     Raises:
         InputError: it is neither.
     """
-    if isinstance(value, (int, float)) and not isinstance(value, bool) and value >= 0:
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < inf:
         return float(value)
     parts = str(value).split(":")
     if not isinstance(value, str) or len(parts) > len(_CLOCK) or not all(p.isdecimal() for p in parts):
@@ -209,7 +212,7 @@ def in_bytes(value: float | str, *, where: str = "memory") -> int:
     Raises:
         InputError: it is neither.
     """
-    if isinstance(value, (int, float)) and not isinstance(value, bool) and value >= 0:
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < inf:
         return int(value)
     match = _MEMORY.fullmatch(value.strip()) if isinstance(value, str) else None
     if match is None:

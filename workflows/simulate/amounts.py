@@ -56,7 +56,7 @@ def read_amount(value: Any, *, where: str) -> Amount:
         return Amount(tuple(seconds(item, where=where) for item in value))
     if isinstance(value, str):
         text, blurred, factor = value.partition("x")
-        plain = float(text) if text.replace(".", "", 1).isdigit() else text
+        plain = float(text) if text.replace(".", "", 1).isdecimal() else text
         return Amount((seconds(plain, where=where),), _factor(factor, where) if blurred else 1.0)
     return Amount((seconds(value, where=where),))
 
@@ -66,6 +66,6 @@ def _factor(value: Any, where: str) -> float:
         factor = float(value)
     except (TypeError, ValueError):
         factor = 0.0
-    if factor < 1.0:
+    if not 1.0 <= factor < math.inf:
         raise InputError(f"{value!r} is not a factor", where=where, remedy="give at least 1, e.g. 2")
     return factor

@@ -37,7 +37,10 @@ def test_amounts(written, values, factor):
     assert read_amount(written, where="here") == Amount(values, factor)
 
 
-@pytest.mark.parametrize("written", ["soon", [], {"mean": 3}, "60x0.5", "60xtwo", None, [1, "a"]])
+@pytest.mark.parametrize(
+    "written",
+    ["soon", "²", [], {"mean": 3}, "60x0.5", "60xtwo", "60xnan", "60xinf", float("inf"), None, [1, "a"]],
+)
 def test_what_is_no_amount(written):
     with pytest.raises(InputError, match="here"):
         read_amount(written, where="here")
