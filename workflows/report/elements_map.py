@@ -13,7 +13,6 @@ if TYPE_CHECKING:
 _COLUMNS: Final = 18
 _NOBLE: Final = (2, 10, 18, 36, 54, 86, 118)
 _F_ROWS: Final = {57: 8, 89: 9}  # first of the lanthanides and actinides → the row they stand in
-_LIGHT: Final = 0.55  # of the scale: darker fields have light letters
 
 
 def place(number: int) -> tuple[int, int]:
@@ -46,7 +45,7 @@ def elements_map(values: Mapping[str, float]) -> Markup:
         symbol = chemical_symbols[number]
         value = values.get(symbol, 0.0)
         share = math.log1p(value) / math.log1p(highest) if highest else 0.0
-        look = f'style="--share:{share:.3f}" class="{"dark" if share > _LIGHT else "some"}"' if value else ""
+        look = f'style="--share:{share:.3f}" class="some"' if value else ""
         fields.append(
             f'<g transform="translate({34 * column} {34 * row + (8 if row > 6 else 0)})" {look}>'  # noqa: PLR2004
             f"<title>{escape(atomic_names[number])}: {value:,.6g}</title>"

@@ -104,32 +104,3 @@ def test_the_live_page_follows(browsers: Any, hostile: Path) -> None:
         server.shutdown()
         server.server_close()
         thread.join()
-
-
-def test_contrast_of_texts() -> None:
-    """At least 4.5 : 1 between every text and its paper, light and dark (WCAG 2.1, level AA)."""
-    style = (ROOT / "workflows" / "report" / "page" / "report.css").read_text(encoding="utf-8")
-    for block in style.split(":root {")[1:3]:
-        colours = {}
-        for part in block.partition("}")[0].split(";"):
-            name, _, value = part.strip().partition(":")
-            if value.strip().startswith("#"):
-                colours[name.strip()] = value.strip()
-        for ink in ("--ink", "--soft", "--accent"):
-            for paper in ("--paper", "--card"):
-                assert contrast(colours[ink], colours[paper]) >= 4.5, (ink, paper)
-        assert contrast(colours["--warn"], colours["--warn-paper"]) >= 4.5
-        for number in range(8):  # lines and points: 3 : 1
-            assert contrast(colours[f"--c{number}"], colours["--card"]) >= 3
-
-
-def contrast(one: str, other: str) -> float:
-    """Relative luminances as WCAG has them."""
-
-    def light(colour: str) -> float:
-        parts = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
-        linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
-        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
-
-    low, high = sorted((light(one), light(other)))
-    return (high + 0.05) / (low + 0.05)

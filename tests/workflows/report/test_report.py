@@ -15,7 +15,7 @@ from rich.console import Console
 
 from zonemelt.tasks.errors import CampaignError
 from zonemelt.workflows.report import rounds_table, write_report
-from zonemelt.workflows.report.html import as_json, render
+from zonemelt.workflows.report.html import FOLDER, as_json, render
 from zonemelt.workflows.report.parts import Plot, Section, number
 from zonemelt.workflows.report.reading import gather
 from zonemelt.workflows.report.sections import sections_of
@@ -220,3 +220,35 @@ def test_console_table(aluminium: Path) -> None:
     Console(width=100, file=buffer).print(rounds_table(outputs.history, outputs.stopped))
     assert "meV/atom" in buffer.getvalue()
     assert outputs.stopped in buffer.getvalue()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark", "printed"])
+def test_contrast_of_texts(scheme: str) -> None:
+    """At least 4.5 : 1 between every text and what it stands on (WCAG 2.1, level AA)."""
+    blocks = (FOLDER / "report.css").read_text(encoding="utf-8").split(":root {")
+    light, dark, printed = (
+        dict(re.findall(r"(--[\w-]+): (#\w+);", one.partition("}")[0])) for one in blocks[1:]
+    )
+    assert "@media screen and (prefers-color-scheme: dark)" in blocks[1]  # what is printed is never dark
+    assert "@media print" in blocks[2]
+    colours = light | {"light": {}, "dark": dark, "printed": printed}[scheme]
+    pairs = [(ink, paper) for ink in ("--ink", "--soft", "--accent") for paper in ("--paper", "--card")]
+    # the fields of the periodic table have any colour between the last two
+    pairs += [("--warn", "--warn-paper"), ("--ink", "--code"), ("--ink", "--low"), ("--ink", "--high")]
+    for ink, paper in pairs:
+        assert contrast(colours[ink], colours[paper]) >= 4.5, (ink, paper)
+    for line in range(8):  # lines and points: 3 : 1
+        assert contrast(colours[f"--c{line}"], colours["--card"]) >= 3, line
+
+
+def contrast(one: str, other: str) -> float:
+    """Of two colours, from their relative luminances as WCAG has them."""
+
+    def light(colour: str) -> float:
+        digits = colour[1:] if len(colour) == 7 else "".join(2 * digit for digit in colour[1:])
+        parts = [part / 255 for part in bytes.fromhex(digits)]
+        linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+    low, high = sorted((light(one), light(other)))
+    return (high + 0.05) / (low + 0.05)

@@ -56,7 +56,7 @@
     rows("pools", look.pools.map((pool) => [[pool.name], [count(pool.blocks), "n"], [Object.entries(pool.counts).map(([state, jobs]) => `${count(jobs)} ${state}`).join(" · ")]]));
     const titles = [...new Set(look.rounds.flatMap((one) => Object.keys(one)))];
     const head = element("tr");
-    head.append(...titles.map((title) => element("th", title, "n")));
+    head.append(...titles.map((title) => Object.assign(element("th", title, "n"), { scope: "col" })));
     $("rounds").querySelector("thead").replaceChildren(head);
     rows("rounds", look.rounds.map((one) => titles.map((title) => [one[title] || "", "n"])));
     rows("best", look.best.map((one) => [[one.name], [one.value], [one.what]]));
