@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from zonemelt.workflows.report.parts import MEV
 from zonemelt.workflows.report.reading.candidates import composition
-from zonemelt.workflows.report.sections.hull_lines import ON_HULL
+from zonemelt.workflows.report.sections.hull_lines import ON_HULL, SYSTEMS
 from zonemelt.workflows.report.sections.hull_of_candidates import binary, of_candidates, ternary
 
 
@@ -56,3 +56,9 @@ def test_systems_with_the_most_hits_are_drawn(found):
         hits[plot.name] = sum(above[row] <= ON_HULL for row in inside)
         assert f" of {len(inside):,} candidates" in plot.alt
     assert any(hits.values())
+    for size in (2, 3):
+        stable = {
+            f"hull-{'-'.join(one)}": count for one, count in candidates.systems.items() if len(one) == size
+        }
+        of_drawn = sorted((stable[plot.name] for plot in plots if plot.name in stable), reverse=True)
+        assert of_drawn == sorted(stable.values(), reverse=True)[:SYSTEMS]

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from itertools import pairwise
+from itertools import combinations, pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pymatgen.analysis.phase_diagram import PDEntry, PhaseDiagram
+from pymatgen.core import Composition
 
 from zonemelt.workflows.engine.ledger import Ledger
 from zonemelt.workflows.report.elements_map import elements_map, place
@@ -97,6 +99,43 @@ def test_tie_lines_of_one_compound_join_it_to_the_elements():
     assert len(lines) == 6
     assert len(tie_lines([], [])) == 3
     assert len(tie_lines([[1 / 3, 1 / 3, 1 / 3]], [0.5])) == 3  # above the hull: no part of it
+
+
+def shares_of(entry):
+    """The atomic fractions of Al, Ni and Pt, as something to be compared."""
+    return nines(entry.composition.get_atomic_fraction(symbol) for symbol in ("Al", "Ni", "Pt"))
+
+
+def nines(shares):
+    return tuple(round(share, 9) for share in shares)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_hulls_and_tie_lines_are_those_of_pymatgen(seed):
+    random = np.random.default_rng(seed)
+    counts = [
+        (a, b, c) for a in range(4) for b in range(4) for c in range(4)
+        if (a > 0) + (b > 0) + (c > 0) > 1 and np.gcd.reduce([a, b, c]) == 1
+    ]  # fmt: skip
+    energies = random.uniform(-0.6, 0.1, len(counts))  # of formation, eV/atom
+    entries = [
+        PDEntry(Composition(dict(zip(("Al", "Ni", "Pt"), one, strict=True))), sum(one) * energy)
+        for one, energy in zip(counts, energies, strict=True)
+    ]
+    elements = [PDEntry(symbol, 0.0) for symbol in ("Al", "Ni", "Pt")]
+
+    fractions = [shares_of(entry) for entry in entries]
+    found = {frozenset({nines(one), nines(other)}) for one, other in tie_lines(fractions, energies)}
+    diagram = PhaseDiagram([*elements, *entries])
+    corners = [shares_of(entry) for entry in diagram.qhull_entries]
+    assert found == {
+        frozenset({corners[i], corners[j]}) for facet in diagram.facets for i, j in combinations(facet, 2)
+    }
+
+    of_two = [entry for entry in entries if "Pt" not in entry.composition]
+    hull = lower_hull([(0.0, 0.0), (1.0, 0.0), *((shares_of(one)[1], one.energy_per_atom) for one in of_two)])
+    stable = PhaseDiagram([*elements[:2], *of_two]).stable_entries
+    assert set(nines(x for x, _ in hull)) == {shares_of(one)[1] for one in stable}
 
 
 def test_a_scene_keeps_distances_and_names_its_elements():
