@@ -23,8 +23,9 @@ def executor_of(site, path, **more):
     return executor
 
 
-@pytest.mark.parametrize("site", [load_site("local"), slurm_site()], ids=["local", "slurm"])
-def test_traffic_is_encrypted_and_nobody_is_asked_for_our_address(tmp_path, site):
+@pytest.mark.parametrize("scheduler", ["local", "slurm"])
+def test_traffic_is_encrypted_and_nobody_is_asked_for_our_address(tmp_path, scheduler):
+    site = load_site("local") if scheduler == "local" else slurm_site()
     executor = executor_of(site, tmp_path)
     assert executor.encrypted
     assert executor.all_addresses in ("127.0.0.1", {"127.0.0.1"})

@@ -1,7 +1,7 @@
 """PJM's commands without any scheduler: jobs are processes here, their states are files in ``PJM_FACE_DIR``.
 
-A file ``outage`` there makes pjstat fail, or hang if ``hang`` is in it. Jobs wait ``PJM_FACE_QUEUE_SECONDS``.
-``lose_node`` is what a power cut does.
+A file ``outage`` there makes pjstat fail, or hang if ``hang`` is in it. While there is a file
+``closed``, no job starts. ``lose_node`` is what a power cut does.
 """
 
 from __future__ import annotations
@@ -45,7 +45,9 @@ class Alone:
     def run(self, number: str) -> None:
         """What a node does with a job: wait, run its script, write down how it ended."""
         request = pjm.Request(**json.loads((self.directory / f"{number}.request").read_text()))
-        time.sleep(float(os.environ.get("PJM_FACE_QUEUE_SECONDS", "0.2")))
+        time.sleep(0.2)
+        while (self.directory / "closed").exists():
+            time.sleep(0.05)
         record = self.record(number)
         if record.state != "QUE":  # deleted while it waited
             return
