@@ -10,6 +10,7 @@ from typing import Any
 
 from graphs_for_tests import add, executions, named, note, wrote
 from jobflow import Flow, Response, job
+from ledgers_for_tests import events
 from waiting import until
 
 
@@ -33,10 +34,10 @@ def stops_when(folder: str, mark: str) -> Any:
 
 
 @job
-def brings_when(folder: str, mark: str) -> Any:
-    """Bring a job, but long after another has stopped the jobflow."""
+def brings_when(folder: str, mark: str, campaign: str) -> Any:
+    """Bring a job, but only after another has stopped the jobflow."""
     Path(folder, mark).touch()
-    time.sleep(1.5)
+    until(lambda: events(Path(campaign), "stop_jobflow"), "the jobflow is stopped", seconds=60, step=0.05)
     return Response(
         "brought", replace=Flow([note(folder, name="replacement")]), addition=note(folder, name="added")
     )

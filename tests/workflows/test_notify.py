@@ -152,12 +152,18 @@ def test_a_webhook_that_is_not_there(monkeypatch: pytest.MonkeyPatch):
 
 
 @pytest.mark.parametrize(
-    "said",
-    [{}, {"command": []}, {"webhook": "http://example.org/x"}, {"webhook": "file:///etc/passwd"},
-     {"command": ["x"], "events": ["never"]}, {"command": ["x"], "shell": True}],
-)  # fmt: skip
-def test_what_cannot_be(said):
-    with pytest.raises(ValidationError):
+    ("said", "words"),
+    [
+        ({}, "say how: a command or a webhook"),
+        ({"command": []}, "say how: a command or a webhook"),
+        ({"webhook": "http://example.org/x"}, "a webhook is an https address"),
+        ({"webhook": "file:///etc/passwd"}, "a webhook is an https address"),
+        ({"command": ["x"], "events": ["never"]}, "Input should be 'started'"),
+        ({"command": ["x"], "shell": True}, "shell\n  Extra inputs are not permitted"),
+    ],
+)
+def test_what_cannot_be(said, words):
+    with pytest.raises(ValidationError, match=words):
         Notify.model_validate(said)
 
 

@@ -49,7 +49,7 @@ def test_overrides_reach_into_mappings() -> None:
         ({"structures": [{"bulk": "Al", "repeat": [1, 1, 0]}]}, InputError, r"structures\.0"),
         ({"oracle": "own:mine.py"}, InputError, r"oracle: 'own:mine.py' cannot be used\n.*no such oracle"),
         ({"kind": "screning"}, InputError, "no kind of campaign 'screning'"),
-        ({"name": "../up"}, InputError, "name"),
+        ({"name": "../up"}, InputError, r"name: '\.\./up' cannot be used"),
         ({"seed.a": 1}, InputError, "not a mapping"),
     ],
 )

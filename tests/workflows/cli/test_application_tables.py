@@ -6,9 +6,9 @@ import pytest
 from rich.console import Console
 
 from zonemelt.workflows.cli.application_tables import application_table
+from zonemelt.workflows.cli.model_tables import plain_table
+from zonemelt.workflows.paper import console
 from zonemelt.workflows.report.applications import COLUMNS
-
-pytest.importorskip("chgnet")
 
 SALT = "{space_group: Fm-3m, cell: {a: 5.7}, sites: {Na: [[0, 0, 0]], Cl: [[0.5, 0.5, 0.5]]}}"
 CESIUM = "{space_group: Pm-3m, cell: {a: 3.5}, sites: {Na: [[0, 0, 0]], Cl: [[0.5, 0.5, 0.5]]}}"
@@ -28,6 +28,7 @@ def test_what_is_missing_is_a_dash_with_its_reason():
 
 
 def test_a_campaign_ends_with_its_table(zonemelt, home):
+    pytest.importorskip("chgnet")
     (home / "salts.yaml").write_text(
         "name: salts\nkind: polymorphs\npotential: chgnet-0.3.0\nreference: rocksalt\n"
         f"polymorphs:\n  rocksalt: {SALT}\n  cesium: {CESIUM}\n"
@@ -40,9 +41,6 @@ def test_a_campaign_ends_with_its_table(zonemelt, home):
 
 
 def test_brackets_in_names_are_brackets(capsys):
-    from zonemelt.workflows.cli.model_tables import plain_table
-    from zonemelt.workflows.paper import console
-
     table = plain_table("structure", "energy")
     table.add_row("[bulk] Al[red]", "1")
     console().print(table)

@@ -68,8 +68,10 @@ def test_wishes_and_near_ones(zonemelt, gen, home):
         "generate", gen, "-n", "6", "--composition", "NaCl", "--value", "40", *FEW, code=None
     )
     assert found["wish"] == {"composition": "NaCl", "value": 40.0}
+    assert found["candidates"]
     assert {tuple(sorted(one["geometry"]["symbols"])) for one in found["candidates"]} <= {("Cl", "Na")}
     found = zonemelt.json("generate", gen, "-n", "6", "--system", "K, Cl", *FEW, code=None)
+    assert found["candidates"]
     assert {symbol for one in found["candidates"] for symbol in one["geometry"]["symbols"]} <= {"K", "Cl"}
     salts(2).atoms(0).write("salt.cif")
     near = ("generate", gen, "-n", "3", "--near", "salt.cif", "--strength", "0.02", *FEW)

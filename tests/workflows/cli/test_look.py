@@ -5,12 +5,9 @@ from __future__ import annotations
 import json
 import shutil
 import sqlite3
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 def test_status_tells_counts_and_failures(zonemelt, mixed: Path):
@@ -123,8 +120,6 @@ def test_a_job_that_is_not_there(zonemelt, mixed: Path):
 
 
 def test_an_ambiguous_uuid(zonemelt, tmp_path: Path, mixed: Path):
-    import shutil
-
     copy = shutil.copytree(mixed, tmp_path / "copy")
     with sqlite3.connect(copy / "ledger.db") as connection:
         for job, end in ((1, "1"), (2, "2")):
@@ -134,18 +129,15 @@ def test_an_ambiguous_uuid(zonemelt, tmp_path: Path, mixed: Path):
     assert zonemelt.json("show", "abcdabcd-2", copy)["id"] == 2
 
 
-def test_logs_of_a_job_that_has_ended(zonemelt, tmp_path: Path, mixed: Path):
+def test_logs_of_a_job_that_has_ended(zonemelt):
     """The in-process site keeps no output apart; a worker's is in the job's directory."""
-    talker = zonemelt.json("show", "talker", mixed)
-    (attempt,) = talker["tried"]
-    from pathlib import Path
-
+    zonemelt("run", "campaigns_for_tests:mixed", "--site", "inline", "-d", "here", code=1)
+    (attempt,) = zonemelt.json("show", "talker", "here")["tried"]
     Path(attempt["directory"], "output.log").write_text("hello\nworld\n")
-    assert zonemelt("logs", "talker", mixed) == "hello\nworld\n"
-    assert "there is no output of attempt 3: it had 1" in zonemelt.refused(
-        "logs", "talker", mixed, "--attempt", "3"
-    )
-    assert "it needs the output" in zonemelt.refused("logs", "skipped", mixed)
+    assert zonemelt("logs", "talker", "here") == "hello\nworld\n"
+    said = zonemelt.refused("logs", "talker", "here", "--attempt", "3")
+    assert "there is no output of attempt 3: it had 1" in said
+    assert "it needs the output" in zonemelt.refused("logs", "skipped", "here")
 
 
 def test_what_is_not_a_campaign(zonemelt, tmp_path: Path):
@@ -159,8 +151,6 @@ def test_what_is_not_a_campaign(zonemelt, tmp_path: Path):
 
 
 def test_a_ledger_of_another_version(zonemelt, tmp_path: Path, mixed: Path):
-    import shutil
-
     copy = shutil.copytree(mixed, tmp_path / "copy")
     connection = sqlite3.connect(copy / "ledger.db")
     connection.execute("PRAGMA user_version = 99")
@@ -172,7 +162,6 @@ def test_a_ledger_of_another_version(zonemelt, tmp_path: Path, mixed: Path):
 
 def test_the_newest_campaign_is_meant(zonemelt, home: Path, mixed: Path):
     import os
-    import shutil
 
     runs = home / "zonemelt_runs"
     for age, name in ((500, "old"), (0, "new")):
@@ -198,14 +187,6 @@ def test_reading_writes_nothing(zonemelt, tmp_path: Path, mixed: Path):
 @pytest.mark.parametrize("name", ["²", "9" * 30, f"abcd_{'9' * 30}"])
 def test_no_number_is_an_error_that_nobody_expected(zonemelt, mixed: Path, name: str):
     assert "there is no job" in zonemelt.refused("show", name, mixed)
-
-
-def test_a_duration_is_made_of_digits():
-    from zonemelt.tasks.errors import InputError
-    from zonemelt.workflows.engine.resources import seconds
-
-    with pytest.raises(InputError, match="not a duration"):
-        seconds("1:²:00")
 
 
 def test_json_has_no_word_for_what_is_no_number(capsys):

@@ -21,9 +21,16 @@ from zonemelt.tasks.train.seen import SEEN
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     """A dataset, a network with deviations of two properties, and a classical model, in one directory."""
+    place = tmp_path_factory.mktemp("models")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HOME", str(place))  # not the settings of whoever runs the tests
+        _fill(place)
+    return place
+
+
+def _fill(place):
     from zonemelt.workflows.cli import app
 
-    place = tmp_path_factory.mktemp("models")
     dataset_of(records(40), place / "metals")
     common = ["train", str(place / "metals"), "--site", "inline", "--fractions", "0.5,0.3,0.2", "-p"]
     for words in (
@@ -32,7 +39,6 @@ def folder(tmp_path_factory):
     ):
         ran = CliRunner().invoke(app, [*common, *words])
         assert ran.exit_code == 0, ran.output
-    return place
 
 
 @pytest.fixture

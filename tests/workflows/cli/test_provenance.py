@@ -85,5 +85,5 @@ def test_sizes():
         2 * 10**9,
         1500,
     ]
-    with pytest.raises(InputError):
+    with pytest.raises(InputError, match="x: 'many' is not a size"):
         read_size("many", where="x")

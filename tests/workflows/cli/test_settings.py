@@ -70,3 +70,11 @@ def test_files_that_cannot_be_used(home: Path, text: str):
         load_settings()
     assert raised.value.where.startswith(str(home / ".zonemelt.yaml"))
     assert raised.value.remedy
+
+
+def test_a_variable_that_is_no_mapping(zonemelt, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("ZONEMELT_NOTIFY", "{webhook: s3cret")
+    with pytest.raises(InputError, match="notify") as raised:
+        load_settings()
+    assert raised.value.where == "environment"
+    assert "s3cret" not in zonemelt.refused("run", "campaigns_for_tests:good")

@@ -43,6 +43,7 @@ def test_every_attempt_is_noted(site, tmp_path):
     said = descriptions(tmp_path / "c")
     noted = events(tmp_path / "c", "done", "failed", "retry")
     assert len(noted) == 5
+    assert sum("made" in data for _, data in noted) == 3
     connection = connect(tmp_path / "c" / "ledger.db", read_only=True)
     for job, data in noted:
         kind, under = said[data["under"]]
@@ -94,6 +95,7 @@ def test_a_job_that_brings_others_and_one_that_is_reused(tmp_path):
     run_flow(Flow([map_reduce(3)]), site="inline", directory=tmp_path / "first")
     run_flow(Flow([map_reduce(3)]), site="inline", directory=tmp_path / "again", reuse=[tmp_path / "first"])
     reused = events(tmp_path / "again", "done")
+    assert len(reused) == len(events(tmp_path / "first", "done")) > 3
     assert all("reused" in data and data["given"] and data["made"] for _, data in reused)
 
 

@@ -87,7 +87,7 @@ def test_stop_jobflow_also_stops_what_running_jobs_bring(tmp_path, workers) -> N
     marks = tmp_path / "marks"
     marks.mkdir()
     stopper = mishaps.stops_when(str(marks), "begun")
-    bringer = mishaps.brings_when(str(marks), "begun")
+    bringer = mishaps.brings_when(str(marks), "begun", str(tmp_path / "c"))
     child = g.note(str(marks), stopper.output, name="child")
     responses = run_flow(Flow([stopper, bringer, child]), site=workers, directory=tmp_path / "c")
     assert set(responses) == {stopper.uuid, bringer.uuid}

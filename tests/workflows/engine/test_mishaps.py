@@ -12,6 +12,7 @@ import subprocess
 import threading
 import time
 from collections import Counter
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import graphs_for_tests as g
@@ -26,7 +27,7 @@ from maggma.stores import MemoryStore
 from waiting import until
 
 from zonemelt.tasks.errors import CampaignError, HeadRunningError, StoreError
-from zonemelt.workflows.engine.lock import head_is_alive, read_holder
+from zonemelt.workflows.engine.lock import HeadLock, head_is_alive, read_holder
 from zonemelt.workflows.engine.mirror import Mirror
 from zonemelt.workflows.engine.retry import RetryPolicy
 from zonemelt.workflows.engine.run import resume, run_flow
@@ -227,11 +228,22 @@ class TestTwoHeads:
         assert not head_is_alive(tmp_path)
         assert len(resume(tmp_path, site="inline")) == 1
 
-    def test_one_that_only_asks_does_not_keep_a_head_out(self, tmp_path) -> None:
+    def test_one_that_only_asks_does_not_keep_a_head_out(self, tmp_path, monkeypatch) -> None:
         file = os.open(tmp_path / "head.lock", os.O_RDWR | os.O_CREAT)
         fcntl.flock(file, fcntl.LOCK_SH)
-        threading.Timer(0.1, os.close, [file]).start()
-        assert len(run_flow(g.add(1), site="inline", directory=tmp_path)) == 1
+        waited: list[float] = []
+
+        def sleep(seconds: float) -> None:
+            waited.append(seconds)
+            if len(waited) == 3:
+                os.close(file)
+
+        clock = SimpleNamespace(monotonic=lambda: sum(waited), time=time.time, sleep=sleep)
+        monkeypatch.setattr("zonemelt.workflows.engine.lock.time", clock)
+        with HeadLock(tmp_path):
+            assert head_is_alive(tmp_path)
+        assert len(waited) == 3
+        assert not head_is_alive(tmp_path)
 
     def test_a_head_that_was_overtaken_stops(self, tmp_path, monkeypatch) -> None:
         """File locks may fail between machines: the epoch is the second fence."""

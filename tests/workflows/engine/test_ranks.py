@@ -37,7 +37,6 @@ from zonemelt.workflows.engine.launch import (
     _was_killed,
     mpi_command,
 )
-from zonemelt.workflows.engine.ledger import Ledger
 from zonemelt.workflows.engine.resources import read_resources
 
 needs_mpi = pytest.mark.skipif(
@@ -169,11 +168,6 @@ def test_more_nodes_than_a_local_block_has(tmp_path):
     job = of_ranks(sum_of_ranks(), nodes=2)
     assert len(run_flow(job, site="inline", directory=tmp_path / "c")) == 0
     assert "a local block has one" in failure(tmp_path / "c")["message"]
-
-
-def test_slots_count_ranks_and_threads(tmp_path):
-    assert read_resources({"nodes": 2, "ranks_per_node": 4, "threads": 3}).slots == 24
-    assert Ledger(tmp_path).pools == ("cpu",)
 
 
 @pytest.mark.parametrize("program", ["srun", "mpirun", "mpiexec"])

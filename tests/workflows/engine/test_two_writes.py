@@ -57,7 +57,10 @@ def test_a_request_is_obeyed_once_though_its_file_is_still_there(driver) -> None
 def test_the_epoch_outlives_a_loss_of_power(tmp_path, synchronised) -> None:
     write_epoch(tmp_path, 7)
     assert read_epoch(tmp_path) == 7
-    assert synchronised
+    file, folder = synchronised  # its content before its name
+    assert Path(file).parent == tmp_path != Path(file)
+    assert Path(file).suffix == ".tmp"
+    assert folder == str(tmp_path)
 
 
 def test_spools_stay_until_the_ledger_is_on_disk(tmp_path, monkeypatch) -> None:

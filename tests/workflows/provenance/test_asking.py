@@ -148,7 +148,7 @@ def test_a_ledger_without_circumstances(oxides, tmp_path):
 
 
 def test_no_campaign_and_one_that_is_empty(tmp_path):
-    with pytest.raises(CampaignError):
+    with pytest.raises(CampaignError, match="not a campaign directory"):
         why(tmp_path, "x")
     run_flow(iter([]), site="inline", directory=tmp_path / "c")
     with pytest.raises(InputError, match="nothing in this campaign is called"):

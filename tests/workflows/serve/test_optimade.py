@@ -149,6 +149,8 @@ def test_a_wrong_question_is_answered_with_what_is_wrong(address):
     with pytest.raises(urllib.error.HTTPError) as caught:
         ask(address, "elements HAS")
     assert caught.value.code == 400
+    (error,) = json.load(caught.value)["errors"]
+    assert "elements HAS" in error["detail"]
 
 
 def test_a_campaign_publishes_its_labels(tmp_path):

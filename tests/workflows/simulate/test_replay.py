@@ -26,9 +26,11 @@ def test_the_makespan_is_predicted(campaign: Path, monkeypatch):
     from benchmarks.simulate import predictions
 
     found = predictions(campaign)
-    assert found["own"] == pytest.approx(found["measured"], rel=0.15)
+    # What happened may take longer on a machine that is busy with other things, and never less.
+    assert 0.7 * found["measured"] <= found["own"] <= 1.15 * found["measured"]
     # Durations drawn by kind leave the order of long and short jobs to chance.
-    assert sum(found["kinds"]) / len(found["kinds"]) == pytest.approx(found["measured"], rel=0.25)
+    kinds = sum(found["kinds"]) / len(found["kinds"])
+    assert 0.6 * found["measured"] <= kinds <= 1.25 * found["measured"]
 
 
 def test_the_graph_that_it_grew_into(campaign: Path):
