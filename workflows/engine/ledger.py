@@ -88,6 +88,8 @@ class Ledger:
 
     Raises:
         LedgerVersionError: it was written by another version of the schema.
+        CampaignError: its file is a database, and no ledger.
+        StoreError: its file is no database, or cannot be opened.
     """
 
     def __init__(
