@@ -50,8 +50,9 @@ def test_a_chain_goes_in_few_chunks(tmp_path, monkeypatch):
     flow, workers = chain(120), CountingWorkers()
     run = ours(flow, tmp_path / "c", workers)
     assert run.ran == {(job.uuid, 1) for job in flow.jobs}
-    assert len(workers.chunks) <= 5  # the first alone, to learn how long they take
-    assert sum(map(len, workers.chunks)) == 120
+    # The first alone, to learn how long they take; a slow worker gives back what it has not begun.
+    assert len(workers.chunks) < 20
+    assert sum(map(len, workers.chunks)) >= 120
 
 
 SUB = {"jobs": [{"value": 1}, {"value": 2, "after": [0]}], "shape": "flow"}
