@@ -74,12 +74,18 @@ def reason_to_stop(stop: Stop, history: Sequence[dict[str, Any]]) -> str:
 
 
 def _why_nothing(choice: dict[str, Any]) -> str:
-    """What became of what was found, in brackets: refused, off target, or without a place on the hull."""
+    """What became of what was found, in brackets: refused, off target, unstable, beyond what is trusted."""
     said = {key: count for key, count in choice.get("explored", {}).items() if key != "kept"}
     verdicts = {key: count for key, count in choice.get("counts", {}).items() if key.startswith("verdict ")}
     said |= {key.removeprefix("verdict "): count for key, count in verdicts.items()}
-    why = ", ".join(f"{key}: {count}" for key, count in said.items() if count)
+    left_out = _listed(choice.get("refused", {}))
+    parts = [_listed(said), f"left out in choosing (see acquire): {left_out}" if left_out else ""]
+    why = "; ".join(filter(None, parts))
     return f" ({why})" if why else ""
+
+
+def _listed(counts: dict[str, int]) -> str:
+    return ", ".join(f"{key}: {count}" for key, count in counts.items() if count)
 
 
 def _confirmed(now: dict[str, Any]) -> int:

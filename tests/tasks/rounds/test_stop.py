@@ -59,6 +59,15 @@ def test_an_exhausted_campaign_says_what_became_of_what_was_found():
     }
     history = now(exhausted=True, choice=choice)
     assert reason_to_stop(Stop(), history).endswith("(proposed: 42, off target: 27, undefined: 13)")
+    refused = {"deviation above 0.5": 3, "stability below -0.5": 8}
+    history = now(exhausted=True, choice={**choice, "refused": refused})
+    assert reason_to_stop(Stop(), history).endswith(
+        "undefined: 13; left out in choosing (see acquire): deviation above 0.5: 3, stability below -0.5: 8)"
+    )
+    history = now(exhausted=True, choice={"refused": {"deviation above 0.5": 3}})
+    assert reason_to_stop(Stop(), history).endswith(
+        "chosen (left out in choosing (see acquire): deviation above 0.5: 3)"
+    )
 
 
 def test_a_committee_that_agrees_on_nonsense_does_not_end_a_campaign_by_its_certainty():
