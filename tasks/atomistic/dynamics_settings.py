@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Final, Literal
 
 from zonemelt.tasks.atomistic.fleet import ATOMS_IN_FLIGHT
+from zonemelt.tasks.bounds import COUNT, FINITE, NOT_NEGATIVE, POSITIVE, check_bounds
 from zonemelt.tasks.errors import InputError
 
 HOTTEST: Final = 50_000.0
 """K: an atom that is hotter has exploded."""
 SWOLLEN: Final = 4.0
 """Times the first volume, or its inverse: such a cell has exploded."""
+
+_BOUNDS: Final = {
+    "steps": COUNT, "every": COUNT, "atoms_in_flight": COUNT, "timestep": POSITIVE,
+    "temperature": NOT_NEGATIVE, "temperature_end": NOT_NEGATIVE, "friction": NOT_NEGATIVE,
+    "rescaling": NOT_NEGATIVE, "breathing": NOT_NEGATIVE, "pressure": FINITE, "pressure_end": FINITE,
+    "compressibility": POSITIVE, "unsure": POSITIVE, "seed": NOT_NEGATIVE, "first": NOT_NEGATIVE,
+}  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,6 +64,7 @@ class DynamicsSettings:
     atoms_in_flight: int = ATOMS_IN_FLIGHT
 
     def __post_init__(self) -> None:
+        check_bounds(self, _BOUNDS, where="dynamics")
         for wrong, said, remedy in self._faults():
             if wrong:
                 raise InputError(said, where="dynamics", remedy=remedy)
@@ -64,20 +72,7 @@ class DynamicsSettings:
     def _faults(self) -> list[tuple[bool, str, str]]:
         """What may be wrong, what to say of it, and what to do."""
         ends = (self.temperature, self.temperature if self.temperature_end is None else self.temperature_end)
-        numbers = [value for value in vars(self).values() if isinstance(value, float)]
         return [
-            (not all(map(math.isfinite, numbers)), f"{self}", "give finite numbers"),
-            (
-                min(self.steps, self.every, self.atoms_in_flight) < 1 or self.timestep <= 0,
-                f"steps {self.steps}, every {self.every}, timestep {self.timestep}",
-                "steps, every, timestep and atoms_in_flight are positive",
-            ),
-            (min(ends) < 0, f"temperatures {ends} K", "temperatures are not negative"),
-            (
-                min(self.friction, self.rescaling, self.breathing, self.seed, self.first) < 0,
-                f"friction {self.friction}, rescaling {self.rescaling}, breathing {self.breathing}",
-                "friction, time constants and seeds are positive, or 0 for none",
-            ),
             (
                 bool(self.friction and self.rescaling),
                 "two baths of heat: friction and rescaling",
@@ -103,12 +98,6 @@ class DynamicsSettings:
                 f"pressure {self.pressure} eV/Å³ without a bath of pressure",
                 "set breathing, its time constant",
             ),
-            (
-                self.compressibility <= 0,
-                f"compressibility {self.compressibility} Å³/eV",
-                "it is positive",
-            ),
-            (self.unsure is not None and self.unsure <= 0, f"unsure {self.unsure}", "it is positive"),
         ]
 
     def temperature_at(self, step: int) -> float:

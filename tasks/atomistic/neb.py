@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass, fields, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
 from pydantic import Field
@@ -17,6 +17,7 @@ from zonemelt.tasks.atomistic.evaluation import evaluated_stage
 from zonemelt.tasks.atomistic.fleet import ATOMS_IN_FLIGHT, Fleet, OutOfTimeError, Pace, key_of, run
 from zonemelt.tasks.atomistic.path_ends import check_ends, why_no_path
 from zonemelt.tasks.atomistic.relax import Outcome, RelaxSettings, relaxed_stage
+from zonemelt.tasks.bounds import COUNT, POSITIVE, check_bounds
 from zonemelt.tasks.crystals import Crystals
 from zonemelt.tasks.errors import InputError
 from zonemelt.tasks.records import Geometry
@@ -28,6 +29,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from zonemelt.tasks.potentials.potential import Potential
+
+_BOUNDS: Final = {
+    "images": COUNT, "steps": COUNT, "atoms_in_flight": COUNT, "force": POSITIVE, "spring": POSITIVE,
+    "climb_below": POSITIVE,
+}  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,13 +63,7 @@ class NebSettings:
     atoms_in_flight: int = ATOMS_IN_FLIGHT
 
     def __post_init__(self) -> None:
-        least = min(self.force, self.steps, self.spring, self.climb_below, self.atoms_in_flight)
-        if self.images < 1 or not least > 0:
-            raise InputError(
-                f"{self}",
-                where="neb",
-                remedy="images, force, steps, spring, climb_below and atoms_in_flight are positive",
-            )
+        check_bounds(self, _BOUNDS, where="neb")
         if self.interpolation not in {"linear", "idpp"}:
             raise InputError(f"'{self.interpolation}'", where="neb: interpolation", remedy="linear or idpp")
 

@@ -14,6 +14,7 @@ from zonemelt.tasks.atomistic.evaluation import evaluated_stage
 from zonemelt.tasks.atomistic.fleet import Pace
 from zonemelt.tasks.atomistic.phonon_analysis import PhononNumbers, analysed
 from zonemelt.tasks.atomistic.rest import RestSettings, Result, at_rest
+from zonemelt.tasks.bounds import COUNT, NOT_NEGATIVE, POSITIVE, Bound, check_bounds
 from zonemelt.tasks.crystals import Crystals, repeats
 from zonemelt.tasks.errors import InputError
 from zonemelt.tasks.quality.symmetry import quiet
@@ -25,6 +26,12 @@ if TYPE_CHECKING:
 
 FARTHEST: Final = 0.1
 """Å: no displacement beyond this is small."""
+
+_BOUNDS: Final = {
+    "length": POSITIVE, "supercell": COUNT, "most_atoms": COUNT, "tolerance": POSITIVE, "mesh": POSITIVE,
+    "displacement": Bound(0, FARTHEST, included=False), "temperatures": NOT_NEGATIVE, "points": Bound(2),
+    "imaginary": NOT_NEGATIVE,
+}  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,25 +64,7 @@ class PhononSettings(RestSettings):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        fine = (
-            self.length > 0
-            and (self.supercell is None or min(self.supercell) >= 1)
-            and self.most_atoms >= 1
-            and 0 < self.displacement <= FARTHEST
-            and min(self.tolerance, self.mesh) > 0
-            and self.points >= 2  # noqa: PLR2004  the ends of a line
-            and min(self.temperatures, default=0) >= 0
-            and self.imaginary >= 0
-        )
-        if not fine:
-            raise InputError(
-                f"{self}",
-                where="phonons",
-                remedy=(
-                    "lengths and counts are positive, temperatures not negative, lines have two points,"
-                    f" a displacement up to {FARTHEST} Å"
-                ),
-            )
+        check_bounds(self, _BOUNDS, where="phonons")
 
 
 class Phonons(Result):

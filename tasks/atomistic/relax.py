@@ -13,6 +13,7 @@ import numpy as np
 from zonemelt.tasks.atomistic import fire, lbfgs
 from zonemelt.tasks.atomistic.fleet import ATOMS_IN_FLIGHT, Fleet, OutOfTimeError, Pace, key_of, run
 from zonemelt.tasks.atomistic.place import Place, generalized
+from zonemelt.tasks.bounds import COUNT, FINITE, POSITIVE, check_bounds
 from zonemelt.tasks.crystals import Crystals
 from zonemelt.tasks.errors import InputError
 
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
 SWOLLEN: Final = 4.0
 """Times the first volume, or its inverse: further nothing can be believed."""
+
+_BOUNDS: Final = {"force": POSITIVE, "steps": COUNT, "atoms_in_flight": COUNT, "pressure": FINITE}
 
 
 class Outcome(StrEnum):
@@ -60,13 +63,12 @@ class RelaxSettings:
     atoms_in_flight: int = ATOMS_IN_FLIGHT
 
     def __post_init__(self) -> None:
-        if not (self.force > 0 and self.steps > 0 and self.atoms_in_flight > 0):
-            raise InputError(
-                f"{self}", where="relax", remedy="force, steps and atoms_in_flight must be positive"
-            )
+        check_bounds(self, _BOUNDS, where="relax")
         if not self.cell and (self.strains is not None or self.pressure):
             raise InputError(
-                f"{self}", where="relax", remedy="strains and pressure are of cells that relax: set cell"
+                f"strains {self.strains}, pressure {self.pressure} eV/Å³ of a cell that stays",
+                where="relax",
+                remedy="set cell: true, or take them away",
             )
         if self.method not in _METHODS:
             raise InputError(

@@ -6,10 +6,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 
 import numpy as np
 
+from zonemelt.tasks.bounds import COUNT, NOT_NEGATIVE, check_bounds
 from zonemelt.tasks.crystals import Crystals
 from zonemelt.tasks.errors import InputError
 from zonemelt.tasks.generate.cells import cells_of
@@ -26,6 +27,11 @@ if TYPE_CHECKING:
     from zonemelt.tasks.generate.wishes import Start, Wish
 
 Precision = Literal["fp32", "bf16"]
+
+_BOUNDS: Final = {
+    "steps": COUNT, "together": COUNT, "guidance": NOT_NEGATIVE, "hurry": NOT_NEGATIVE,
+    "temperature": NOT_NEGATIVE, "seed": NOT_NEGATIVE,
+}  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,12 +63,11 @@ class SampleSettings:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        least = min(self.guidance, self.hurry, self.temperature, self.seed)
-        if min(self.steps, self.together) < 1 or not least >= 0 or self.precision not in get_args(Precision):
+        where = "settings of drawing crystals"
+        check_bounds(self, _BOUNDS, where=where)
+        if self.precision not in get_args(Precision):
             raise InputError(
-                f"{self}",
-                where="settings of drawing crystals",
-                remedy="steps and together are positive, the others not negative, precision is fp32 or bf16",
+                f"'{self.precision}' cannot be used", where=f"{where}: precision", remedy="give fp32 or bf16"
             )
 
 

@@ -162,8 +162,12 @@ def test_a_watch_keeps_time_for_three_evaluations(monkeypatch):
         (EosMaker(directory="/d", settings={"span": "wide"}), DOCUMENTS, "eos: span.*wide"),
         (ElasticMaker(directory="/d", settings={"strains": [0.0]}), DOCUMENTS, "none of them 0"),
         (DynamicsMaker(directory="/d", settings={"steps": 5}), DOCUMENTS, "temperature' is missing"),
-        (DynamicsMaker(directory="/d", settings={"steps": 5, "temperature": -3}), DOCUMENTS, "not negative"),
-        (PhononMaker(directory="/d", settings={"temperatures": [-1]}), DOCUMENTS, "not negative"),
+        (
+            DynamicsMaker(directory="/d", settings={"steps": 5, "temperature": -3}),
+            DOCUMENTS,
+            "temperature: -3",
+        ),
+        (PhononMaker(directory="/d", settings={"temperatures": [-1]}), DOCUMENTS, "temperatures: -1"),
         (RelaxMaker(directory="d"), DOCUMENTS, "absolute"),
     ],
 )

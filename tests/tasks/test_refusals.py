@@ -58,9 +58,7 @@ def aims(**more):
     ("what", "said"),
     [
         (lambda: aims(aims={"x": 0.0}), "1 aims.*give two or more scores"),
-        (lambda: NebSettings(images=0), "images, force, steps, spring.* are positive"),
         (lambda: NebSettings(interpolation="spline"), "'spline'.*linear or idpp"),
-        (lambda: RelaxSettings(force=0.0), "force, steps and atoms_in_flight must be positive"),
         (lambda: RelaxSettings(method="newton"), "'newton'.*one of fire, lbfgs"),
         (lambda: where_said(["elements"]), "a filter is COLUMN=VALUE"),
         (lambda: where_said(["natoms=many"]), "'natoms=many': no int"),

@@ -228,19 +228,19 @@ def test_nothing_to_simulate():
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [
-        ({"steps": 0}, "positive"),
-        ({"timestep": 0.0}, "positive"),
-        ({"temperature": -1.0}, "temperatures .* not negative"),
-        ({"temperature": float("nan")}, "finite"),
-        ({"friction": 0.1, "temperature_end": -1.0}, "not negative"),
+        ({"steps": 0}, "steps: 0 cannot be used"),
+        ({"timestep": 0.0}, "timestep: 0.0 cannot be used"),
+        ({"temperature": -1.0}, "temperature: -1.0 cannot be used"),
+        ({"temperature": float("nan")}, "temperature: nan cannot be used"),
+        ({"friction": 0.1, "temperature_end": -1.0}, "temperature_end: -1.0 cannot be used"),
         ({"temperature_end": 500.0}, "without a bath of heat"),
         ({"friction": 0.1, "rescaling": 50.0}, "two baths of heat"),
-        ({"rescaling": -50.0}, "positive, or 0"),
+        ({"rescaling": -50.0}, "rescaling: -50.0 cannot be used"),
         ({"rescaling": 50.0, "temperature": 0.0}, "cannot be rescaled"),
         ({"breathing": 100.0}, "without one of heat"),
         ({"friction": 0.1, "pressure": 0.1}, "without a bath of pressure"),
-        ({"friction": 0.1, "breathing": 100.0, "compressibility": -1.0}, "compressibility"),
-        ({"unsure": 0.0}, "unsure"),
+        ({"friction": 0.1, "breathing": 100.0, "compressibility": -1.0}, "compressibility: -1.0 cannot"),
+        ({"unsure": 0.0}, "unsure: 0.0 cannot be used"),
     ],
 )
 def test_settings_that_make_no_sense(wrong, said):

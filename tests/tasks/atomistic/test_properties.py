@@ -273,12 +273,12 @@ def test_no_structures(function):
     [
         (EosSettings, {"span": 0}, "eos: span 0, 9 points"),
         (EosSettings, {"points": 4}, r"eos: span 0\.06, 4 points"),
-        (EosSettings, {"force": -1.0}, r"force=-1\.0"),
+        (EosSettings, {"force": -1.0}, r"force: -1\.0 cannot be used"),
         (ElasticSettings, {"strains": (0.01,)}, "two or more that differ"),
         (ElasticSettings, {"strains": (0.5, -0.5)}, r"beyond 0\.2"),
-        (PhononSettings, {"displacement": 1.0}, r"phonons: .*displacement=1\.0"),
-        (PhononSettings, {"supercell": (0, 1, 1)}, r"phonons: .*supercell=\(0, 1, 1\)"),
-        (PhononSettings, {"temperatures": (-5.0,)}, r"phonons: .*temperatures=\(-5\.0,\)"),
+        (PhononSettings, {"displacement": 1.0}, r"phonons: displacement: 1\.0 cannot be used"),
+        (PhononSettings, {"supercell": (0, 1, 1)}, "phonons: supercell: 0 cannot be used"),
+        (PhononSettings, {"temperatures": (-5.0,)}, r"phonons: temperatures: -5\.0 cannot be used"),
     ],
 )
 def test_settings_that_make_no_sense(settings, wrong, said):

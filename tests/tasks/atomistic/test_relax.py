@@ -184,9 +184,9 @@ def test_under_pressure_the_stress_is_the_pressure():
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [
-        ({"force": -1}, "positive"),
+        ({"force": -1}, "force: -1 cannot be used"),
         ({"method": "newton"}, "fire, lbfgs"),
-        ({"cell": False, "pressure": 1.0}, "cells"),
+        ({"cell": False, "pressure": 1.0}, "of a cell that stays"),
     ],
 )
 def test_settings_that_make_no_sense(wrong, said):
