@@ -175,7 +175,7 @@ class JudgeMaker(Maker):
         last = self._step(
             competitors_job(
                 identifiers=[name for name, _ in crystals], geometries=geometries,
-                relaxed=before[0].output if before else [],
+                relaxed=before[0].output if before else [], judging=self.judging,
             ),
             "references",
         )  # fmt: skip

@@ -12,6 +12,7 @@ from zonemelt.tasks.datasets import open_dataset
 from zonemelt.tasks.errors import InputError
 from zonemelt.tasks.judge.hull import Phase, References, phases_of, systems_within
 from zonemelt.tasks.quality.corrections import correct_mp2020
+from zonemelt.tasks.quality.judge import Limits, geometry_faults
 from zonemelt.tasks.records import Geometry
 from zonemelt.tasks.theory import Document
 
@@ -116,19 +117,29 @@ def crystals_within(spec: ReferencesSpec, systems: Iterable[Iterable[str]]) -> l
 
 
 def relaxed_competitors(
-    crystals: Sequence[tuple[str, Geometry]], relaxed: Sequence[Mapping[str, Any]]
+    crystals: Sequence[tuple[str, Geometry]], relaxed: Sequence[Mapping[str, Any]], *, closest: float
 ) -> tuple[list[Competitor], dict[str, str]]:
     """References as a potential relaxed them, and those of which nothing can be believed, with the reason.
 
-    One that ran out of steps stays: its energy is one that atoms of this composition can have.
+    One that ran out of steps stays: its energy is one that atoms of this composition can have. One that fell
+    into a hole of the potential does not: beside it everything else would be unstable.
+
+    Args:
+        crystals: identifiers and geometries as they were.
+        relaxed: what became of each.
+        closest: see :class:`.Judging`; one that had nearer atoms before may have them after.
     """
     found, lost = [], {}
-    for (name, _), one in zip(crystals, relaxed, strict=True):
+    limits = Limits(min_distance=closest)
+    for (name, before), one in zip(crystals, relaxed, strict=True):
         energies = [one["energy"], *one.get("members", ())]
         if one["outcome"] == Outcome.EXPLODED or any(energy is None for energy in energies):
             lost[name] = f"its relaxation {one['outcome']}"
             continue
         geometry = Geometry.model_validate(one["geometry"])
+        if (faults := list(geometry_faults(geometry, limits))) and not any(geometry_faults(before, limits)):
+            lost[name] = f"its relaxation ended in no structure: {faults[0]}"
+            continue
         of_atom = [energy / len(geometry.symbols) for energy in energies]
         found.append(
             Competitor(

@@ -140,13 +140,17 @@ def examine_job(
 
 @job
 def competitors_job(
-    *, identifiers: list[str], geometries: list[dict[str, Any]], relaxed: list[dict[str, Any]]
+    *,
+    identifiers: list[str],
+    geometries: list[dict[str, Any]],
+    relaxed: list[dict[str, Any]],
+    judging: dict[str, Any],
 ) -> dict[str, Any]:
     """References as the potential has them: ``competitors``, and ``lost``, name → reason."""
     crystals = [
         (name, Geometry.model_validate(one)) for name, one in zip(identifiers, geometries, strict=True)
     ]
-    found, lost = relaxed_competitors(crystals, relaxed)
+    found, lost = relaxed_competitors(crystals, relaxed, closest=judging_of(judging).closest)
     return {"competitors": [one.model_dump(mode="json") for one in found], "lost": lost}
 
 

@@ -37,6 +37,11 @@ class Stop(BaseModel):
         lt=1,
         description="of searches: the largest probability that a candidate left is among the best",
     )
+    empty: int = Field(
+        default=1,
+        ge=1,
+        description="rounds in a row in which nothing was chosen; 2 or more where others are drawn next time",
+    )
     confirmed: int | None = Field(
         default=None, ge=1, description="of discoveries: crystals within the target by their labels"
     )
@@ -65,7 +70,7 @@ def reason_to_stop(stop: Stop, history: Sequence[dict[str, Any]]) -> str:
         return "; ".join(
             f"{name} {now['heldout'][name]:.4g}, wanted {most:g}" for name, most in wanted.items()
         )
-    if now["exhausted"]:
+    if all(one["exhausted"] for one in history[-stop.empty :]):  # round 0 never is
         return f"exhausted: nothing is left to be chosen{_why_nothing(now['choice'])}"
     promise = now["choice"].get("promise")
     if stop.promise is not None and promise is not None and promise < stop.promise:

@@ -70,6 +70,16 @@ def test_an_exhausted_campaign_says_what_became_of_what_was_found():
     )
 
 
+def test_draws_may_find_nothing_once_before_a_campaign_is_exhausted():
+    found, nothing = now()[0], now(exhausted=True)[0]
+    twice = Stop(empty=2)
+    assert reason_to_stop(Stop(), [found, nothing]).startswith("exhausted")
+    assert not reason_to_stop(twice, [found, nothing])
+    assert not reason_to_stop(twice, [found, nothing, found])
+    assert not reason_to_stop(twice, [found, nothing, found, nothing])
+    assert reason_to_stop(twice, [found, nothing, nothing]).startswith("exhausted")
+
+
 def test_a_committee_that_agrees_on_nonsense_does_not_end_a_campaign_by_its_certainty():
     sure = {"uncertainty": 0.01}
     assert reason_to_stop(Stop(uncertainty=0.3), now(**sure, surprise=1.2))
