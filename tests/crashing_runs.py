@@ -144,7 +144,7 @@ class Campaign:
 
     def finish(self, site: str) -> None:
         self.start(site)
-        self.head.join(300)
+        self.head.join(540)
         self.note_token()
         assert self.head.exitcode == 0, (self.directory / "error.txt").read_text()
 

@@ -31,7 +31,7 @@ def start(*words: str | Path, **options: Any) -> subprocess.Popen[str]:
 
 
 def finish(process: subprocess.Popen[str]) -> tuple[int, str]:
-    output, _ = process.communicate(timeout=300)
+    output, _ = process.communicate(timeout=540)  # pytest ends a test after 600
     return process.returncode, output
 
 
@@ -58,7 +58,7 @@ def run_ranks(count: int, *words: str | Path) -> list[subprocess.CompletedProces
         for rank in range(count)
     ]  # fmt: skip
     try:
-        said = [process.communicate(timeout=240) for process in started]
+        said = [process.communicate(timeout=480) for process in started]
     finally:
         for process in started:
             process.kill()
