@@ -67,7 +67,7 @@ coverage: install ## Run the tests and say which lines and branches of the rooms
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report --precision=1
 
-test-slow: install oracle ## Run everything, chaos and real DFT included (about an hour)
+test-slow: install oracle ## Run everything, chaos and real DFT included
 	$(BIN)/python -m pytest -n $(TESTERS) --dist loadgroup
 
 lint: install ## Check style, types, imports between rooms, spelling and what bandit calls unsafe
